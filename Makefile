@@ -1,0 +1,41 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+# Each builds kroncy, installs it into the private environment .venv, and works on that.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SOURCES := $(shell find kroncy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '_*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv python3-dev"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The stamp says which extras are installed; kroncy is rebuilt when any source changed.
+$(VENV)/installed: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet ".[plot,test]"
+	touch $@
+
+$(VENV)/linters: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.*
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/kroncy demo --out demo-output
+
+# -P keeps this folder off sys.path: the suite must import the installed package.
+test: $(VENV)/installed
+	$(BIN)/python -P -m pytest -q tests
+
+lint: $(VENV)/linters
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint kroncy
+	$(BIN)/codespell
+
+bench: $(VENV)/installed
+	$(BIN)/python -P benchmarks/quick.py
+
+clean:
+	rm -rf $(VENV) build dist demo-output *.egg-info
+	find kroncy -name '*.so' -delete

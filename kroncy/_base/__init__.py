@@ -1,0 +1,1 @@
+"""Foundations: thread policy, memory budgets, boundary checks, BLAS.  Imports nothing of kroncy."""

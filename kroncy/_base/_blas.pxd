@@ -1,0 +1,9 @@
+# Row-major BLAS for the two dtypes.  See _blas.pyx for the one trick behind it.
+ctypedef fused real:
+    float
+    double
+
+cdef void gemm(
+    bint trans_a, bint trans_b, int m, int n, int k, real alpha,
+    const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc,
+) noexcept nogil

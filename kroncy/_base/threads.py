@@ -1,0 +1,52 @@
+"""Thread policy: how many, and never two pools at once."""
+
+import os
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+from ._runtime import has_openmp, openmp_max_threads
+from .validation import check_integer
+
+
+def available_cores():
+    """Cores that this process may use (its CPU affinity, where the system tells)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def resolve_threads(n_threads):
+    """Threads to use: `n_threads`, or the cores that OpenMP and the affinity mask both allow.
+
+    Results never depend on the number.  Without OpenMP it is always 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `n_threads` is neither None nor a positive integer.
+    """
+    if n_threads is not None:
+        n_threads = check_integer(n_threads, "n_threads", minimum=1)
+    if not has_openmp():
+        return 1
+    return n_threads or min(openmp_max_threads(), available_cores())
+
+
+@cache
+def _controller():
+    # Looking for the loaded BLAS libraries costs far more than setting them: look once.
+    return ThreadpoolController()
+
+
+@contextmanager
+def blas_threads(n):
+    """Give BLAS `n` threads inside the block.
+
+    Our own OpenMP loops call BLAS from every thread, so they run under ``blas_threads(1)``:
+    OpenMP over a threaded BLAS is slower than either, and its sums depend on the thread count.
+    """
+    with _controller().limit(limits=n, user_api="blas"):
+        yield

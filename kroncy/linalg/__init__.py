@@ -1,0 +1,1 @@
+"""Dense kernels that more than one flow uses."""

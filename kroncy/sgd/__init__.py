@@ -1,0 +1,1 @@
+"""Kronecker SGD, in reading order: data, start, coefficients, trainer."""

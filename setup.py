@@ -1,0 +1,110 @@
+"""Build kroncy's extensions, asking the compiler what it can do instead of guessing.
+
+Environment variables:
+KRONCY_OPENMP=0   build serially (default: OpenMP where a test program compiles, links and runs)
+KRONCY_NATIVE=1   tune for this machine alone (default: portable, SIMD level chosen at run time)
+KRONCY_DEBUG=1    bounds checks and assertions on, no optimisation
+KRONCY_CFLAGS     further flags for compiler and linker, e.g. a sanitizer's
+"""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
+NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
+OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
+EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
+
+OPENMP_PROGRAM = """
+#include <omp.h>
+int main(void) {
+    int total = 0;
+    #pragma omp parallel for reduction(+:total)
+    for (int i = 0; i < 100; i++) total += i;
+    return total == 4950 && omp_get_max_threads() >= 1 ? 0 : 1;
+}
+"""
+
+CLONES_PROGRAM = """
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+int twice(int x) { return 2 * x; }
+int main(int argc, char **argv) { (void)argv; return twice(argc) == 2 * argc ? 0 : 1; }
+"""
+
+
+class ProbingBuildExt(build_ext):
+    """build_ext that tries each optional flag on a small program before it is used."""
+
+    def build_extensions(self):
+        compile_flags = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+        compile_flags += ["-std=gnu11", "-Wno-psabi", *EXTRA]
+        link_flags = [*EXTRA]
+        macros = [("KRONCY_DEBUG", "1")] if DEBUG else []
+        if OPENMP and self._runs(OPENMP_PROGRAM, ["-fopenmp"]):
+            compile_flags.append("-fopenmp")
+            link_flags.append("-fopenmp")
+        if NATIVE:
+            compile_flags.append("-march=native")
+            macros.append(("KRONCY_NATIVE", "1"))
+        elif not DEBUG and self._runs(CLONES_PROGRAM, []):
+            macros.append(("KRONCY_CLONES_WORK", "1"))
+        for extension in self.extensions:
+            extension.extra_compile_args += compile_flags
+            extension.extra_link_args += link_flags
+            extension.define_macros += macros
+        super().build_extensions()
+
+    def _runs(self, program, flags):
+        """Whether `program` compiles, links and runs with status 0 under `flags`."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(program)
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=[*flags, *EXTRA]
+                )
+                self.compiler.link_executable(
+                    objects, "probe", output_dir=folder, extra_postargs=[*flags, *EXTRA]
+                )
+                return subprocess.run([str(Path(folder, "probe"))], timeout=60).returncode == 0
+            except Exception as reason:  # a probe that fails in any way means: do without
+                print(f"kroncy: the compiler refuses {flags or 'target_clones'}: {reason}")
+                return False
+
+
+def extensions():
+    """One extension for each .pyx, joined by the C kernel of the same name where there is one."""
+    found = []
+    for pyx in sorted(Path("kroncy").rglob("*.pyx")):
+        kernel = pyx.with_name(pyx.stem + "_kernel.c")
+        found.append(
+            Extension(
+                ".".join(pyx.with_suffix("").parts),
+                sources=[str(pyx), *([str(kernel)] if kernel.exists() else [])],
+                depends=[str(header) for header in Path("kroncy").rglob("*.h")],
+                include_dirs=["kroncy/_base"],
+            )
+        )
+    return found
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        language_level=3,
+        compiler_directives={
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "initializedcheck": DEBUG,
+            "cdivision": not DEBUG,
+            "freethreading_compatible": True,
+        },
+    ),
+    cmdclass={"build_ext": ProbingBuildExt},
+)
