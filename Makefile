@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 
 # -P keeps this folder off sys.path: the suite must import the installed package.
 test: $(VENV)/installed
-	$(BIN)/python -P -m pytest -q tests
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q tests
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
 
 
 class DivergenceError(FloatingPointError):
-    """The loss stopped being finite; the trainer is back at its last good state."""
+    """The loss grew without bound; the trainer is back at its last good state."""
 
 
 class KroneckerSGD:
@@ -109,7 +109,7 @@ class KroneckerSGD:
     MemoryError
         The state would not fit `memory_limit` or the machine; the message holds the estimate.
     DivergenceError
-        From `run` and `step`: the loss was not finite.
+        From `run` and `step`: the loss grew without bound.
 
     Notes
     -----
@@ -387,7 +387,7 @@ class KroneckerSGD:
 
     def _divergence(self):
         return DivergenceError(
-            f"the loss stopped being finite at iteration {self._iterations + 1}; use a learning "
+            f"the loss diverged at iteration {self._iterations + 1}; use a learning "
             f"rate below {self.learning_rate:.3g}, for example {self.learning_rate / 4:.3g}"
         )
 
