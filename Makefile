@@ -30,8 +30,8 @@ test: $(VENV)/installed
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint kroncy
-	$(BIN)/codespell
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint kroncy
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 bench: $(VENV)/installed
 	$(BIN)/python -P benchmarks/quick.py

@@ -93,7 +93,8 @@ def test_lists_frames_strided_and_read_only_arrays():
     wide[::2, ::2] = rows
     frozen = rows.copy()
     frozen.flags.writeable = False
-    for other in (rows.tolist(), pd.DataFrame(rows), wide[::2, ::2], frozen, np.asfortranarray(rows)):
+    fortran = np.asfortranarray(rows)
+    for other in (rows.tolist(), pd.DataFrame(rows), wide[::2, ::2], frozen, fortran):
         assert np.allclose(KroneckerData([other, other]).gram(), expected)
     assert KroneckerData([rows.astype("f4"), rows.astype("f4")]).dtype == np.float32
     assert KroneckerData([rows.astype("f4"), rows]).dtype == np.float64
