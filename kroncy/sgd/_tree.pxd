@@ -43,6 +43,8 @@ cdef extern from "_tree_kernel.h" nogil:
     void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out)
     int64_t kroncy_tree_scratch_size(const kroncy_tree *tree)
     kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory)
+    void *kroncy_tree_borrow_scratch(kroncy_tree *tree)
+    void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory)
     int64_t kroncy_tree_find(
         kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *scratch)
     void kroncy_tree_emit(
@@ -66,9 +68,6 @@ cdef class MaxTrees:
     """
     cdef kroncy_tree tree
     cdef readonly int n_threads
-    cdef int apply(self, const kroncy_tree_change *change) noexcept nogil
-    cdef bint query_new(self, int64_t i, double threshold, void *scratch, int64_t **out, int64_t *size) noexcept nogil
-    cdef change_rows(self, int kind, const int64_t[::1] leaves, const int64_t[::1] order, const void *rows)
 
     # Fired set of tree i, ascending, into out (n_leaves,); its size, or KRONCY_TREE_BUSY.
     # `scratch` holds kroncy_tree_scratch_size(&self.tree) bytes, one per calling thread.
@@ -81,3 +80,13 @@ cdef class MaxTrees:
         self, int64_t n_rows, const int64_t *leaves, const int64_t *indptr,
         const int64_t *indices, const void *data, int64_t n_batch, const void *gram,
     ) noexcept nogil
+
+    cdef int apply(self, const kroncy_tree_change *change) noexcept nogil
+    cdef bint query_new(
+        self, int64_t i, double threshold, void *scratch, int64_t **out, int64_t *size,
+    ) noexcept nogil
+    cdef change_rows(
+        self, int kind, const int64_t[::1] leaves, const int64_t[::1] order, const void *rows, what)
+    cdef enter(self, bint writing)
+    cdef exit(self, bint writing)
+    cdef check(self, int status, what)

@@ -88,13 +88,14 @@ cdef class MaxTrees:
         return status
 
     def query(self, int64_t i, double threshold):
-        cdef void *memory = malloc(kroncy_tree_scratch_size(&self.tree))
-        cdef kroncy_tree_scratch work = kroncy_tree_scratch_in(&self.tree, memory)
+        cdef void *memory = kroncy_tree_borrow_scratch(&self.tree)
+        cdef kroncy_tree_scratch work
         cdef int64_t found
         cdef int64_t[::1] out
         if not memory:
             raise MemoryError("no memory for the scratch of a query")
         try:
+            work = kroncy_tree_scratch_in(&self.tree, memory)
             self.enter(False)
             with nogil:
                 found = kroncy_tree_find(&self.tree, i, threshold, &work)
@@ -106,7 +107,7 @@ cdef class MaxTrees:
                     kroncy_tree_emit(&self.tree, &work, &out[0])
             return fired
         finally:
-            free(memory)
+            kroncy_tree_return_scratch(&self.tree, memory)
 
     def query_many(self, const int64_t[::1] trees, double threshold):
         """CSR pair of the fired sets; one buffer a tree, joined when the sizes are known."""
@@ -191,13 +192,13 @@ cdef class MaxTrees:
         return bool(kroncy_tree_is_consistent(&self.tree))
 
     def assign(self, const int64_t[::1] leaves, const int64_t[::1] order, const real[:, ::1] rows):
-        return self.change_rows(KRONCY_TREE_ASSIGN, leaves, order, &rows[0, 0])
+        self.change_rows(KRONCY_TREE_ASSIGN, leaves, order, &rows[0, 0], "values")
 
     def add(self, const int64_t[::1] leaves, const int64_t[::1] order, const real[:, ::1] rows):
-        return self.change_rows(KRONCY_TREE_ADD, leaves, order, &rows[0, 0])
+        self.change_rows(KRONCY_TREE_ADD, leaves, order, &rows[0, 0], "deltas")
 
     cdef change_rows(self, int kind, const int64_t[::1] leaves, const int64_t[::1] order,
-                     const void *rows):
+                     const void *rows, what):
         cdef kroncy_tree_change change
         cdef int status
         change.kind = kind
@@ -207,7 +208,7 @@ cdef class MaxTrees:
         change.rows = rows
         with nogil:
             status = self.apply(&change)
-        check(status)
+        self.check(status, what)
 
     def add_product(
         self, const int64_t[::1] leaves, const int64_t[::1] indptr, const int64_t[::1] indices,
@@ -218,24 +219,25 @@ cdef class MaxTrees:
             status = self.add_gram(
                 leaves.shape[0], &leaves[0], &indptr[0], &indices[0], &data[0], gram.shape[0],
                 &gram[0, 0])
-        check(status)
+        self.check(status, "coefficients and gram_rows")
 
-    def enter(self, bint writing):
-        check(kroncy_tree_enter(&self.tree, writing))
+    cdef enter(self, bint writing):
+        self.check(kroncy_tree_enter(&self.tree, writing), "")
 
-    def exit(self, bint writing):
+    cdef exit(self, bint writing):
         kroncy_tree_leave(&self.tree, writing)
 
-
-cdef check(int status):
-    if status == KRONCY_TREE_BUSY:
-        raise RuntimeError(
-            "the trees are in use by another thread: an update excludes queries and other updates")
-    if status == KRONCY_TREE_NO_MEMORY:
-        raise MemoryError("no memory to plan the update")
-    if status == KRONCY_TREE_NOT_FINITE:
-        raise ValueError("not finite")
-    if status == KRONCY_TREE_OVERFLOW:
-        raise OverflowError("overflow")
-    if status:
-        raise ValueError("leaves")
+    cdef check(self, int status, what):
+        if status == KRONCY_TREE_BUSY:
+            raise RuntimeError(
+                "the trees are in use in another thread: an update excludes queries and other "
+                "updates")
+        if status == KRONCY_TREE_NO_MEMORY:
+            raise MemoryError("no memory to plan the update")
+        if status == KRONCY_TREE_NOT_FINITE:
+            raise ValueError(f"{what} must be finite in {self.dtype}, got NaN or infinity")
+        if status == KRONCY_TREE_OVERFLOW:
+            raise OverflowError(
+                f"{what}: the largest |value| plus the largest |change| exceeds {self.dtype}")
+        if status:
+            raise ValueError("leaves must be ascending and in range")

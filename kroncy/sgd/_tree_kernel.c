@@ -14,7 +14,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define HUGE_PAGE ((size_t)1 << 21)
-#define PREFETCH 12 /* lines ahead: about what one core can have under way */
+#define PREFETCH 24 /* lines ahead: more than one core can have under way */
 
 /* The groups that a change touches, level by level, ascending. */
 typedef struct {
@@ -84,7 +84,8 @@ int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int
 
 void kroncy_tree_destroy(kroncy_tree *tree) {
     free(tree->tiles);
-    tree->tiles = NULL;
+    free(tree->idle_scratch);
+    tree->tiles = tree->idle_scratch = NULL;
 }
 
 static int64_t n_blocks(const kroncy_tree *tree) {
@@ -116,6 +117,16 @@ int64_t kroncy_tree_scratch_size(const kroncy_tree *tree) {
 kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory) {
     uint32_t *groups = memory, *spare = groups + tree->n_groups[0];
     return (kroncy_tree_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
+}
+
+/* The last scratch is kept for the next query: fresh pages cost more than a small query. */
+void *kroncy_tree_borrow_scratch(kroncy_tree *tree) {
+    void *memory = __atomic_exchange_n(&tree->idle_scratch, NULL, __ATOMIC_ACQ_REL);
+    return memory ? memory : malloc(kroncy_tree_scratch_size(tree));
+}
+
+void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory) {
+    free(__atomic_exchange_n(&tree->idle_scratch, memory, __ATOMIC_ACQ_REL));
 }
 
 int64_t kroncy_tree_find(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s) {
@@ -181,8 +192,7 @@ static int make_plan(const kroncy_tree *tree, const kroncy_tree_change *change,
     return 0;
 }
 
-/* The largest sum of |coefficients| that one leaf receives; infinity or NaN where they are not
- * finite. */
+/* The largest sum of |coefficients| that one leaf receives; infinity if one is not finite. */
 static double largest_weight(const kroncy_tree_change *change, int is_double) {
     double largest = 0, weight = 0;
     for (int64_t e = 0; e < change->n_rows; e++) {
@@ -196,7 +206,8 @@ static double largest_weight(const kroncy_tree_change *change, int is_double) {
                 weight += fabs(is_double ? ((const double *)change->data)[j]
                                          : ((const float *)change->data)[j]);
         }
-        if (!(weight <= largest)) largest = weight;
+        if (!(weight < INFINITY)) return INFINITY;
+        largest = fmax(largest, weight);
     }
     return largest;
 }

@@ -30,6 +30,7 @@ typedef struct {
     double magnitude; /* an upper bound of |leaf| */
     int users;        /* queries running now; -1: an update */
     int64_t nodes_visited, nodes_recomputed;
+    void *idle_scratch;
 } kroncy_tree;
 
 /* Where the change of leaf row e comes from. */
@@ -65,6 +66,8 @@ typedef struct {
 
 int64_t kroncy_tree_scratch_size(const kroncy_tree *tree); /* bytes */
 kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory);
+void *kroncy_tree_borrow_scratch(kroncy_tree *tree); /* NULL without memory */
+void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory);
 int64_t kroncy_tree_find(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s);
 void kroncy_tree_emit(const kroncy_tree *tree, const kroncy_tree_scratch *s, int64_t *out);
 
