@@ -19,8 +19,11 @@ class FlatTrees:
         return indptr, np.concatenate([np.empty(0, dtype=np.int64), *found])
 
     def update(self, leaves, deltas):
+        sums = {}
         for leaf, delta in zip(leaves, deltas, strict=True):
-            self.values[:, leaf] += delta
+            sums[leaf] = sums[leaf] + delta if leaf in sums else delta
+        for leaf, total in sums.items():
+            self.values[:, leaf] += total
 
     def update_gram(self, leaves, coefficients, gram_rows):
         self.update(leaves, (coefficients @ gram_rows).astype(self.values.dtype))

@@ -24,6 +24,26 @@ typedef struct {
     void *memory;
 } kroncy_tree_plan;
 
+/* A quarter of a line, and the transpose of a square of them. */
+typedef float quarter_f32 __attribute__((vector_size(16), may_alias));
+typedef double quarter_f64 __attribute__((vector_size(16), may_alias));
+
+#define MIX __builtin_shufflevector
+INLINE void transpose_f32(quarter_f32 *q) {
+    const quarter_f32 a = MIX(q[0], q[1], 0, 4, 1, 5), b = MIX(q[2], q[3], 0, 4, 1, 5);
+    const quarter_f32 c = MIX(q[0], q[1], 2, 6, 3, 7), d = MIX(q[2], q[3], 2, 6, 3, 7);
+    q[0] = MIX(a, b, 0, 1, 4, 5);
+    q[1] = MIX(a, b, 2, 3, 6, 7);
+    q[2] = MIX(c, d, 0, 1, 4, 5);
+    q[3] = MIX(c, d, 2, 3, 6, 7);
+}
+
+INLINE void transpose_f64(quarter_f64 *q) {
+    const quarter_f64 a = MIX(q[0], q[1], 0, 2), b = MIX(q[0], q[1], 1, 3);
+    q[0] = a;
+    q[1] = b;
+}
+
 #define REAL float
 #define LANES 16
 #define BITS int32_t

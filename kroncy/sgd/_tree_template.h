@@ -24,21 +24,24 @@ static inline REAL *NAME(tree_level)(const kroncy_tree *tree, int64_t i, int lev
 
 /* ---- building and reading ---- */
 
-/* maxima[t] = maximum of the line of tree t.  Quarters first: every step is a plain vector. */
-INLINE void NAME(tile_maxima)(const REAL *restrict tile, REAL *restrict maxima) {
-    REAL quarters[LANES * 4] __attribute__((aligned(64)));
-    for (int t = 0; t < LANES; t++) {
-        const REAL *line = tile + t * LANES;
-        for (int c = 0; c < 4; c++) {
-            REAL best = line[c];
-            for (int j = c + 4; j < LANES; j += 4) best = line[j] > best ? line[j] : best;
-            quarters[t * 4 + c] = best;
+INLINE NAME(quarter) NAME(max_of)(NAME(quarter) a, NAME(quarter) b) {
+    for (int j = 0; j < LANES / 4; j++) a[j] = a[j] > b[j] ? a[j] : b[j];
+    return a;
+}
+
+/* maxima[t] = maximum of the line of tree t, in quarter lines: they suit every vector unit. */
+INLINE void NAME(tile_maxima)(const REAL *tile, REAL *maxima) {
+    enum { W = LANES / 4 };
+    const NAME(quarter) *lines = (const NAME(quarter) *)tile;
+    for (int t = 0; t < LANES; t += W) {
+        NAME(quarter) best[W];
+        for (int j = 0; j < W; j++) {
+            const NAME(quarter) *q = lines + (t + j) * 4;
+            best[j] = NAME(max_of)(NAME(max_of)(q[0], q[1]), NAME(max_of)(q[2], q[3]));
         }
-    }
-    for (int t = 0; t < LANES; t++) {
-        const REAL *q = quarters + t * 4;
-        const REAL a = q[0] > q[1] ? q[0] : q[1], b = q[2] > q[3] ? q[2] : q[3];
-        maxima[t] = a > b ? a : b;
+        NAME(transpose)(best);
+        for (int j = 1; j < W; j++) best[0] = NAME(max_of)(best[0], best[j]);
+        ((NAME(quarter) *)maxima)[t / W] = best[0];
     }
 }
 
@@ -246,30 +249,55 @@ static double NAME(block_magnitude)(const kroncy_tree *tree, int64_t b) {
     return largest;
 }
 
-/* Change the leaves of one group in one block: rows first..last of the change. */
-INLINE void NAME(change_leaves)(const kroncy_tree *tree, const kroncy_tree_change *change,
-                                const REAL *restrict gram, REAL *tile, int64_t b, int64_t width,
-                                int64_t first, int64_t last) {
-    REAL delta[LANES] __attribute__((aligned(64)));
-    for (int64_t e = first; e < last; e++) {
-        const int64_t row = change->order ? change->order[e] : e;
-        REAL *column = tile + change->leaves[e] % LANES;
-        if (change->kind == KRONCY_TREE_GRAM) {
-            const REAL *data = change->data;
-            for (int t = 0; t < LANES; t++) delta[t] = 0;
-            for (int64_t j = change->indptr[row]; j < change->indptr[row + 1]; j++) {
-                const REAL *line = gram + change->indices[j] * LANES, c = data[j];
-                for (int t = 0; t < LANES; t++) delta[t] += c * line[t];
-            }
-            for (int64_t t = 0; t < width; t++) column[t * LANES] += delta[t];
-        } else {
-            const REAL *given = (const REAL *)change->rows + row * tree->n_trees + b * LANES;
-            if (change->kind == KRONCY_TREE_ADD)
-                for (int64_t t = 0; t < width; t++) column[t * LANES] += given[t];
-            else
-                for (int64_t t = 0; t < width; t++) column[t * LANES] = given[t];
+/* tile[t][c] += deltas[c][t] for the touched children c (a bit mask), a full block. */
+INLINE void NAME(add_transposed)(REAL *tile, const REAL *deltas, uint32_t touched) {
+    enum { W = LANES / 4 };
+    for (int c = 0; c < LANES; c += W) {
+        if (!(touched >> c & ((1 << W) - 1))) continue;
+        for (int t = 0; t < LANES; t += W) {
+            NAME(quarter) square[W];
+            for (int j = 0; j < W; j++)
+                square[j] = *(const NAME(quarter) *)(deltas + (c + j) * LANES + t);
+            NAME(transpose)(square);
+            for (int j = 0; j < W; j++)
+                *(NAME(quarter) *)(tile + (t + j) * LANES + c) += square[j];
         }
     }
+}
+
+/* Change the leaves of one group in one block: rows first..last of the change. */
+INLINE void NAME(change_leaves)(const kroncy_tree *tree, const kroncy_tree_change *change,
+                                const REAL *gram, REAL *tile, int64_t b, int64_t width,
+                                int64_t first, int64_t last) {
+    REAL deltas[LANES * LANES] __attribute__((aligned(64)));
+    uint32_t touched = 0;
+    /* -0 is what changes nothing when added, not even the sign of a zero. */
+    for (int j = 0; j < LANES * LANES; j++) deltas[j] = -(REAL)0;
+    for (int64_t e = first; e < last; e++) {
+        const int64_t row = change->order ? change->order[e] : e, c = change->leaves[e] % LANES;
+        REAL *delta = deltas + c * LANES;
+        touched |= (uint32_t)1 << c;
+        if (change->kind == KRONCY_TREE_GRAM) {
+            for (int64_t j = change->indptr[row]; j < change->indptr[row + 1]; j++) {
+                const REAL *line = gram + change->indices[j] * LANES;
+                const REAL coefficient = ((const REAL *)change->data)[j];
+                for (int t = 0; t < LANES; t++) delta[t] += coefficient * line[t];
+            }
+            continue;
+        }
+        const REAL *given = (const REAL *)change->rows + row * tree->n_trees + b * LANES;
+        if (change->kind == KRONCY_TREE_ADD)
+            for (int64_t t = 0; t < width; t++) delta[t] += given[t];
+        else
+            for (int64_t t = 0; t < width; t++) tile[t * LANES + c] = given[t];
+    }
+    if (change->kind == KRONCY_TREE_ASSIGN) return;
+    if (width == LANES) {
+        NAME(add_transposed)(tile, deltas, touched);
+        return;
+    }
+    for (int64_t t = 0; t < width; t++)
+        for (int c = 0; c < LANES; c++) tile[t * LANES + c] += deltas[c * LANES + t];
 }
 
 /* groups[l]: the distinct groups to visit at level l; start[g]: first row of leaf group g. */

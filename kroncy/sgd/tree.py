@@ -84,22 +84,27 @@ class AsynchronousTree:
 
     @property
     def n_trees(self):
+        """Number of trees."""
         return self._trees.shape[0]
 
     @property
     def n_leaves(self):
+        """Number of leaves of each tree."""
         return self._trees.shape[1]
 
     @property
     def dtype(self):
+        """float32 or float64."""
         return self._trees.dtype
 
     @property
     def nbytes(self):
+        """Bytes held by the trees."""
         return tree_nbytes(self.n_trees, self.n_leaves, self.dtype == np.float64)
 
     @property
     def counters(self):
+        """Nodes visited by queries and recomputed by updates so far."""
         return {
             "nodes_visited": self._trees.nodes_visited,
             "nodes_recomputed": self._trees.nodes_recomputed,
@@ -116,6 +121,7 @@ class AsynchronousTree:
         Parameters
         ----------
         tree : int
+            Index of the tree.
         threshold : float
             Compared exactly and strictly (``value > threshold``); may be infinite, not NaN.
 
@@ -138,6 +144,7 @@ class AsynchronousTree:
         trees : array-like of int
             Tree indices in any order; repeats are allowed.
         threshold : float
+            As in `query`.
 
         Returns
         -------
@@ -154,7 +161,7 @@ class AsynchronousTree:
         Parameters
         ----------
         leaves : array-like of int, shape (L,)
-            A leaf may appear more than once; its deltas are added one after the other.
+            A leaf may appear more than once: its deltas are summed, in the order given.
         deltas : array-like of shape (L, n_trees)
             Finite; cast to the dtype of the trees.
 
@@ -190,9 +197,11 @@ class AsynchronousTree:
         Parameters
         ----------
         leaves : array-like of int, shape (L,)
+            Repeats are allowed, as in `update`.
         coefficients : array-like or scipy.sparse array of shape (L, s)
             Zeros cost nothing.
         gram_rows : array-like of shape (s, n_trees)
+            Finite; like the coefficients, cast to the dtype of the trees.
 
         Raises
         ------
@@ -243,6 +252,7 @@ class AsynchronousTree:
         Parameters
         ----------
         tree : int
+            Index of the tree.
         k : int
             At most `n_leaves`.
 
