@@ -55,7 +55,8 @@ cdef class MaxTrees:
         return self.tree.nodes_recomputed
 
     cdef int64_t query_into(
-        self, int64_t i, double threshold, void *scratch, int64_t *out) noexcept nogil:
+        self, int64_t i, double threshold, void *scratch, int64_t *out,
+    ) noexcept nogil:
         cdef kroncy_tree_scratch work = kroncy_tree_scratch_in(&self.tree, scratch)
         if kroncy_tree_enter(&self.tree, False):
             return KRONCY_TREE_BUSY

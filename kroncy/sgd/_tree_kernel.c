@@ -131,7 +131,8 @@ int kroncy_tree_is_consistent(const kroncy_tree *tree) {
 }
 
 int64_t kroncy_tree_scratch_size(const kroncy_tree *tree) {
-    return tree->n_groups[0] * (int64_t)(2 * sizeof(uint32_t) + sizeof(uint16_t));
+    const int64_t size = tree->n_groups[0] * (int64_t)(2 * sizeof(uint32_t) + sizeof(uint16_t));
+    return (size + KRONCY_ALIGNMENT - 1) / KRONCY_ALIGNMENT * KRONCY_ALIGNMENT;
 }
 
 kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory) {

@@ -64,7 +64,7 @@ typedef struct {
     uint16_t *masks;          /* n_groups[0] entries */
 } kroncy_tree_scratch;
 
-int64_t kroncy_tree_scratch_size(const kroncy_tree *tree); /* bytes */
+int64_t kroncy_tree_scratch_size(const kroncy_tree *tree); /* bytes, whole cache lines */
 kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory);
 void *kroncy_tree_borrow_scratch(kroncy_tree *tree); /* NULL without memory */
 void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory);
