@@ -6,6 +6,7 @@ python benchmarks/tree.py --plot     docs/tree_nodes.png as well (needs matplotl
 
 import argparse
 import ctypes
+import itertools
 import subprocess
 import tempfile
 import time
@@ -120,7 +121,7 @@ def queries(rng):
 def numpy_rebuild(levels, leaves, deltas):
     """All of a binary tree over the rows of levels[0], node-major, again."""
     levels[0][leaves] += deltas
-    for child, parent in zip(levels, levels[1:], strict=False):
+    for child, parent in itertools.pairwise(levels):
         np.maximum(child[::2], child[1::2], out=parent)
 
 
@@ -128,7 +129,7 @@ def numpy_repair(levels, leaves, deltas):
     """Only the ancestors of the leaves."""
     levels[0][leaves] += deltas
     nodes = leaves
-    for child, parent in zip(levels, levels[1:], strict=False):
+    for child, parent in itertools.pairwise(levels):
         nodes = np.unique(nodes // 2)
         parent[nodes] = np.maximum(child[2 * nodes], child[2 * nodes + 1])
 

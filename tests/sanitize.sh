@@ -30,9 +30,10 @@ run() { # run NAME VARIABLES...: the tests on that build; a report ends the proc
     local name=$1
     shift
     echo "== $name: ${tests[*]}"
-    # Python's own allocator hides overruns: PYTHONMALLOC=malloc shows them.
-    env PYTHONPATH="$work/$name" PYTHONMALLOC=malloc OPENBLAS_NUM_THREADS=1 "$@" \
-        setarch -R "$PYTHON" -P -c '
+    # Python's own allocator hides overruns: PYTHONMALLOC=malloc shows them.  ThreadSanitizer wants
+    # fixed addresses: setarch -R.
+    setarch -R env PYTHONPATH="$work/$name" PYTHONMALLOC=malloc OPENBLAS_NUM_THREADS=1 "$@" \
+        "$PYTHON" -P -c '
 import sys, pytest, kroncy
 assert kroncy.__file__.startswith(sys.argv[1]), kroncy.__file__
 sys.exit(pytest.main(["-q", "-x", "-s", *sys.argv[2:]]))' "$work" "${tests[@]}"
@@ -53,17 +54,17 @@ if [ "$which" != thread ]; then
 fi
 
 if [ "$which" != address ]; then
-    if ! command -v clang >/dev/null; then
-        echo "ThreadSanitizer needs clang, libomp-dev and Archer (part of LLVM's OpenMP)" >&2
+    clang=${CLANG:-$(compgen -c clang | grep -E '^clang(-[0-9]+)?$' | sort -V | tail -1)}
+    if [ -z "$clang" ]; then
+        echo "ThreadSanitizer needs clang with its OpenMP, e.g. apt-get install clang-19 libomp-19-dev" >&2
         exit 1
     fi
-    llvm=$(dirname "$(dirname "$(readlink -f "$(command -v clang)")")")
-    archer=$(find "$llvm" -name libarcher.so | head -1)
-    [ -n "$archer" ] || { echo "libarcher.so is not below $llvm: install LLVM's OpenMP" >&2; exit 1; }
-    CC=clang LDSHARED="clang -shared" build thread "-fsanitize=thread"
-    runtimes=$(clang -print-resource-dir)/lib/linux
-    # Two threads on any machine; uninstrumented libraries (OpenBLAS, CPython) are not watched.
-    run thread LD_PRELOAD="$runtimes/libclang_rt.tsan-x86_64.so" OMP_NUM_THREADS=2 \
+    llvm=$(dirname "$(dirname "$(readlink -f "$(command -v "$clang")")")")
+    archer=$llvm/lib/libarcher.so
+    [ -e "$archer" ] || { echo "$archer is missing: install LLVM's OpenMP" >&2; exit 1; }
+    CC=$clang LDSHARED="$clang -shared" build thread "-fsanitize=thread"
+    # Uninstrumented libraries (OpenBLAS, CPython) are not watched.
+    run thread LD_PRELOAD="$("$clang" -print-resource-dir)/lib/linux/libclang_rt.tsan-x86_64.so" \
         OMP_TOOL_LIBRARIES="$archer" \
         TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66
 fi
