@@ -300,6 +300,11 @@ INLINE void NAME(change_leaves)(const kroncy_tree *tree, const kroncy_tree_chang
         for (int c = 0; c < LANES; c++) tile[t * LANES + c] += deltas[c * LANES + t];
 }
 
+INLINE void NAME(prefetch_tile)(const REAL *block, int64_t tile, int64_t width) {
+    for (int64_t t = 0; t < width; t++)
+        __builtin_prefetch(block + (tile * width + t) * LANES, 1);
+}
+
 /* groups[l]: the distinct groups to visit at level l; start[g]: first row of leaf group g. */
 INLINE void NAME(update_any)(const kroncy_tree *tree, const kroncy_tree_change *change,
                              const kroncy_tree_plan *plan, int64_t b, int64_t width,
@@ -314,9 +319,10 @@ INLINE void NAME(update_any)(const kroncy_tree *tree, const kroncy_tree_change *
         for (int64_t j = 0; j < plan->n[level]; j++) {
             const int64_t group = plan->groups[level][j];
             if (j + 2 < plan->n[level]) {
-                const REAL *next =
-                    block + (tree->first[level] + plan->groups[level][j + 2]) * width * LANES;
-                for (int64_t t = 0; t < width; t++) __builtin_prefetch(next + t * LANES, 1);
+                const int64_t ahead = plan->groups[level][j + 2];
+                NAME(prefetch_tile)(block, tree->first[level] + ahead, width);
+                if (ahead / LANES != plan->groups[level][j + 1] / LANES)
+                    NAME(prefetch_tile)(block, tree->first[level + 1] + ahead / LANES, width);
             }
             if (!level)
                 NAME(change_leaves)(tree, change, gram, block + group * width * LANES, b, width,
