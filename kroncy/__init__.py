@@ -13,5 +13,12 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
 from ._base.config import show_config
 from .sgd.data import KroneckerData
 from .sgd.trainer import DivergenceError, KroneckerSGD
+from .sgd.tree import AsynchronousTree
 
-__all__ = ["DivergenceError", "KroneckerData", "KroneckerSGD", "show_config"]
+__all__ = [
+    "AsynchronousTree",
+    "DivergenceError",
+    "KroneckerData",
+    "KroneckerSGD",
+    "show_config",
+]
