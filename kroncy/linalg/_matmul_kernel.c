@@ -1,0 +1,13 @@
+#include "_matmul_kernel.h"
+#include "_openmp.h"
+#include "_simd.h"
+
+#define REAL float
+#define NAME(stem) stem##_f32
+#include "_matmul_passes.h"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(stem) stem##_f64
+#include "_matmul_passes.h"
