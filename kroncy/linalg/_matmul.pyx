@@ -37,8 +37,8 @@ cdef extern from "_matmul_kernel.h" nogil:
 
 
 cdef enum:
-    TILE = 96     # columns or rows: a common multiple of the register tiles of BLAS kernels
-    SLICE = 2048  # a slice has at least SLICE**2 multiplications: no small-matrix kernel
+    TILE = 16     # rows and columns: whole register tiles, hence whole vectors, in every BLAS
+    SLICE = 2048  # a slice has SLICE**2 multiplications at least: no small-matrix kernel
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
@@ -72,13 +72,32 @@ cdef int usable_levels(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels) noe
     return levels
 
 
+cdef inline Py_ssize_t most_slices(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    return <Py_ssize_t> (<double> m * n / SLICE * k / SLICE)
+
+
+cdef inline Py_ssize_t whole(Py_ssize_t size, Py_ssize_t unit) noexcept nogil:
+    return size - size % unit
+
+
+cdef inline Py_ssize_t tile_unit(
+    Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels
+) noexcept nogil:
+    """What m and n must be multiples of, so that slices of the products end on whole tiles.
+
+    Products too small to be sliced by any number of threads only need to halve.
+    """
+    cdef bint sliced = most_slices(m >> levels, k >> levels, n >> levels) > 1
+    return <Py_ssize_t> (TILE if sliced else 1) << levels
+
+
 cdef Py_ssize_t strassen_workspace(
     Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels
 ) noexcept nogil:
     """Elements of workspace for an (m, k) by (k, n) product: at most (m k + k n + m n) / 2."""
     levels = usable_levels(m, k, n, levels)
-    return level_workspace(m >> levels << levels, k >> levels << levels, n >> levels << levels,
-                           levels, False)
+    cdef Py_ssize_t unit = tile_unit(m, k, n, levels)
+    return level_workspace(whole(m, unit), k >> levels << levels, whole(n, unit), levels, False)
 
 
 cdef inline void add(
@@ -115,13 +134,14 @@ cdef void product(
     """C = op(A) op(B), or C += op(A) op(B), by gemm: a slice of C for each thread.
 
     BLAS would use threads of its own beside ours, and two pools that take turns wait for each
-    other's idle spinning.  Slices are whole tiles of gemm and large, so that every element is
-    summed in the same order for any number of threads.
+    other's idle spinning.  Slices are large and, m and n being whole tiles, end where register
+    tiles do, so that every element is summed in the same order for any number of threads.
     """
-    cdef Py_ssize_t slices = min(n_threads, max(1, m * n // SLICE * k // SLICE))
+    cdef Py_ssize_t slices = max(1, min(n_threads, most_slices(m, k, n)))
     cdef bint by_columns = 2 * n >= m
     cdef Py_ssize_t extent = n if by_columns else m
-    cdef Py_ssize_t width = ((extent + slices - 1) // slices + TILE - 1) // TILE * TILE
+    cdef Py_ssize_t tiles = (extent + TILE - 1) // TILE
+    cdef Py_ssize_t width = (tiles + slices - 1) // slices * TILE
     cdef Py_ssize_t i, start, size
     cdef real beta = 1 if accumulate else 0
     for i in prange((extent + width - 1) // width, schedule="static", num_threads=n_threads,
@@ -206,28 +226,50 @@ cdef void strassen_matmul(
 ) noexcept nogil:
     """C (m, n) = op(A) op(B), row-major, for sizes and row lengths (ld*) that fit a C int.
 
-    `work` has strassen_workspace(m, k, n, levels) elements; `n_threads` serve the additions, BLAS
-    has its own.  Levels that do not fit the shape are left out.  C overlaps neither A, B nor work.
+    With n_threads >= 1 those are our threads, BLAS must be kept on one, and C does not depend on
+    their number.  n_threads = 0 is one call of gemm with the threads of BLAS, without levels.
+    `work` has strassen_workspace(m, k, n, levels) elements.  Levels that do not fit the shape are
+    left out.  C overlaps neither A, B nor work.
     """
+    if n_threads == 0:
+        gemm[real](trans_a, trans_b, <int> m, <int> n, <int> k, 1, a, <int> lda, b, <int> ldb, 0,
+                   c, <int> ldc)
+        return
     levels = usable_levels(m, k, n, levels)
-    # The largest even part goes through the recursion; the strips left over through gemm.
-    cdef Py_ssize_t m0 = m >> levels << levels, n0 = n >> levels << levels
-    cdef Py_ssize_t k0 = k >> levels << levels
-    strassen(trans_a, trans_b, m0, n0, k0, a, lda, b, ldb, False, c, ldc, levels, work, n_threads)
-    if k0 < k:
-        strassen(trans_a, trans_b, m0, n0, k - k0, a + (k0 * lda if trans_a else k0), lda,
-                 b + (k0 if trans_b else k0 * ldb), ldb, True, c, ldc, 0, work, n_threads)
-    if n0 < n:
-        strassen(trans_a, trans_b, m0, n - n0, k, a, lda, b + (n0 * ldb if trans_b else n0), ldb,
-                 False, c + n0, ldc, 0, work, n_threads)
-    if m0 < m:
-        strassen(trans_a, trans_b, m - m0, n, k, a + (m0 if trans_a else m0 * lda), lda, b, ldb,
-                 False, c + m0 * ldc, ldc, 0, work, n_threads)
+    # The largest divisible part goes through the recursion; the strips beside it through gemm,
+    # sliced along their long side, which is whole.
+    cdef Py_ssize_t unit = tile_unit(m, k, n, levels)
+    cdef Py_ssize_t m0 = whole(m, unit), n0 = whole(n, unit), k0 = k >> levels << levels
+    cdef const real *a_below = a + (m0 if trans_a else m0 * lda)
+    cdef const real *b_right = b + (n0 * ldb if trans_b else n0)
+    cdef real *c_below = c + m0 * ldc
+    if m0 > 0 and n0 > 0:
+        strassen(trans_a, trans_b, m0, n0, k0, a, lda, b, ldb, False, c, ldc, levels, work,
+                 n_threads)
+        if k0 < k:
+            product(trans_a, trans_b, m0, n0, k - k0, a + (k0 * lda if trans_a else k0), lda,
+                    b + (k0 if trans_b else k0 * ldb), ldb, True, c, ldc, n_threads)
+    if m0 > 0 and n0 < n:
+        product(trans_a, trans_b, m0, n - n0, k, a, lda, b_right, ldb, False, c + n0, ldc,
+                n_threads if 2 * (n - n0) < m0 else 1)
+    if m0 < m and n0 > 0:
+        product(trans_a, trans_b, m - m0, n0, k, a_below, lda, b, ldb, False, c_below, ldc,
+                n_threads if 2 * n0 >= m - m0 else 1)
+    if m0 < m and n0 < n:
+        product(trans_a, trans_b, m - m0, n - n0, k, a_below, lda, b_right, ldb, False,
+                c_below + n0, ldc, 1)
 
 
 def workspace_elements(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels):
     """`strassen_workspace` for Python."""
     return strassen_workspace(m, k, n, levels)
+
+
+def recursive_part(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels):
+    """The levels used and the (m, k, n) that pass through them; the strips beside do not."""
+    levels = usable_levels(m, k, n, levels)
+    cdef Py_ssize_t unit = tile_unit(m, k, n, levels)
+    return levels, whole(m, unit), k >> levels << levels, whole(n, unit)
 
 
 def multiply(
@@ -236,6 +278,7 @@ def multiply(
     """C = A B for views checked by the caller: one stride of each is one element, C has rows.
 
     Sizes are at least 1, and `work` is as long as `workspace_elements` says (or 1 if that is 0).
+    `n_threads` as in `strassen_matmul`.
     """
     cdef Py_ssize_t m = a.shape[0], k = a.shape[1], n = b.shape[1]
     cdef Py_ssize_t item = sizeof(real)

@@ -3,7 +3,8 @@
 KRONCY_CLONES
 void NAME(block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, ptrdiff_t ldx, REAL sign,
                      const REAL *y, ptrdiff_t ldy, REAL *out, ptrdiff_t ldout, int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)
+#pragma omp parallel for schedule(static) num_threads(n_threads) \
+    if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *xi = x + i * ldx, *yi = y + i * ldy;
         REAL *oi = out + i * ldout;
@@ -16,7 +17,8 @@ void NAME(block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, ptrdiff_t
 KRONCY_CLONES
 void NAME(block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t ldc,
                          int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)
+#pragma omp parallel for schedule(static) num_threads(n_threads) \
+    if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *c11 = c + i * ldc;
         REAL *c12 = c + i * ldc + columns;
@@ -34,7 +36,8 @@ void NAME(block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t l
 KRONCY_CLONES
 void NAME(block_combine_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *p, ptrdiff_t ldp,
                              REAL *c, ptrdiff_t ldc, int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)
+#pragma omp parallel for schedule(static) num_threads(n_threads) \
+    if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *p1 = p + i * ldp, *p6 = p1 + columns;
         const REAL *p7 = p + (rows + i) * ldp, *p5 = p7 + columns;

@@ -144,7 +144,7 @@ def time_ratio(m, k, n, levels, dtype, n_threads, repeats):
             # GEMM has the threads of BLAS, the levels have ours.
             with blas_threads(1 if level else n_threads):
                 start = time.perf_counter()
-                multiply(a, b, c, level, work, n_threads if level else 1)
+                multiply(a, b, c, level, work, n_threads if level else 0)
                 times[level].append(time.perf_counter() - start)
     return float(np.median(times[levels]) / np.median(times[0]))
 

@@ -9,7 +9,7 @@ from kroncy._base.memory import require_memory
 from kroncy._base.threads import blas_threads, resolve_threads
 from kroncy._base.validation import check_integer
 
-from ._matmul import multiply, workspace_elements
+from ._matmul import multiply, recursive_part, workspace_elements
 from .crossover import LOWEST, crossover_size
 
 MAX_LEVELS = 5
@@ -41,8 +41,9 @@ def matmul(a, b, *, out=None, levels="auto", n_threads=None, workspace=None):
     levels : {"auto"} or int, default="auto"
         Levels of recursion, 0 (GEMM) to 5. Levels that halve a side below 1 are left out.
     n_threads : int, optional
-        Threads. None leaves GEMM with the threads that BLAS has and gives the levels
-        the cores that OpenMP and the affinity mask allow. The result does not depend on it.
+        Threads of ours, with BLAS kept on one: the result does not depend on their number. None:
+        the cores that OpenMP and the affinity mask allow, or, where no level pays, one call of
+        GEMM with the threads and the rounding that BLAS has.
     workspace : ndarray of shape (size,), optional
         Scratch of the result's dtype with at least `workspace_size` elements, to be used again
         by many calls. Allocated when None.
@@ -185,9 +186,9 @@ def multiplications(m, k, n, levels="auto", *, dtype=np.float64, n_threads=None)
     """
     m, k, n = _check_sizes(m, k, n)
     levels = _resolve_levels(levels, m, k, n, dtype, n_threads)
-    levels = min(levels, max(min(m, k, n).bit_length() - 1, 0))
-    blocks = (m >> levels) * (k >> levels) * (n >> levels)
-    return m * k * n - (8**levels - 7**levels) * blocks
+    levels, m0, k0, n0 = recursive_part(m, k, n, levels)
+    whole = m0 * k0 * n0
+    return m * k * n - whole + whole // 8**levels * 7**levels
 
 
 def auto_levels(m, k, n, dtype=np.float64, n_threads=None):
@@ -210,15 +211,13 @@ def auto_levels(m, k, n, dtype=np.float64, n_threads=None):
 
 @contextmanager
 def _one_pool(levels, n_threads):
-    """Threads for the kernel: its own, with BLAS on one, or none, with BLAS on its own."""
-    if levels:
-        with blas_threads(1):
-            yield resolve_threads(n_threads)
-    elif n_threads is None:
-        yield 1
+    """Threads for the kernel: ours, with BLAS kept on one, or 0 for those of BLAS."""
+    if levels == 0 and n_threads is None:
+        yield 0
     else:
-        with blas_threads(check_integer(n_threads, "n_threads", minimum=1)):
-            yield 1
+        n_threads = resolve_threads(n_threads)
+        with blas_threads(1):
+            yield n_threads
 
 
 def _multiply_into(a, b, product, levels, workspace, n_threads):
