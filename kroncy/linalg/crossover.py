@@ -1,4 +1,4 @@
-"""Where Strassen-Winograd begins to beat GEMM: defaults, measurement, and the file that keeps it."""
+"""Where Strassen-Winograd begins to beat GEMM: defaults, measurement, the file that keeps it."""
 
 import json
 import os

@@ -221,7 +221,7 @@ def _one_pool(levels, n_threads):
 
 
 def _multiply_into(a, b, product, levels, workspace, n_threads):
-    """product = a b for operands with a unit stride and any `product`."""
+    """Write a b into any `product`; the operands have a unit stride."""
     item, multiply = product.itemsize, _MULTIPLY[product.dtype]
     if _has_unit_rows(product, item):
         multiply(a, b, product, levels, workspace, n_threads)
@@ -255,7 +255,7 @@ def _has_unit_rows(x, item):
 
 def _collapses(stack):
     """Whether the matrices of a stack lie below each other, as one tall matrix in rows."""
-    s, m, n = stack.shape
+    s, m, _ = stack.shape
     return (
         s * m <= _MAX_SIZE
         and stack.strides[2] == stack.itemsize

@@ -126,7 +126,9 @@ def test_stack_in_rows_is_one_tall_product():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("m, k, n", [(700, 600, 800), (1500, 300, 260), (257, 1024, 999), (97, 500, 3001)])
+@pytest.mark.parametrize(
+    "m, k, n", [(700, 600, 800), (1500, 300, 260), (257, 1024, 999), (97, 500, 3001)]
+)
 def test_same_bits_for_every_number_of_threads(m, k, n, dtype):
     a, b = random_pair(4, m, k, n, dtype)
     for levels in (0, 1, 2):
