@@ -38,8 +38,11 @@ def others_share(since):
     return share, now
 
 
-def take_turns(functions, repeats, retries=3):
-    """Median seconds of each function; a sample that others disturbed is taken again."""
+def take_turns(functions, repeats, retries=3, clock=time.perf_counter):
+    """Median seconds of each function; a sample that others disturbed is taken again.
+
+    One thread may be timed by `time.process_time`, which leaves out the time it had to wait.
+    """
     times = [[] for _ in functions]
     worst = 0.0
     for _ in range(repeats):
@@ -47,9 +50,9 @@ def take_turns(functions, repeats, retries=3):
             best = (np.inf, np.inf)
             for _ in range(retries + 1):
                 _, since = others_share(None)
-                start = time.perf_counter()
+                start = clock()
                 function()
-                elapsed = time.perf_counter() - start
+                elapsed = clock() - start
                 share = others_share(since)[0] if elapsed > 0.2 else 0.0
                 best = min(best, (share, elapsed))
                 if share < 0.05:
@@ -57,6 +60,10 @@ def take_turns(functions, repeats, retries=3):
             worst = max(worst, best[0])
             samples.append(best[1])
     return [statistics.median(samples) for samples in times], worst
+
+
+def clock_of(threads):
+    return time.process_time if threads == 1 else time.perf_counter
 
 
 def operands(m, k, n, dtype):
@@ -86,7 +93,9 @@ def compare_levels(options):
         work = np.ones(workspace_size(n, n, n, max(options.levels)), options.dtype)
         levels = [0, *options.levels]
         runs = [runner(a, b, out, level, work, options.threads) for level in levels]
-        medians, worst = take_turns(runs, options.repeats, options.retries)
+        medians, worst = take_turns(
+            runs, options.repeats, options.retries, clock_of(options.threads)
+        )
         for level, seconds in zip(levels, medians, strict=True):
             print(
                 f"{options.dtype} {options.threads:7d} {n:6d} {level:7d} {seconds:8.3f} "
@@ -115,7 +124,10 @@ def compare_grid(options):
         inner = max(1, int(2e8 // (m * k * n)))
         runs = [lambda f=f, inner=inner: [f() for _ in range(inner)] for f in (gemm, auto)]
         with blas_threads(options.threads):
-            medians, worst = take_turns(runs, options.repeats if inner == 1 else 15)
+            repeats = options.repeats if inner == 1 else 15
+            medians, worst = take_turns(
+                runs, repeats, options.retries, clock_of(options.threads)
+            )
         print(
             f"{options.dtype} {options.threads:7d} {m:6d} {k:6d} {n:6d} {levels:7d} "
             f"{medians[1] / medians[0]:10.3f} {worst:7.2f}",
@@ -156,7 +168,9 @@ def measure_traffic(options):
             np.add(out[:h, h:], out[h:, :h], out=out[h:, :h])
             np.add(out[h:, :h], out[h:, h:], out=out[h:, h:])
 
-        (product, added), _ = take_turns([gemm, passes], options.repeats)
+        (product, added), _ = take_turns(
+            [gemm, passes], options.repeats, options.retries, clock_of(options.threads)
+        )
         quarter = out.nbytes / 4e9
         print(
             f"{n:6d} {31 * quarter:9.2f} {product:7.3f} {added:9.3f} {33 * quarter / added:5.1f} "
@@ -193,7 +207,9 @@ def compare_rectangular(options):
 
         runs = [runner(a, b, out, level, work, 1) for level in (0, 1, 2)]
         with blas_threads(1):
-            (gemm, one, two, fifteen), worst = take_turns([*runs, rectangular], options.repeats)
+            (gemm, one, two, fifteen), worst = take_turns(
+                [*runs, rectangular], options.repeats, options.retries, time.process_time
+            )
         print(
             f"{options.dtype} {m:6d} {k:6d} {n:6d} {fifteen / gemm:16.3f} {one / gemm:15.3f} "
             f"{two / gemm:14.3f} {worst:7.2f}",

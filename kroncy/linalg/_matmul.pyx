@@ -1,4 +1,4 @@
-"""Strassen-Winograd matrix multiplication on pointers: 7 products by BLAS and the additions between.
+"""Strassen-Winograd matrix multiplication on pointers: 7 products by BLAS, additions between.
 
 One level, on the quadrants of C = A B (Higham, "Accuracy and Stability of Numerical Algorithms",
 2nd ed., sec. 23.1; the last two signs are turned so that every product is added)::
