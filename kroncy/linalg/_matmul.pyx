@@ -57,11 +57,12 @@ cdef Py_ssize_t level_workspace(
     m //= 2
     k //= 2
     n //= 2
-    # A transposed operand keeps its orientation: room for either.
+    # A transposed operand keeps its orientation, and C in columns swaps the roles of m and n:
+    # room for either.
     own = max(m * padded(k), k * padded(m)) + max(k * padded(n), n * padded(k))
     if not accumulate:
         return own + level_workspace(m, k, n, levels - 1, True)
-    products = 2 * m * padded(2 * n)
+    products = 2 * max(m * padded(2 * n), n * padded(2 * m))
     return own + max(products + level_workspace(m, k, n, levels - 1, False),
                      level_workspace(m, k, n, levels - 1, True))
 
@@ -73,7 +74,7 @@ cdef int usable_levels(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels) noe
 
 
 cdef inline Py_ssize_t most_slices(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
-    return <Py_ssize_t> (<double> m * n / SLICE * k / SLICE)
+    return <Py_ssize_t> min(1e9, <double> m * n / SLICE * k / SLICE)
 
 
 cdef inline Py_ssize_t whole(Py_ssize_t size, Py_ssize_t unit) noexcept nogil:

@@ -138,6 +138,23 @@ def test_same_bits_for_every_number_of_threads(m, k, n, dtype):
             np.testing.assert_array_equal(again, c)
 
 
+@pytest.mark.parametrize("shape", [(1100, 40, 60), (60, 40, 1100), (40, 1200, 48), (600, 8, 900)])
+def test_workspace_suffices_in_every_orientation(shape):
+    # From 256 columns on the rows of temporaries are padded, in either orientation.
+    m, k, n = shape
+    a, b = random_pair(6, m, k, n, np.float64)
+    for levels in (1, 2, 3):
+        needed = workspace_size(m, k, n, levels)
+        for left in (a, np.asfortranarray(a)):
+            for right in (b, np.asfortranarray(b)):
+                for order in "CF":
+                    work = np.full(needed + 64, np.nan)
+                    out = np.empty((m, n), order=order)
+                    matmul(left, right, out=out, levels=levels, workspace=work[:needed])
+                    assert np.isnan(work[needed:]).all()
+                    np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-10)
+
+
 @settings(deadline=None, max_examples=300)
 @given(*[st.integers(1, 10**4) | st.integers(1, 300)] * 3, st.integers(0, 5))
 def test_workspace_is_bounded(m, k, n, levels):
