@@ -20,7 +20,8 @@ from ._matmul import multiply, workspace_elements
 LOWEST = 512  # no crossover below this is believed
 _LADDER = (1024, 1536, 2048, 3072, 4096, 6144, 8192)
 _GAIN = 0.98  # a level must take at most this fraction of GEMM's time
-_DTYPES = ("float64", "float32")
+_CAREFUL = {"float64": 1536, "float32": 2048}  # defaults: this times the threads and one
+_DTYPES = tuple(_CAREFUL)
 
 _measured = {}  # (dtype name, threads) -> size, of this process
 
@@ -48,7 +49,7 @@ def crossover():
     ['float32', 'float64', 'source']
     """
     saved = {} if _measured else _saved()
-    table = {name: {1: _default(1), 2: _default(2)} for name in _DTYPES}
+    table = {name: {1: _default(name, 1), 2: _default(name, 2)} for name in _DTYPES}
     for (name, threads), size in (_measured or saved).items():
         table[name][threads] = size
     source = "calibrated" if _measured else str(cache_file()) if saved else "default"
@@ -58,7 +59,7 @@ def crossover():
 def crossover_size(dtype, n_threads):
     """Size from which a level pays for `dtype` with `n_threads`."""
     key = (np.dtype(dtype).name, n_threads)
-    return (_measured or _saved()).get(key) or _default(n_threads)
+    return (_measured or _saved()).get(key) or _default(*key)
 
 
 def calibrate(*, n_threads=None, max_size=4096, repeats=5, save=False):
@@ -118,8 +119,8 @@ def cache_file():
     return Path(folder, "kroncy", "crossover.json")
 
 
-def _default(n_threads):
-    return 1536 * (n_threads + 1)
+def _default(name, n_threads):
+    return _CAREFUL[name] * (n_threads + 1)
 
 
 def _measure(name, n_threads, max_size, repeats):

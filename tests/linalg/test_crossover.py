@@ -31,7 +31,8 @@ def fake_ratio(ratios):
 def test_default_is_careful():
     found = crossover()
     assert found["source"] == "default"
-    assert found["float64"] == found["float32"] == {1: 3072, 2: 4608}
+    assert found["float64"] == {1: 3072, 2: 4608}
+    assert found["float32"] == {1: 4096, 2: 6144}
     assert levels_of(2048, 2048, 2048, n_threads=1) == 0
     assert levels_of(4096, 4096, 4096, n_threads=1) == 1
     assert levels_of(8192, 8192, 8192, n_threads=1) == 2
