@@ -32,6 +32,7 @@ def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
         Directions kept, 60 where None.
     """
     p = run.x.size
+    mean = 1.0 if curvature is None else curvature / p
     most = min(p, max_rank or MOST)
     hessian = np.eye(0 if rows is None else len(rows))
     if rows is None:
@@ -40,8 +41,7 @@ def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
         rows = np.ascontiguousarray(rows[-most:])
         hessian = hessian[-most:, -most:]
         slopes = run.objective.derivatives(run.x, run.f, rows)
-        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP)
-    mean = 1.0 if curvature is None else curvature / p
+        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP, mean * p)
     while True:
         gradient = run.objective.gradient(run.x, run.f, mean)
         norm = float(np.linalg.norm(gradient))
@@ -58,7 +58,7 @@ def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
         if predicted <= run.floor(p):
             raise Stop(0, "Converged: the full gradient promises no further decrease.")
         before = run.f
-        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP)
+        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP, mean * p)
         if not before - run.f > run.floor(1):
             if predicted <= 100 * run.floor(p):
                 raise Stop(0, "Converged: no decrease along the full gradient.")

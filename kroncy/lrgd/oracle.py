@@ -62,13 +62,24 @@ class Objective:
         self.fun, self.args, self.jac, self.dirderiv = fun, args, jac, dirderiv
         self.fun_batch, self.fd, self.h, self.noise = fun_batch, fd, h, noise
         self.max_evaluations = max_evaluations
+        self.rounding = 0.0
         self.nfev = self.n_directional = self.n_full_gradients = 0
         self._c = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
         self._n_threads = resolve_threads(n_threads)
 
     def noise_at(self, f):
         """Absolute error to expect of a value near `f`."""
-        return max(self.noise, 4 * EPSILON * abs(f), np.finfo(float).tiny)
+        return max(self.noise, 4 * EPSILON * abs(f), self.rounding, np.finfo(float).tiny)
+
+    def set_rounding(self, x, squared_slope, curvature):
+        """What rounding of x alone does to f, a Gaussian change of eps * rms(x) a coordinate.
+
+        Where f tends to 0 by cancellation this exceeds eps |f| by far.  `squared_slope` and
+        `curvature` are the mean square of the first and the mean second derivative along
+        Gaussian directions.
+        """
+        change = 2 * EPSILON * float(np.sqrt(x @ x / x.size))
+        self.rounding = change * float(np.sqrt(squared_slope)) + change**2 * curvature
 
     def _count(self, n):
         if self.max_evaluations is not None and self.nfev + n > self.max_evaluations:

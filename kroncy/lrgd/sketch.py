@@ -21,6 +21,7 @@ from .span import descend
 OVERSAMPLING = 3  # sketch directions beyond the rank, which make sure that it stopped rising
 DROP = 1e-2  # predicted decrease between two looks outside the span: the gradient fell 10 times
 OUTSIDE = 20.0  # decrease along a fresh direction, over that within, that calls for a new sketch
+SETTLED = 3  # iterations after which the start's second derivatives no longer prove anything
 SMALL_P = 64  # below it the sketch is a random rotation of the whole space
 
 
@@ -80,24 +81,35 @@ class _Directions:
         return self._rows[: self._count]
 
 
-def choose_step(objective, x, f, direction):
+def choose_step(objective, x, f, directions):
     """Step h of the second differences, and the error of one of them.
 
-    Rounding adds 4 noise / h^2 and the third derivative T adds h T.  T is measured on a line at
-    a step where only a T that matters shows: a quadratic keeps the long step.
+    Rounding adds 4 noise / h^2 and the third derivative T adds h T.  T is measured along the
+    rows of `directions` (2, p) at a step where only a T that matters shows: a quadratic keeps
+    the long step.
     """
-    noise, scale = objective.noise_at(f), length_scale(x)
-    longest = max(1e-3, objective.noise**0.25) * scale
+    longest = max(1e-3, objective.noise**0.25) * length_scale(x)
+    steps = np.arange(1.0, 4.0)
     for _ in range(8):
-        line = objective.values(x, np.tile(direction, (3, 1)), longest * np.arange(1, 4))
-        if np.all(np.isfinite(line)):
+        lines = np.stack([
+            objective.values(x, np.tile(direction, (3, 1)), longest * steps)
+            for direction in directions
+        ], axis=1)
+        if np.all(np.isfinite(lines)):
             break
         longest /= 10
     else:
         raise Stop(4, "The function is not finite next to the current point.")
-    third = max(abs(line[2] - 3 * line[1] + 3 * line[0] - f), 4 * noise) / longest**3
-    h = min((4 * noise / third) ** (1 / 3), longest)
-    return h, 4 * noise / h**2 + h * third
+    slope = np.abs(4 * lines[0] - lines[1] - 3 * f).max() / (2 * longest)
+    bend = np.abs(lines[1] - 2 * lines[0] + f).max() / longest**2
+    third = np.abs(lines[2] - 3 * lines[1] + 3 * lines[0] - f).max() / longest**3
+    h = longest
+    for _ in range(3):  # the noise depends on how far the step reaches
+        objective.set_rounding(x, slope**2 + (bend * h) ** 2, bend)
+        noise = objective.noise_at(abs(f) + slope * h + bend * h**2)
+        seen = max(third, 4 * noise / longest**3)
+        h = min((4 * noise / seen) ** (1 / 3), longest)
+    return h, 4 * noise / h**2 + h * seen
 
 
 def identify(objective, x, f, rng, *, rank=None, max_rank=None, oversampling=OVERSAMPLING):
@@ -121,7 +133,7 @@ def identify(objective, x, f, rng, *, rank=None, max_rank=None, oversampling=OVE
 
     Notes
     -----
-    (d + 1) (d + 2) / 2 + 3 evaluations for d directions, d = q + oversampling.
+    (d + 1) (d + 2) / 2 + 5 evaluations for d directions, d = q + oversampling.
     """
     p = x.size
     limit = max_rank if rank is None else rank
@@ -129,7 +141,8 @@ def identify(objective, x, f, rng, *, rank=None, max_rank=None, oversampling=OVE
     if limit is not None:
         most = min(p, limit + oversampling)
     directions = _Directions(p, rng)
-    h, error = choose_step(objective, x, f, directions.add())
+    first = directions.add()
+    h, error = choose_step(objective, x, f, np.stack([first, rng.standard_normal(p)]))
     single = np.empty(0)  # f(x + h v_j)
     matrix = np.empty((0, 0))  # second differences v_i H v_j
     while True:
@@ -152,7 +165,7 @@ def identify(objective, x, f, rng, *, rank=None, max_rank=None, oversampling=OVE
             certified = limit is None or q <= limit
             break
         if d >= most:
-            certified = False
+            certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
             break
         directions.add()
     if rank is not None:
@@ -178,9 +191,12 @@ def _split(matrix, slopes, error, scale, h):
     order = np.argsort(-np.abs(values), kind="stable")
     values, vectors = values[order], vectors[:, order]
     q = int(np.sum(np.abs(values) > tolerance))
-    left = slopes - vectors[:, :q] @ (vectors[:, :q].T @ slopes)
+    inside = vectors[:, :q].T @ slopes
+    left = slopes - vectors[:, :q] @ inside
     steepness = float(np.linalg.norm(left))
-    if steepness <= 10 * tolerance * h:
+    # The error turns an eigenvector by error / eigenvalue, and slope leaks out by as much.
+    leak = 3 * float(np.linalg.norm(inside / values[:q]))
+    if steepness <= tolerance * (10 * h + leak):
         return values[:q], vectors[:, :q], values[q:]
     extra = max(tolerance, steepness / scale)
     return (
@@ -210,24 +226,31 @@ def sketch_descent(run, rng, *, rank, max_rank, n_probe, restarts):
     Returns the last `Sketch` where the rank could not be certified and full gradients must
     take over; raises Stop where it ends by itself.
     """
-    best_rank, stalls = 0, 0
+    best_rank, stalls, checks = 0, 0, 0
     while True:
         sketch = identify(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
-            oversampling=OVERSAMPLING * 2**stalls if rank is None else OVERSAMPLING,
+            oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
-        run.rank, run.directions = sketch.rank, sketch.rows
         run.singular_values, run.certified = sketch.singular_values, sketch.certified
         run.note("sketch", rank=sketch.rank, columns=sketch.columns, certified=sketch.certified)
         if sketch.rank == 0:
+            if run.nit:
+                raise Stop(0, "Converged: the function no longer varies around the point.")
             raise Stop(5, "Every sampled derivative is zero: the start is stationary, or the "
                           "function does not vary on the scale of the start.")
+        run.rank, run.directions = sketch.rank, sketch.rows
         if not sketch.certified and rank is None:
             return sketch
+        before = run.nit
         inside = _descend_and_look(run, rng, sketch, n_probe)
         if inside:
-            raise Stop(0, "Converged: nothing left to gain in the span, nor along fresh "
-                          "directions.")
+            # Far from its start a sketch is judged by another one, made where it ended.
+            checks += 1
+            if run.nit - before <= SETTLED or checks > max(restarts, 1):
+                raise Stop(0, "Converged: nothing left to gain in the span, nor along fresh "
+                              "directions.")
+            continue
         stalls = 0 if sketch.rank > best_rank else stalls + 1
         best_rank = max(best_rank, sketch.rank)
         if stalls > restarts:
@@ -244,7 +267,7 @@ def _descend_and_look(run, rng, sketch, n_probe):
     while True:
         before = run.nit
         gradient, hessian, predicted, converged = descend(
-            run, sketch.rows, gradient, hessian, DROP
+            run, sketch.rows, gradient, hessian, DROP, sketch.curvature
         )
         run.note("descent", rank=sketch.rank, predicted=predicted)
         if converged and run.nit == before and _leave_saddle(run, sketch):

@@ -123,7 +123,7 @@ def line_search(objective, x, f, direction, slope):
     return t, ft
 
 
-def descend(run, rows, gradient, hessian, drop):
+def descend(run, rows, gradient, hessian, drop, curvature):
     """Quasi-Newton in span(rows) from run.x until the predicted decrease fell by `drop`.
 
     Parameters
@@ -134,6 +134,8 @@ def descend(run, rows, gradient, hessian, drop):
     hessian : ndarray of shape (q, q), positive definite
     drop : float
         Stop once 1/2 g^T B^-1 g is below `drop` times its first value, or below run.floor.
+    curvature : float
+        Mean second derivative along a Gaussian direction of the whole space.
 
     Returns
     -------
@@ -160,6 +162,8 @@ def descend(run, rows, gradient, hessian, drop):
         t, f = found
         x = run.x + t * direction
         run.accept(x, f)
+        # |grad f|^2 is about twice the decrease left times the curvature.
+        run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
         new = run.objective.derivatives(x, f, rows, np.diag(hessian))
         hessian = bfgs_update(hessian, t * step, new - gradient)
         gradient = new
