@@ -110,7 +110,7 @@ cdef class CFunction:
     cdef void *user_data
 
     def __init__(self, callable):
-        capsule = callable[0]
+        capsule = tuple.__getitem__(callable, 0)  # its own indexing is closed
         cdef const char *name = PyCapsule_GetName(capsule)
         signature = name.decode() if name != NULL else ""
         words = signature.replace("const", "").replace(" ", "")

@@ -19,10 +19,12 @@ def principal_directions(rows, rank=None, tolerance=1e-7):
     Parameters
     ----------
     rows : ndarray of shape (n, p)
+        Directions of any length, dependent or not.
     rank : int or None
         How many; None: those above `tolerance` times the largest.  Never more than those that
         the Gram matrix can tell from rounding.
     tolerance : float
+        Relative to the largest singular value; at least 1e-8.
 
     Returns
     -------
@@ -65,3 +67,8 @@ def residual(vector, basis):
     for _ in range(2):
         vector = vector - (basis @ vector) @ basis
     return vector
+
+
+def row_norms(directions):
+    """Euclidean length of each row, without a temporary as large as the rows."""
+    return np.sqrt(np.einsum("ij,ij->i", directions, directions))

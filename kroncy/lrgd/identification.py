@@ -26,6 +26,7 @@ def identify_subspace(
     fun, args, jac, dirderiv, fun_batch, fd, h, noise, n_threads, random_state
         As for `minimize`; ``noise="auto"`` is not offered.
     x0 : array-like of shape (p,)
+        The point around which to look.
     max_rank : int or None
         Gradients to gather at most; None means ``min(p, 32)``.
     radius : float or None
@@ -101,6 +102,8 @@ def identify_subspace(
         gradient = objective.gradient(point, value)
         gradients = np.vstack([gradients, gradient])
         rows, values = principal_directions(gradients)
+        if not values[0] > 0:
+            raise ValueError("fun does not vary around x0: a sampled gradient is zero")
         error = _difference_error(objective, value) * math.sqrt(p)
         floor = max(tolerance * values[0] if tolerance else 0.0, 30 * error)
         rank = int(np.sum(values > floor))
@@ -108,8 +111,8 @@ def identify_subspace(
             certified, left = True, float(values[rank] / values[0]) if rank < p else 0.0
             break
         certified, left = _explained(objective, rng, random_point, rows, n_probe, error, tolerance)
-    if not values[0] > 0 or rank == 0:
-        raise ValueError("fun does not vary around x0: every sampled derivative is zero")
+    if rank == 0:
+        raise ValueError("fun does not vary around x0 beyond the error of its differences")
     return OptimizeResult(
         basis=rows[:rank].T, singular_values=values / math.sqrt(len(gradients)), rank=rank,
         certified=bool(certified), probe_residual=left, threshold=floor / math.sqrt(len(gradients)),

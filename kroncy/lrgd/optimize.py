@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 from .._base.threads import resolve_threads
 from .._base.validation import check_bool, check_choice, check_integer, check_real
-from .directions import orthonormal_rows
+from .directions import principal_directions, row_norms
 from .gradient_span import gradient_span_descent
 from .oracle import Objective, Stop
 from .published import adaptive, iterated, lrgd
@@ -80,7 +80,9 @@ def minimize(
         ``fun(x, *args) -> float``.  A LowLevelCallable, ``double (int n, double *x)`` with or
         without ``void *user_data``, runs without the GIL, several directions at once.
     x0 : array-like of shape (p,)
+        Start; real and finite.
     args : tuple, default=()
+        Further arguments of `fun` and `jac`.
     method : {"sketch", "lrgd", "iterated", "adaptive", "gradient-span"}, default="sketch"
         "sketch" descends inside random sketches and needs values only.  The next three are the
         published algorithms.  "gradient-span" pays for full gradients from the start: for
@@ -92,6 +94,7 @@ def minimize(
     fun_batch : callable or None
         ``fun_batch(X) -> (m,)``: values at the rows of X (m, p); used instead of `fun`.
     rank : int or "auto", default="auto"
+        Number of directions; "auto" finds it.
     max_rank : int or None
         Largest rank to certify, or to hold.
     step : float or "auto", default="auto"
@@ -99,6 +102,8 @@ def minimize(
     refresh : {"frozen", "sliding"}, default="frozen"
         How "iterated" renews its span.
     fd : {"forward", "central", "complex"}, default="forward"
+        Finite differences, where no exact derivatives are given; "complex" needs an analytic
+        `fun` that takes complex points.
     h : float or None
         Finite-difference step along a unit direction; None fits it to noise and curvature.
     noise : float or "auto", default=0.0
@@ -110,7 +115,10 @@ def minimize(
         Stop once the predicted decrease is below ftol times the decrease since x0.
     xtol : float, default=0.0
         Stop once a step is below ``xtol * (xtol + |x|)``.
-    max_evaluations, maxiter : int or None
+    max_evaluations : int or None
+        Evaluations of `fun` allowed; never exceeded.
+    maxiter : int or None
+        Iterations allowed.
     n_probe : int, default=2
         Fresh random directions looked at before success is claimed.
     restarts : int, default=3
@@ -121,6 +129,7 @@ def minimize(
     n_threads : int or None
         For LowLevelCallable; results do not depend on it.
     random_state : None, int, numpy.random.Generator or RandomState
+        Source of the random directions; an int makes runs repeat.
     disp : bool, default=False
         Show a progress bar and the closing message.
 
@@ -135,7 +144,7 @@ def minimize(
 
         Status 0 converged, 1 evaluations spent, 2 iterations spent, 3 the rank is too low,
         4 the function is not finite, 5 stationary or constant start, 6 no decrease though the
-        gradient is not zero, 99 stopped by the callback.
+        gradient is not zero, 7 unbounded below, 99 stopped by the callback.
 
     Raises
     ------
@@ -245,7 +254,7 @@ def _result(run, stop, disp):
         tqdm.write(f"{stop.message} f = {run.f:.8g} after {run.objective.nfev} evaluations.")
     rows = run.directions
     if len(rows):
-        rows = orthonormal_rows(rows / np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None])
+        rows, _ = principal_directions(rows / row_norms(rows)[:, None])
     return OptimizeResult(
         x=run.x, fun=run.f, success=stop.status == 0, status=stop.status, message=stop.message,
         nit=run.nit, nfev=run.objective.nfev, n_directional=run.objective.n_directional,

@@ -8,12 +8,13 @@ from scipy import LowLevelCallable
 
 from .._base.threads import resolve_threads
 from ._derivatives import CFunction, values_python, write_points
+from .directions import row_norms
 
 EPSILON = np.finfo(float).eps
 BLOCK_BYTES = 2**25  # points of one call of a batched function
 
 
-class Stop(Exception):  # noqa: N818 - not an error: how every loop ends
+class Stop(Exception):
     """Ends a run with a status and a message; never leaves `minimize`."""
 
     def __init__(self, status, message):
@@ -179,6 +180,7 @@ class Objective:
             h = np.broadcast_to((3 * noise) ** (1 / 3) / np.sqrt(curvature), (count,))
         else:
             h = np.broadcast_to(2 * np.sqrt(noise / curvature), (count,))
+        h = np.maximum(h, 1e-150)
         ahead = self.values(x, directions, h)
         if self.fd == "central":
             slopes = (ahead - self.values(x, directions, -h)) / (2 * h)
@@ -228,8 +230,3 @@ class Objective:
                     return float(levels[k])
             h /= 100
         return 0.0
-
-
-def row_norms(directions):
-    """Euclidean length of each row, without a temporary as large as the rows."""
-    return np.sqrt(np.einsum("ij,ij->i", directions, directions))

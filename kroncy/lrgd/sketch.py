@@ -81,6 +81,11 @@ class _Directions:
         return self._rows[: self._count]
 
 
+def longest_step(objective, x):
+    """Step of second differences along a Gaussian direction: longer where noise was declared."""
+    return min(max(1e-3, (4e6 * objective.noise) ** (1 / 3)), 1.0) * length_scale(x)
+
+
 def choose_step(objective, x, f, directions):
     """Step h of the second differences, and the error of one of them.
 
@@ -88,7 +93,7 @@ def choose_step(objective, x, f, directions):
     rows of `directions` (2, p) at a step where only a T that matters shows: a quadratic keeps
     the long step.
     """
-    longest = max(1e-3, objective.noise**0.25) * length_scale(x)
+    longest = longest_step(objective, x)
     steps = np.arange(1.0, 4.0)
     for _ in range(8):
         lines = np.stack([
@@ -115,24 +120,9 @@ def choose_step(objective, x, f, directions):
 def identify(objective, x, f, rng, *, rank=None, max_rank=None, oversampling=OVERSAMPLING):
     """Grow a sketch at x until the rank of its second differences stops rising.
 
-    Parameters
-    ----------
-    objective : Objective
-    x : ndarray of shape (p,)
-    f : float, value at x
-    rng : numpy.random.Generator
-    rank : int or None
-        Keep this many directions, however many show.
-    max_rank : int or None
-        Give up certifying above it.
-    oversampling : int
+    `rank` keeps that many directions, however many show; above `max_rank` nothing is
+    certified; `oversampling` directions must add nothing before the rank counts as found.
 
-    Returns
-    -------
-    Sketch
-
-    Notes
-    -----
     (d + 1) (d + 2) / 2 + 5 evaluations for d directions, d = q + oversampling.
     """
     p = x.size
@@ -223,8 +213,8 @@ def probe(run, rng, curvature, count):
 def sketch_descent(run, rng, *, rank, max_rank, n_probe, restarts):
     """Sketch, descend, look outside; again until nothing is left.
 
-    Returns the last `Sketch` where the rank could not be certified and full gradients must
-    take over; raises Stop where it ends by itself.
+    Returns the last `Sketch` where full gradients must take over, because the rank could not be
+    certified or noise was declared; raises Stop where it ends by itself.
     """
     best_rank, stalls, checks = 0, 0, 0
     while True:
@@ -235,6 +225,8 @@ def sketch_descent(run, rng, *, rank, max_rank, n_probe, restarts):
         run.singular_values, run.certified = sketch.singular_values, sketch.certified
         run.note("sketch", rank=sketch.rank, columns=sketch.columns, certified=sketch.certified)
         if sketch.rank == 0:
+            if rank is None and run.objective.noise > 0:
+                return sketch
             if run.nit:
                 raise Stop(0, "Converged: the function no longer varies around the point.")
             raise Stop(5, "Every sampled derivative is zero: the start is stationary, or the "
@@ -247,6 +239,8 @@ def sketch_descent(run, rng, *, rank, max_rank, n_probe, restarts):
         if inside:
             # Far from its start a sketch is judged by another one, made where it ended.
             checks += 1
+            if rank is None and run.objective.noise > 0:
+                return sketch  # noise hides weak directions from a sketch: full gradients judge
             if run.nit - before <= SETTLED or checks > max(restarts, 1):
                 raise Stop(0, "Converged: nothing left to gain in the span, nor along fresh "
                               "directions.")

@@ -50,6 +50,8 @@ class Run:
         """Move to x; tell the user; stop where the user or maxiter says so."""
         self.x, self.f = x, f
         self.nit += 1
+        if f < -1e100:
+            raise Stop(7, "The function seems to be unbounded below.")
         if self.bar is not None:
             self.bar.update(self.objective.nfev - self.bar.n)
             self.bar.set_postfix_str(f"f={f:.6g}, rank={self.rank}")
@@ -98,13 +100,16 @@ def bfgs_update(hessian, step, change):
 def line_search(objective, x, f, direction, slope):
     """A step t along `direction` with f(x + t d) <= f + 1e-4 t slope, near the parabola's least.
 
+    Declared noise relaxes the test by twice its size (Berahas, Byrd, Nocedal, SIAM J. Optim. 29).
     Returns (t, f(x + t d)), or None where no step descends.
     """
-    t = 1.0
+    f_relaxed, t = f + 2 * objective.noise, 1.0
     ft = objective.value(x + direction)
     for _ in range(BACKTRACKS):
-        if ft <= f + ARMIJO * t * slope:
+        if ft <= f_relaxed + ARMIJO * t * slope:
             break
+        if objective.noise > -t * slope:
+            return None
         bend = 2 * (ft - f - slope * t)
         best = -slope * t * t / bend if np.isfinite(ft) and bend > 0 else 0.0
         t = min(max(best, 0.1 * t), 0.5 * t)
@@ -126,22 +131,13 @@ def line_search(objective, x, f, direction, slope):
 def descend(run, rows, gradient, hessian, drop, curvature):
     """Quasi-Newton in span(rows) from run.x until the predicted decrease fell by `drop`.
 
-    Parameters
-    ----------
-    run : Run
-    rows : ndarray of shape (q, p)
-    gradient : ndarray of shape (q,), at run.x along the rows
-    hessian : ndarray of shape (q, q), positive definite
-    drop : float
-        Stop once 1/2 g^T B^-1 g is below `drop` times its first value, or below run.floor.
-    curvature : float
-        Mean second derivative along a Gaussian direction of the whole space.
+    `rows` (q, p); `gradient` (q,) along them and `hessian` (q, q), positive definite, at run.x;
+    `curvature` is the mean second derivative along a Gaussian direction of the whole space.
+    Stops once the predicted decrease 1/2 g^T B^-1 g is below `drop` times its first value, or
+    below run.floor.
 
-    Returns
-    -------
-    gradient, hessian : at the new run.x
-    predicted : float, 1/2 g^T B^-1 g there
-    converged : bool, whether there is nothing left to gain inside the span
+    Returns the gradient, the Hessian and the predicted decrease at the new run.x, and whether
+    there is nothing left to gain inside the span.
     """
     gram = rows @ rows.T if run.gtol > 0 else None
     first = None
@@ -153,7 +149,7 @@ def descend(run, rows, gradient, hessian, drop, curvature):
         small = predicted <= run.floor(len(rows)) or (
             run.gtol > 0 and gradient @ np.linalg.solve(gram, gradient) <= run.gtol**2
         )
-        if small or predicted <= drop * first and first > predicted:
+        if small or (predicted <= drop * first and first > predicted):
             return gradient, hessian, predicted, small
         direction = step @ rows
         found = line_search(run.objective, run.x, run.f, direction, slope)
