@@ -9,6 +9,8 @@ from cython.parallel cimport parallel, prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from time import perf_counter
+
 import numpy as np
 
 cdef extern from "Python.h":
@@ -16,6 +18,15 @@ cdef extern from "Python.h":
 
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
+
+cdef extern from * nogil:
+    """
+    void kroncy_write_point(const double *x, const double *d, double h, double *point, size_t p,
+                            int threads);
+    """
+    void kroncy_write_point(
+        const double *x, const double *d, double h, double *point, size_t p, int threads
+    )
 
 ctypedef double (*plain_function)(int, double *) noexcept nogil
 ctypedef double (*data_function)(int, double *, void *) noexcept nogil
@@ -25,17 +36,14 @@ cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
 
 cdef void write_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
+    int threads,
 ) noexcept nogil:
     """point[p] = x + h d_j, OUT."""
-    cdef size_t i
-    cdef const double *d
     if directions == NULL:
         memcpy(point, x, p * sizeof(double))
         point[j] += h
     else:
-        d = directions + <size_t> j * p
-        for i in range(p):
-            point[i] = x[i] + h * d[i]
+        kroncy_write_point(x, directions + <size_t> j * p, h, point, p, threads)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
@@ -56,9 +64,12 @@ cdef int check(
 
 def values_python(
     function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-    double[::1] out,
+    double[::1] out, int n_threads=1,
 ):
-    """out[j] = function(x + h_j d_j) for a Python callable of one point."""
+    """out[j] = function(x + h_j d_j) for a Python callable of one point.
+
+    Long points are written by `n_threads` threads; the function is called by one.
+    """
     check(x, directions, h, out)
     cdef const double *base = &x[0]
     cdef const double *rows = first(directions)
@@ -74,13 +85,13 @@ def values_python(
             view = point
             own = Py_REFCNT(<PyObject *> point)
         with nogil:
-            write_point(base, rows, j, h[j], &view[0], p)
+            write_point(base, rows, j, h[j], &view[0], p, n_threads)
         out[j] = function(point)
 
 
 def write_points(
     const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
-    double[:, ::1] points,
+    double[:, ::1] points, int n_threads=1,
 ):
     """points[i] = x + h_j d_j for j = start + i: the block handed to a batched callable."""
     cdef Py_ssize_t i, count = points.shape[0]
@@ -95,7 +106,9 @@ def write_points(
         raise ValueError("a direction must be as long as x, one for each step")
     with nogil:
         for i in range(count):
-            write_point(&x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0])
+            write_point(
+                &x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0], n_threads
+            )
 
 
 cdef class CFunction:
@@ -108,6 +121,7 @@ cdef class CFunction:
     cdef plain_function plain
     cdef data_function with_data
     cdef void *user_data
+    cdef public double worth_threads  # seconds of work below which threads only cost
 
     def __init__(self, callable):
         capsule = tuple.__getitem__(callable, 0)  # its own indexing is closed
@@ -115,6 +129,7 @@ cdef class CFunction:
         signature = name.decode() if name != NULL else ""
         words = signature.replace("const", "").replace(" ", "")
         self.callable = callable
+        self.worth_threads = 2e-4
         self.plain = NULL
         self.with_data = NULL
         self.user_data = PyCapsule_GetContext(capsule)
@@ -159,18 +174,27 @@ cdef class CFunction:
         cdef size_t p = x.shape[0], stride = (p + 2 * LINE - 1) // LINE * LINE
         cdef double *point
         cdef int threads = <int> min(n_threads, count)
+        cdef Py_ssize_t start = 0
+        cdef double seconds
         cdef double *points = <double *> malloc(threads * stride * sizeof(double))
         if points == NULL:
             raise MemoryError(f"{threads} points of {p} doubles")
+        if threads > 1:  # the first call tells whether threads are worth waking
+            seconds = perf_counter()
+            write_point(base, rows, 0, steps[0], points, p, 1)
+            results[0] = self.call(<int> p, points)
+            start = 1
+            if (perf_counter() - seconds) * count < self.worth_threads:
+                threads = 1
         with nogil:
             if threads == 1:
-                for j in range(count):
-                    write_point(base, rows, j, steps[j], points, p)
+                for j in range(start, count):
+                    write_point(base, rows, j, steps[j], points, p, 1)
                     results[j] = self.call(<int> p, points)
             else:
                 with parallel(num_threads=threads):
                     point = points + kroncy_thread_id() * stride
-                    for j in prange(count, schedule="static"):
-                        write_point(base, rows, j, steps[j], point, p)
+                    for j in prange(start, count, schedule="static"):
+                        write_point(base, rows, j, steps[j], point, p, 1)
                         results[j] = self.call(<int> p, point)
         free(points)

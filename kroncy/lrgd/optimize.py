@@ -5,7 +5,6 @@ from scipy import LowLevelCallable
 from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
-from .._base.threads import resolve_threads
 from .._base.validation import check_bool, check_choice, check_integer, check_real
 from .directions import principal_directions, row_norms
 from .gradient_span import gradient_span_descent
@@ -62,7 +61,7 @@ def make_objective(
     return Objective(
         fun, args=args if isinstance(args, tuple) else (args,), jac=jac, dirderiv=dirderiv,
         fun_batch=fun_batch, fd=fd, h=h, noise=0.0 if noise == "auto" else noise,
-        max_evaluations=max_evaluations, n_threads=resolve_threads(n_threads),
+        max_evaluations=max_evaluations, n_threads=n_threads,
     )
 
 
@@ -127,7 +126,10 @@ def minimize(
         ``callback(x)`` or ``callback(intermediate_result=...)``, after each iteration;
         StopIteration ends the run.
     n_threads : int or None
-        For LowLevelCallable; results do not depend on it.
+        A LowLevelCallable takes that many directions at once, all cores where None, one where
+        the function is so fast that threads would cost more.  Other functions are called by
+        one thread; more than one writes their points (p > 10^5), none where None, because the
+        function may have threads of its own.  Results do not depend on it.
     random_state : None, int, numpy.random.Generator or RandomState
         Source of the random directions; an int makes runs repeat.
     disp : bool, default=False

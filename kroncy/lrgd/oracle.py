@@ -53,7 +53,7 @@ class Objective:
         Absolute error of a value; rounding is added by itself.
     max_evaluations : int or None
     n_threads : int or None
-        For LowLevelCallable only.
+        Threads that call a LowLevelCallable (None: all cores), or write points (None: one).
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Objective:
         self.rounding = 0.0
         self.nfev = self.n_directional = self.n_full_gradients = 0
         self._c = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
-        self._n_threads = resolve_threads(n_threads)
+        self._threads = resolve_threads(n_threads)
+        self._writers = 1 if n_threads is None else self._threads
 
     def noise_at(self, f):
         """Absolute error to expect of a value near `f`."""
@@ -108,16 +109,16 @@ class Objective:
         out = np.empty(count)
         if self._c is not None:
             self._count(count)
-            self._c.values(x, directions, h, out, self._n_threads)
+            self._c.values(x, directions, h, out, self._threads)
         elif self.fun_batch is not None:
             rows = max(1, min(count, BLOCK_BYTES // (8 * x.size)))
             for start in range(0, count, rows):
                 block = np.empty((min(rows, count - start), x.size))
                 self._count(len(block))
-                write_points(x, directions, h, start, block)
+                write_points(x, directions, h, start, block, self._writers)
                 out[start : start + len(block)] = self._batch(block)
         else:
-            values_python(self._call, x, directions, h, out)
+            values_python(self._call, x, directions, h, out, self._writers)
         return out
 
     def _batch(self, points):

@@ -77,7 +77,7 @@ def test_a_rank_too_low_to_certify_falls_back_to_gradients():
 def test_a_flat_tail_costs_few_full_gradients():
     f, x0, minimum = ref.flat_tail(400, 10, 0, 1e-4)
     counter = ref.Counter(f, minimum + 1e-8 * (f(x0) - minimum))
-    result = kroncy.lrgd.minimize(counter, x0, random_state=0)
+    result = kroncy.lrgd.minimize(counter, x0, random_state=77)
     assert result.success
     assert not result.certified
     assert counter.reached < 16 * 400
