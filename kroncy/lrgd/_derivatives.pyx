@@ -19,15 +19,6 @@ cdef extern from "Python.h":
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
 
-cdef extern from * nogil:
-    """
-    void kroncy_write_point(const double *x, const double *d, double h, double *point, size_t p,
-                            int threads);
-    """
-    void kroncy_write_point(
-        const double *x, const double *d, double h, double *point, size_t p, int threads
-    )
-
 ctypedef double (*plain_function)(int, double *) noexcept nogil
 ctypedef double (*data_function)(int, double *, void *) noexcept nogil
 
@@ -36,14 +27,17 @@ cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
 
 cdef void write_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
-    int threads,
 ) noexcept nogil:
     """point[p] = x + h d_j, OUT."""
+    cdef size_t i
+    cdef const double *d
     if directions == NULL:
         memcpy(point, x, p * sizeof(double))
         point[j] += h
     else:
-        kroncy_write_point(x, directions + <size_t> j * p, h, point, p, threads)
+        d = directions + <size_t> j * p
+        for i in range(p):
+            point[i] = x[i] + h * d[i]
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
@@ -64,12 +58,9 @@ cdef int check(
 
 def values_python(
     function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-    double[::1] out, int n_threads=1,
+    double[::1] out,
 ):
-    """out[j] = function(x + h_j d_j) for a Python callable of one point.
-
-    Long points are written by `n_threads` threads; the function is called by one.
-    """
+    """out[j] = function(x + h_j d_j) for a Python callable of one point."""
     check(x, directions, h, out)
     cdef const double *base = &x[0]
     cdef const double *rows = first(directions)
@@ -85,13 +76,13 @@ def values_python(
             view = point
             own = Py_REFCNT(<PyObject *> point)
         with nogil:
-            write_point(base, rows, j, h[j], &view[0], p, n_threads)
+            write_point(base, rows, j, h[j], &view[0], p)
         out[j] = function(point)
 
 
 def write_points(
     const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
-    double[:, ::1] points, int n_threads=1,
+    double[:, ::1] points,
 ):
     """points[i] = x + h_j d_j for j = start + i: the block handed to a batched callable."""
     cdef Py_ssize_t i, count = points.shape[0]
@@ -106,9 +97,7 @@ def write_points(
         raise ValueError("a direction must be as long as x, one for each step")
     with nogil:
         for i in range(count):
-            write_point(
-                &x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0], n_threads
-            )
+            write_point(&x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0])
 
 
 cdef class CFunction:
@@ -181,7 +170,7 @@ cdef class CFunction:
             raise MemoryError(f"{threads} points of {p} doubles")
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()
-            write_point(base, rows, 0, steps[0], points, p, 1)
+            write_point(base, rows, 0, steps[0], points, p)
             results[0] = self.call(<int> p, points)
             start = 1
             if (perf_counter() - seconds) * count < self.worth_threads:
@@ -189,12 +178,12 @@ cdef class CFunction:
         with nogil:
             if threads == 1:
                 for j in range(start, count):
-                    write_point(base, rows, j, steps[j], points, p, 1)
+                    write_point(base, rows, j, steps[j], points, p)
                     results[j] = self.call(<int> p, points)
             else:
                 with parallel(num_threads=threads):
                     point = points + kroncy_thread_id() * stride
                     for j in prange(start, count, schedule="static"):
-                        write_point(base, rows, j, steps[j], point, p, 1)
+                        write_point(base, rows, j, steps[j], point, p)
                         results[j] = self.call(<int> p, point)
         free(points)

@@ -56,7 +56,8 @@ def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
             raise Stop(0, "Converged: the full gradient is below gtol.")
         outside = _outside(gradient, rows)
         steepness = float(np.linalg.norm(outside))
-        blur = 1e-6 * norm if exact else 3 * math.sqrt(p * run.noise * mean)
+        # Rounding of a difference must not pass for a direction; declared noise is judged later.
+        blur = 0.0 if exact or run.objective.noise > 0 else 3 * math.sqrt(p * run.noise * mean)
         if steepness > max(blur, 1e-6 * norm):
             rows, hessian = _extend(run, rows, hessian, outside / steepness, steepness)
         slopes = rows @ gradient
@@ -69,7 +70,7 @@ def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
         _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP, mean * p)
         if not before - run.f > run.floor(1):
             failures += 1
-            if run.objective.noise > 0:  # a second gradient, of other noise, decides
+            if run.objective.noise > 0:  # gradients of other noise decide
                 if failures < 2:
                     continue
                 raise Stop(0, "Converged to the noise: two full gradients gave no decrease.")

@@ -127,9 +127,7 @@ def minimize(
         StopIteration ends the run.
     n_threads : int or None
         A LowLevelCallable takes that many directions at once, all cores where None, one where
-        the function is so fast that threads would cost more.  Other functions are called by
-        one thread; more than one writes their points (p > 10^5), none where None, because the
-        function may have threads of its own.  Results do not depend on it.
+        the function is so fast that threads would cost more.  Results do not depend on it.
     random_state : None, int, numpy.random.Generator or RandomState
         Source of the random directions; an int makes runs repeat.
     disp : bool, default=False

@@ -53,7 +53,7 @@ class Objective:
         Absolute error of a value; rounding is added by itself.
     max_evaluations : int or None
     n_threads : int or None
-        Threads that call a LowLevelCallable (None: all cores), or write points (None: one).
+        Threads that call a LowLevelCallable; None: all cores.
     """
 
     def __init__(
@@ -67,7 +67,6 @@ class Objective:
         self.nfev = self.n_directional = self.n_full_gradients = 0
         self._c = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
         self._threads = resolve_threads(n_threads)
-        self._writers = 1 if n_threads is None else self._threads
 
     def noise_at(self, f):
         """Absolute error to expect of a value near `f`."""
@@ -115,10 +114,10 @@ class Objective:
             for start in range(0, count, rows):
                 block = np.empty((min(rows, count - start), x.size))
                 self._count(len(block))
-                write_points(x, directions, h, start, block, self._writers)
+                write_points(x, directions, h, start, block)
                 out[start : start + len(block)] = self._batch(block)
         else:
-            values_python(self._call, x, directions, h, out, self._writers)
+            values_python(self._call, x, directions, h, out)
         return out
 
     def _batch(self, points):

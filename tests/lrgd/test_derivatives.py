@@ -57,7 +57,6 @@ def test_every_way_to_evaluate_agrees(p, q, seed, axes):
         Objective(None, fun_batch=batched),
         Objective(low_level(smooth), n_threads=1),
         Objective(low_level(smooth), n_threads=3),
-        Objective(smooth, n_threads=2),
     ):
         if objective._c is not None:
             objective._c.worth_threads = 0.0  # threads, however small the work
@@ -200,13 +199,3 @@ def test_dependent_rows_lose_their_copies():
     assert len(directions) == 1
     assert len(values) == 3
     assert len(principal_directions(np.zeros((2, 5)))[0]) == 0
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_long_points_are_the_same_for_every_thread_count(n_threads):
-    rng = np.random.default_rng(0)
-    p = 150_001
-    x, D = rng.standard_normal(p), rng.standard_normal((2, p))
-    points = np.empty((2, p))
-    _derivatives.write_points(x, D, np.array([0.5, -2.0]), 0, points, n_threads)
-    np.testing.assert_array_equal(points, x + np.array([[0.5], [-2.0]]) * D)
