@@ -36,7 +36,8 @@ MIXING = combination(flow_11=0.7, flow_12=0.7, valve_29=0.4)
 
 def cost(x):
     heat, load, mixing = HEAT @ x, LOAD @ x, MIXING @ x
-    return (heat - 1) ** 2 + 0.5 * (load + 2) ** 2 + np.logaddexp(mixing - 1, -mixing) + 0.5 * heat * load
+    bowl = (heat - 1) ** 2 + 0.5 * (load + 2) ** 2 + 0.5 * heat * load
+    return bowl + np.logaddexp(mixing - 1, -mixing)
 
 
 def main(path="subspace_directions.png"):
@@ -65,6 +66,7 @@ def main(path="subspace_directions.png"):
     left.set_title("how many directions")
     order = sorted(active, key=lambda i: scores[i])
     right.barh([NAMES[i] for i in order], scores[order])
+    right.set_xscale("log")
     right.set_xlabel("mean squared derivative explained")
     right.set_title("which settings")
     figure.savefig(path, dpi=120)

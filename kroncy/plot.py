@@ -52,9 +52,11 @@ def plot_spectrum(result, ax=None):
     count = np.arange(1, values.size + 1)
     kept = count <= result["rank"]
     ax.semilogy(count[kept], values[kept], "o", label=f"kept: rank {result['rank']}")
-    ax.semilogy(count[~kept], values[~kept], "x", color="grey", label="left out")
+    if not kept.all():
+        ax.semilogy(count[~kept], values[~kept], "x", color="grey", label="left out")
     if "threshold" in result:
         ax.axhline(result["threshold"], color="grey", linestyle=":", label="threshold")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("direction")
     ax.set_ylabel("singular value")
     ax.legend()
