@@ -6,7 +6,6 @@ row of `directions`, or, where that is None, the coordinate axis of the same num
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
 from cython.parallel cimport parallel, prange
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from time import perf_counter
@@ -110,6 +109,7 @@ cdef class CFunction:
     cdef plain_function plain
     cdef data_function with_data
     cdef void *user_data
+    cdef double[::1] work  # a point for each thread, kept: fresh pages cost as much as a pass
     cdef public double worth_threads  # seconds of work below which threads only cost
 
     def __init__(self, callable):
@@ -165,9 +165,9 @@ cdef class CFunction:
         cdef int threads = <int> min(n_threads, count)
         cdef Py_ssize_t start = 0
         cdef double seconds
-        cdef double *points = <double *> malloc(threads * stride * sizeof(double))
-        if points == NULL:
-            raise MemoryError(f"{threads} points of {p} doubles")
+        if self.work is None or <size_t> self.work.shape[0] < threads * stride:
+            self.work = np.empty(threads * stride)
+        cdef double *points = &self.work[0]
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()
             write_point(base, rows, 0, steps[0], points, p)
@@ -186,4 +186,3 @@ cdef class CFunction:
                     for j in prange(start, count, schedule="static"):
                         write_point(base, rows, j, steps[j], point, p)
                         results[j] = self.call(<int> p, point)
-        free(points)
