@@ -10,6 +10,7 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
     function -> sketch -> directions -> directional derivatives -> minimum
 """
 
+from . import linalg, lrgd
 from ._base.config import show_config
 from .sgd.data import KroneckerData
 from .sgd.trainer import DivergenceError, KroneckerSGD
@@ -20,5 +21,7 @@ __all__ = [
     "DivergenceError",
     "KroneckerData",
     "KroneckerSGD",
+    "linalg",
+    "lrgd",
     "show_config",
 ]

@@ -1,0 +1,77 @@
+"""Which of 120 process settings matter, and in which combinations?
+
+A black box (here a made-up reactor) returns a cost for 120 named settings.  It varies along three
+combinations of seven of them only.  kroncy finds the three directions, reads them back in the
+names of the settings, and minimises the cost with a few hundred evaluations.
+
+python examples/subspace_directions.py [figure.png]
+"""
+
+import sys
+
+import numpy as np
+from matplotlib import pyplot
+
+import kroncy.lrgd
+from kroncy.plot import plot_spectrum
+
+NAMES = [
+    f"{kind}_{zone:02d}" for kind in ("temperature", "pressure", "flow", "valve")
+    for zone in range(1, 31)
+]
+INDEX = {name: i for i, name in enumerate(NAMES)}
+
+
+def combination(**weights):
+    row = np.zeros(len(NAMES))
+    for name, weight in weights.items():
+        row[INDEX[name]] = weight
+    return row
+
+
+HEAT = combination(temperature_03=1.0, temperature_04=1.0, flow_11=-0.5)
+LOAD = combination(pressure_17=1.5, valve_08=-1.0)
+MIXING = combination(flow_11=0.7, flow_12=0.7, valve_29=0.4)
+
+
+def cost(x):
+    heat, load, mixing = HEAT @ x, LOAD @ x, MIXING @ x
+    bowl = (heat - 1) ** 2 + 0.5 * (load + 2) ** 2 + 0.5 * heat * load
+    return bowl + np.logaddexp(mixing - 1, -mixing)
+
+
+def main(path="subspace_directions.png"):
+    start = np.zeros(len(NAMES))
+    found = kroncy.lrgd.identify_subspace(cost, start, random_state=0)
+    print(f"{found.rank} directions (certified: {found.certified}), {found.nfev} evaluations")
+    for j, direction in enumerate(found.basis.T):
+        direction = direction * np.sign(direction[np.argmax(np.abs(direction))])
+        terms = [i for i in np.argsort(-np.abs(direction)) if abs(direction[i]) > 0.02]
+        text = " ".join(f"{direction[i]:+.2f} {NAMES[i]}" for i in terms)
+        print(f"  {j + 1} (singular value {found.singular_values[j]:.2f}): {text}")
+
+    # Directions may be mixed among themselves; how much a setting matters may not.
+    scores = (found.basis**2) @ found.singular_values[: found.rank] ** 2
+    truth = {i for row in (HEAT, LOAD, MIXING) for i in np.flatnonzero(row)}
+    active = set(np.flatnonzero(scores > 1e-6 * scores.max()).tolist())
+    print("settings that matter:", ", ".join(NAMES[i] for i in sorted(active)))
+    assert active == truth
+
+    best = kroncy.lrgd.minimize(cost, start, random_state=0)
+    print(f"minimum {best.fun:.6f} after {best.nfev} evaluations, from {cost(start):.6f}: "
+          f"{best.message}")
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    plot_spectrum(found, left)
+    left.set_title("how many directions")
+    order = sorted(active, key=lambda i: scores[i])
+    right.barh([NAMES[i] for i in order], scores[order])
+    right.set_xscale("log")
+    right.set_xlabel("mean squared derivative explained")
+    right.set_title("which settings")
+    figure.savefig(path, dpi=120)
+    print(f"figure written to {path}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

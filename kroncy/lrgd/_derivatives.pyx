@@ -1,0 +1,188 @@
+"""Perturb and evaluate: f(x + h_j d_j) for many directions, without ever forming all the points.
+
+A point is written in one pass into a buffer that the next direction uses again; a direction is a
+row of `directions`, or, where that is None, the coordinate axis of the same number.
+"""
+from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
+from cython.parallel cimport parallel, prange
+from libc.string cimport memcpy
+
+from time import perf_counter
+
+import numpy as np
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *o)
+
+cdef extern from "_openmp.h" nogil:
+    int kroncy_thread_id()
+
+ctypedef double (*plain_function)(int, double *) noexcept nogil
+ctypedef double (*data_function)(int, double *, void *) noexcept nogil
+
+cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
+
+
+cdef void write_point(
+    const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
+) noexcept nogil:
+    """point[p] = x + h d_j, OUT."""
+    cdef size_t i
+    cdef const double *d
+    if directions == NULL:
+        memcpy(point, x, p * sizeof(double))
+        point[j] += h
+    else:
+        d = directions + <size_t> j * p
+        for i in range(p):
+            point[i] = x[i] + h * d[i]
+
+
+cdef const double *first(const double[:, ::1] directions) noexcept:
+    return NULL if directions is None else &directions[0, 0]
+
+
+cdef int check(
+    const double[::1] x, const double[:, ::1] directions, const double[::1] h, double[::1] out,
+) except -1:
+    """Door of every loop below: sizes agree, nothing is empty."""
+    cdef Py_ssize_t rows = x.shape[0] if directions is None else directions.shape[0]
+    if x.shape[0] == 0 or rows == 0 or h.shape[0] != rows or out.shape[0] != rows:
+        raise ValueError("x, directions, h and out must agree in size and not be empty")
+    if directions is not None and directions.shape[1] != x.shape[0]:
+        raise ValueError("a direction must be as long as x")
+    return 0
+
+
+def values_python(
+    function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
+    double[::1] out,
+):
+    """out[j] = function(x + h_j d_j) for a Python callable of one point."""
+    check(x, directions, h, out)
+    cdef const double *base = &x[0]
+    cdef const double *rows = first(directions)
+    cdef size_t p = x.shape[0]
+    cdef Py_ssize_t j
+    cdef double[::1] view
+    cdef Py_ssize_t own = 0
+    point = None
+    for j in range(h.shape[0]):
+        # A function that kept its argument keeps it: it gets a new buffer, not a changed one.
+        if point is None or Py_REFCNT(<PyObject *> point) != own:
+            point = np.empty(p)
+            view = point
+            own = Py_REFCNT(<PyObject *> point)
+        with nogil:
+            write_point(base, rows, j, h[j], &view[0], p)
+        out[j] = function(point)
+
+
+def write_points(
+    const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
+    double[:, ::1] points,
+):
+    """points[i] = x + h_j d_j for j = start + i: the block handed to a batched callable."""
+    cdef Py_ssize_t i, count = points.shape[0]
+    cdef const double *rows = first(directions)
+    if count == 0 or x.shape[0] == 0 or points.shape[1] != x.shape[0]:
+        raise ValueError("points must have a row as long as x for each direction")
+    if start < 0 or start + count > h.shape[0]:
+        raise ValueError("the block must lie within the directions")
+    if directions is not None and (
+        directions.shape[1] != x.shape[0] or directions.shape[0] != h.shape[0]
+    ):
+        raise ValueError("a direction must be as long as x, one for each step")
+    with nogil:
+        for i in range(count):
+            write_point(&x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0])
+
+
+cdef class CFunction:
+    """The C function inside a scipy.LowLevelCallable, callable without the GIL.
+
+    Signatures: ``double (int n, double *x)`` and ``double (int n, double *x, void *user_data)``.
+    """
+
+    cdef object callable  # keeps the capsule, and what it points into, alive
+    cdef plain_function plain
+    cdef data_function with_data
+    cdef void *user_data
+    cdef double[::1] work  # a point for each thread, kept: fresh pages cost as much as a pass
+    cdef public double worth_threads  # seconds of work below which threads only cost
+
+    def __init__(self, callable):
+        capsule = tuple.__getitem__(callable, 0)  # its own indexing is closed
+        cdef const char *name = PyCapsule_GetName(capsule)
+        signature = name.decode() if name != NULL else ""
+        words = signature.replace("const", "").replace(" ", "")
+        self.callable = callable
+        self.worth_threads = 2e-4
+        self.plain = NULL
+        self.with_data = NULL
+        self.user_data = PyCapsule_GetContext(capsule)
+        if words == "double(int,double*)":
+            self.plain = <plain_function> PyCapsule_GetPointer(capsule, name)
+        elif words == "double(int,double*,void*)":
+            self.with_data = <data_function> PyCapsule_GetPointer(capsule, name)
+        else:
+            raise ValueError(
+                "fun must have the signature 'double (int, double *)' or "
+                f"'double (int, double *, void *)', got {signature!r}"
+            )
+
+    cdef double call(self, int p, double *point) noexcept nogil:
+        if self.plain != NULL:
+            return self.plain(p, point)
+        return self.with_data(p, point, self.user_data)
+
+    def value(self, const double[::1] x):
+        """f(x)."""
+        cdef double[::1] point = np.array(x)  # the C side may write into its argument
+        if point.shape[0] == 0 or point.shape[0] > 2147483647:
+            raise ValueError("x must have between 1 and 2**31 - 1 entries")
+        cdef double result
+        with nogil:
+            result = self.call(<int> point.shape[0], &point[0])
+        return result
+
+    def values(
+        self, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
+        double[::1] out, int n_threads,
+    ):
+        """out[j] = f(x + h_j d_j), directions shared among threads, a buffer for each thread."""
+        check(x, directions, h, out)
+        if x.shape[0] > 2147483647 or n_threads < 1:
+            raise ValueError("x must have less than 2**31 entries and n_threads be positive")
+        cdef const double *base = &x[0]
+        cdef const double *rows = first(directions)
+        cdef const double *steps = &h[0]
+        cdef double *results = &out[0]
+        cdef Py_ssize_t j, count = h.shape[0]
+        cdef size_t p = x.shape[0], stride = (p + 2 * LINE - 1) // LINE * LINE
+        cdef double *point
+        cdef int threads = <int> min(n_threads, count)
+        cdef Py_ssize_t start = 0
+        cdef double seconds
+        if self.work is None or <size_t> self.work.shape[0] < threads * stride:
+            self.work = np.empty(threads * stride)
+        cdef double *points = &self.work[0]
+        if threads > 1:  # the first call tells whether threads are worth waking
+            seconds = perf_counter()
+            write_point(base, rows, 0, steps[0], points, p)
+            results[0] = self.call(<int> p, points)
+            start = 1
+            if (perf_counter() - seconds) * count < self.worth_threads:
+                threads = 1
+        with nogil:
+            if threads == 1:
+                for j in range(start, count):
+                    write_point(base, rows, j, steps[j], points, p)
+                    results[j] = self.call(<int> p, points)
+            else:
+                with parallel(num_threads=threads):
+                    point = points + kroncy_thread_id() * stride
+                    for j in prange(start, count, schedule="static"):
+                        write_point(base, rows, j, steps[j], point, p)
+                        results[j] = self.call(<int> p, point)

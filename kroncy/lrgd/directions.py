@@ -1,0 +1,74 @@
+"""Directions as rows (q, p) with q << p: everything through the small q x q Gram matrix.
+
+A QR or SVD of the rows costs as much as a hundred passes over them; the Gram matrix costs one
+BLAS call.  It squares the condition number, so each routine here makes a second pass.
+"""
+
+import numpy as np
+
+
+def gram_eigen(rows):
+    """Singular values (descending) and left singular vectors (columns) of `rows`, from its Gram."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    return np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]
+
+
+def principal_directions(rows, rank=None, tolerance=1e-7):
+    """Orthonormal rows along the leading singular directions of `rows`, and the singular values.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+        Directions of any length, dependent or not.
+    rank : int or None
+        How many; None: those above `tolerance` times the largest.  Never more than those that
+        the Gram matrix can tell from rounding.
+    tolerance : float
+        Relative to the largest singular value; at least 1e-8.
+
+    Returns
+    -------
+    directions : ndarray of shape (q, p), orthonormal rows
+    singular_values : ndarray of shape (n,), descending
+
+    Notes
+    -----
+    O(n^2 p): two Gram matrices and two products.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> directions, values = principal_directions(np.array([[3.0, 0, 0], [0, 0, 4.0]]))
+    >>> np.abs(directions), values
+    (array([[0., 0., 1.], [1., 0., 0.]]), array([4., 3.]))
+    """
+    values, vectors = gram_eigen(rows)
+    if not values[0] > 0:
+        return np.empty((0, rows.shape[1])), values
+    keep = int(np.sum(values > max(tolerance, 1e-8) * values[0]))
+    keep = keep if rank is None else min(keep, rank)
+    directions = (vectors[:, :keep] / values[:keep]).T @ rows
+    return orthonormal_rows(directions), values
+
+
+def orthonormal_rows(rows):
+    """The rows made orthonormal, order and span of the leading ones kept (Cholesky of the Gram).
+
+    Rows must be independent to about 1e-8; twice, because the Gram matrix squares what is lost.
+    """
+    for _ in range(2):
+        lower = np.linalg.cholesky(rows @ rows.T)
+        rows = np.linalg.inv(lower) @ rows  # small inverse, one BLAS product over long rows
+    return rows
+
+
+def residual(vector, basis):
+    """`vector` less its projection on the orthonormal rows of `basis` (twice is enough)."""
+    for _ in range(2):
+        vector = vector - (basis @ vector) @ basis
+    return vector
+
+
+def row_norms(directions):
+    """Euclidean length of each row, without a temporary as large as the rows."""
+    return np.sqrt(np.einsum("ij,ij->i", directions, directions))

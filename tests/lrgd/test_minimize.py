@@ -1,0 +1,214 @@
+"""SciPy's manners: bad input, callbacks, budgets, errors raised by the user."""
+
+import numpy as np
+import pytest
+import reference_lrgd as ref
+import scipy.optimize
+
+import kroncy.lrgd
+
+PROBLEM = ref.quadratic(80, 4, 0)
+
+
+def run(fun=PROBLEM.f, x0=PROBLEM.x0, **options):
+    return kroncy.lrgd.minimize(fun, x0, random_state=0, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"x0": []}, ValueError, "x0 must be one vector"),
+        ({"x0": np.zeros((2, 2))}, ValueError, "x0 must be one vector"),
+        ({"x0": [1.0, np.nan]}, ValueError, "x0 must be finite, but entry 1"),
+        ({"x0": [1j]}, TypeError, "x0 must be real"),
+        ({"x0": ["a"]}, TypeError, "x0 must be real"),
+        ({"fun": None}, TypeError, "fun must be callable"),
+        ({"fun": 3}, TypeError, "fun must be callable"),
+        ({"fun": lambda x: np.nan}, ValueError, "fun must be finite at x0, got nan"),
+        ({"fun": lambda x: np.inf}, ValueError, "fun must be finite at x0, got inf"),
+        ({"fun": lambda x: x}, TypeError, "one number, got an array of shape"),
+        ({"fun": lambda x: 1j}, TypeError, "a real number"),
+        ({"fun": lambda x: None}, TypeError, "a real number"),
+        ({"fun_batch": lambda X: 0.0}, TypeError, "fun_batch must return 1 real"),
+        ({"jac": 3}, TypeError, "jac must be callable"),
+        ({"dirderiv": 3}, TypeError, "dirderiv must be callable"),
+        ({"dirderiv": lambda x, U: 0.0}, TypeError, "dirderiv must return"),
+        ({"jac": lambda x: 0.0}, TypeError, "jac must return shape"),
+        ({"fun_batch": 3}, TypeError, "fun_batch must be callable"),
+        ({"callback": 3}, TypeError, "callback must be callable"),
+        ({"method": "newton"}, ValueError, "method must be one of 'sketch'"),
+        ({"rank": 81}, ValueError, "rank must be at most the 80 variables, got 81"),
+        ({"rank": 0}, ValueError, "rank must be >= 1"),
+        ({"rank": "many"}, TypeError, "rank must be an integer"),
+        ({"max_rank": 0}, ValueError, "max_rank"),
+        ({"step": 0}, ValueError, "step must be > 0"),
+        ({"step": "fast"}, TypeError, "step must be a real"),
+        ({"refresh": "never"}, ValueError, "refresh must be one of"),
+        ({"fd": "sideways"}, ValueError, "fd must be one of"),
+        ({"fd": "complex", "fun_batch": lambda X: X}, ValueError, "fd='complex' needs"),
+        ({"h": 0.0}, ValueError, "h must be > 0"),
+        ({"noise": -1.0}, ValueError, "noise must be >= 0"),
+        ({"noise": "much"}, TypeError, "noise must be a real"),
+        ({"gtol": -1.0}, ValueError, "gtol"),
+        ({"ftol": np.inf}, ValueError, "ftol must be finite"),
+        ({"xtol": "x"}, TypeError, "xtol"),
+        ({"max_evaluations": 0}, ValueError, "max_evaluations must be at least 1"),
+        ({"max_evaluations": -1}, ValueError, "max_evaluations must be >= 0"),
+        ({"max_evaluations": 1.5}, TypeError, "max_evaluations must be an integer"),
+        ({"maxiter": -1}, ValueError, "maxiter"),
+        ({"n_probe": 0}, ValueError, "n_probe"),
+        ({"restarts": -1}, ValueError, "restarts"),
+        ({"n_threads": 0}, ValueError, "n_threads"),
+        ({"disp": "yes"}, TypeError, "disp"),
+    ],
+)
+def test_bad_input_is_named(options, error, message):
+    with pytest.raises(error, match=message):
+        run(**options)
+
+
+def test_x0_is_not_changed_and_lists_and_args_are_taken():
+    x0 = [1, 2, 3]
+    result = run(lambda x, a, b: a * np.sum((x - b) ** 2), x0, args=(2.0, 1.0))
+    np.testing.assert_allclose(result.x, 1, atol=1e-6)
+    assert x0 == [1, 2, 3]
+    result = run(lambda x, b: np.sum((x - b) ** 2), np.ones(3, dtype=np.float32), args=4.0)
+    np.testing.assert_allclose(result.x, 4, atol=1e-6)
+
+
+def test_one_number_in_an_array_is_a_number():
+    assert run(lambda x: np.array([np.sum(x**2)]), [1.0, 2.0]).success
+
+
+@pytest.mark.parametrize("budget", [1, 7, 20, 40])
+def test_a_budget_ends_the_run(budget):
+    result = run(max_evaluations=budget)
+    assert result.status == 1
+    assert not result.success
+    assert result.nfev <= budget
+    assert result.fun == PROBLEM.f(result.x)
+
+
+@pytest.mark.parametrize("maxiter", [0, 1, 3])
+def test_maxiter_ends_the_run(maxiter):
+    result = run(ref.rosenbrock(50, 4, 0).f, ref.rosenbrock(50, 4, 0).x0, maxiter=maxiter)
+    assert (result.status, result.nit, result.success) == (2, maxiter, False)
+
+
+@pytest.mark.parametrize("method", ["sketch", "lrgd", "gradient-span"])
+def test_both_forms_of_callback(method):
+    points, results = [], []
+    first = run(method=method, callback=lambda x: points.append(x))
+    run(method=method, callback=lambda intermediate_result: results.append(intermediate_result))
+    assert len(points) == len(results) == first.nit
+    for x, result in zip(points, results, strict=True):
+        np.testing.assert_array_equal(x, result.x)
+        assert result.fun == PROBLEM.f(x)
+    np.testing.assert_array_equal(points[-1], first.x)
+
+
+def test_stop_iteration_ends_the_run():
+    def stop(x):
+        raise StopIteration
+
+    result = run(callback=stop)
+    assert (result.status, result.nit, result.success) == (99, 1, False)
+
+
+def test_errors_of_the_user_carry_the_state():
+    calls = []
+
+    def fun(x):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyError("mine")
+        return ref.rosenbrock(50, 4, 0).f(x)
+
+    with pytest.raises(KeyError, match="mine") as caught:
+        run(fun, ref.rosenbrock(50, 4, 0).x0)
+    assert "60 evaluations the best value was" in caught.value.__notes__[0]
+    assert caught.value.kroncy_x.shape == (50,)
+
+    def callback(x):
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk") as caught:
+        run(callback=callback)
+    assert "after 1 iterations" in caught.value.__notes__[0]
+
+
+def test_a_domain_is_backed_away_from():
+    result = run(lambda x: x[0] - np.log(x[0]) if x[0] > 0 else np.nan, np.full(30, 0.01))
+    assert result.success
+    assert result.x[0] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_point_without_neighbours_ends_with_a_status():
+    x0 = np.zeros(30)
+    result = run(lambda x: 1.0 if np.array_equal(x, x0) else np.nan, x0)
+    assert (result.status, result.success) == (4, False)
+    assert "not finite" in result.message
+
+
+def test_jumps_end_with_a_status():
+    result = run(lambda x: np.floor(x[0]), np.zeros(40), max_evaluations=20_000)
+    assert not result.success
+
+
+def test_tolerances_stop_earlier():
+    problem = ref.rosenbrock(50, 4, 0)
+    full = run(problem.f, problem.x0)
+    for options in ({"gtol": 1.0}, {"ftol": 1e-2}, {"xtol": 0.3}):
+        early = run(problem.f, problem.x0, **options)
+        assert early.nit < full.nit
+    assert np.linalg.norm(problem.gradient(run(problem.f, problem.x0, gtol=1.0).x)) < 30
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_batched_functions_give_the_same_run(n_threads):
+    plain = run()
+    batched = run(None, fun_batch=lambda X: np.array([PROBLEM.f(x) for x in X]),
+                  n_threads=n_threads)
+    np.testing.assert_array_equal(plain.x, batched.x)
+    assert plain.nfev == batched.nfev
+
+
+def test_disp_shows_a_bar_and_the_message(capsys):
+    run(disp=True)
+    captured = capsys.readouterr()
+    assert "lrgd sketch" in captured.err
+    assert "Converged" in captured.out
+
+
+def test_as_a_method_of_scipy():
+    result = scipy.optimize.minimize(
+        PROBLEM.f, PROBLEM.x0, method=kroncy.lrgd.scipy_method, options={"random_state": 0}
+    )
+    np.testing.assert_array_equal(result.x, run().x)
+    assert isinstance(result, scipy.optimize.OptimizeResult)
+
+
+def test_scipy_passes_tolerance_callback_jac_and_algorithm():
+    points = []
+    result = scipy.optimize.minimize(
+        lambda x: (PROBLEM.f(x), PROBLEM.gradient(x)), PROBLEM.x0, jac=True, tol=1e-3,
+        method=kroncy.lrgd.scipy_method, callback=points.append,
+        options={"algorithm": "adaptive", "gtol": 1e-4},
+    )
+    assert result.success
+    assert result.n_full_gradients > 0
+    assert len(points) == result.nit
+    assert np.linalg.norm(PROBLEM.gradient(result.x)) <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bounds": [(0, 1)] * 80}, "bounds are not supported.*L-BFGS-B"),
+        ({"constraints": {"type": "eq", "fun": sum}}, "constraints are not.*trust-constr"),
+        ({"hess": lambda x: np.eye(80)}, "hess and hessp"),
+    ],
+)
+def test_scipy_arguments_that_cannot_be_served_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        scipy.optimize.minimize(PROBLEM.f, PROBLEM.x0, method=kroncy.lrgd.scipy_method, **given)
