@@ -303,12 +303,14 @@ class KroneckerNetwork(BaseEstimator):
         data, target, weight = self._check_samples(X, y, sample_weight, first)
         if first:
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self._fingerprint = None
-            self.trainer_ = self._make_trainer(data, target, weight)
+            # Samples may join later: only weights W(0) give them their pre-activations then.
+            start = self.start if data.factors is None or self.start == "gram" else "gaussian"
+            self.trainer_ = self._make_trainer(data, target, weight, start=start)
             self._begin(early_stopping=False)
-            rows = np.arange(len(target))
-        else:
-            rows = self._join(data, target, weight)
+            self._seen = Seen(data, target, weight)
+        rows, new = self._seen.find(data, target, weight)
+        if len(new):
+            self._join(data.take(new), target[new], weight[new])
         rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
         losses = [
             self.trainer_.step(rows[i : i + self.batch_size]) * len(rows[i : i + self.batch_size])
