@@ -79,19 +79,16 @@ class ProbingBuildExt(build_ext):
 
 
 def extensions():
-    """One extension for each .pyx, joined by the C kernel of the same name where there is one."""
-    found = []
-    for pyx in sorted(Path("kroncy").rglob("*.pyx")):
-        kernel = pyx.with_name(pyx.stem + "_kernel.c")
-        found.append(
-            Extension(
-                ".".join(pyx.with_suffix("").parts),
-                sources=[str(pyx), *([str(kernel)] if kernel.exists() else [])],
-                depends=[str(header) for header in Path("kroncy").rglob("*.h")],
-                include_dirs=["kroncy/_base"],
-            )
+    """One extension for each .pyx, with the C kernels of its folder linked in."""
+    return [
+        Extension(
+            ".".join(pyx.with_suffix("").parts),
+            sources=[str(pyx), *sorted(map(str, pyx.parent.glob("_*_kernel.c")))],
+            depends=[str(header) for header in Path("kroncy").rglob("*.h")],
+            include_dirs=["kroncy/_base"],
         )
-    return found
+        for pyx in sorted(Path("kroncy").rglob("*.pyx"))
+    ]
 
 
 setup(

@@ -1,4 +1,14 @@
-"""kroncy: do the work in the few directions that matter, never in all d of them."""
+"""kroncy: do the work in the few directions that matter, never in all d of them.
+
+Kronecker SGD, rows x = a (x) b with d = p * q entries that are never formed:
+
+    factors, pairs -> KroneckerData -> start: z(0) -> engine: C -> KroneckerSGD -> estimators
+                      G = KA o KB      gaussian|gram   lazy|explicit
+
+Low-rank gradient descent, functions of p variables that vary along r << p directions:
+
+    function -> sketch -> directions -> directional derivatives -> minimum
+"""
 
 from ._base.config import show_config
 from .estimators import KroneckerClassifier, KroneckerRegressor

@@ -1,0 +1,106 @@
+"""The hot loop: batch after batch through an engine, without the GIL.
+
+Losses, for one sample with outputs f and target y; e = d loss / d f:
+
+    squared    1/2 |f - y|^2                         e = f - y
+    logistic   sum_k log(1 + exp f_k) - y_k f_k      e = sigmoid(f) - y      y in {0, 1}
+    softmax    log sum exp f - <y, f>                e = softmax(f) - y      y one-hot
+"""
+import numpy as np
+
+from libc.math cimport exp, fabs, isfinite, log, log1p
+from libc.stdint cimport int64_t
+
+from ._engine cimport Engine
+
+LOSSES = {"squared": 0, "logistic": 1, "softmax": 2}
+
+
+def run_batches(
+    Engine engine, const int64_t[::1] order, Py_ssize_t batch_size, const double[:, ::1] targets,
+    const double[::1] weights, int loss, double learning_rate, double weight_decay
+):
+    """Iterations on consecutive batches of `order`.
+
+    Parameters
+    ----------
+    order : (n,) sample numbers
+    targets : (n_samples, n_outputs)
+    weights : (n_samples,) sample weights, or (0,) for none
+    loss : value of `LOSSES`
+
+    Returns
+    -------
+    tuple (float, int)
+        Sum over the samples read of their losses before their step, and the samples trained on.
+        Fewer than len(order) when the loss of a batch was not finite: that batch is not applied.
+
+    Raises
+    ------
+    MemoryError
+        No room for further coefficients.
+    """
+    cdef Py_ssize_t begin = 0, count, n = order.shape[0], i
+    cdef int n_outputs = engine.n_outputs, failed = 0
+    cdef double total = 0, now, decay = 1 - learning_rate * weight_decay
+    cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
+    engine.reserve(batch_size)
+    with nogil:
+        while begin < n:
+            count = min(batch_size, n - begin)
+            engine.forward(engine.source, &order[begin], count, &f[0, 0], NULL, True)
+            now = 0
+            for i in range(count):
+                now += sample_loss(loss, n_outputs, &f[i, 0], &targets[order[begin + i], 0],
+                                   weights[order[begin + i]] if weights.shape[0] else 1.0)
+            if not isfinite(now):
+                break
+            total += now
+            failed = engine.backward(&order[begin], count, &f[0, 0], learning_rate / count, decay)
+            if failed:
+                break
+            begin += count
+    if failed:
+        raise MemoryError("no memory for further coefficients; the last batch is half applied")
+    return total, begin
+
+
+def mean_loss(double[:, ::1] outputs, const double[:, ::1] targets, int loss):
+    """Mean loss of `outputs` (n, n_outputs) against `targets`, both kept."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    cdef double[:, ::1] f = outputs.copy()
+    for i in range(f.shape[0]):
+        total += sample_loss(loss, f.shape[1], &f[i, 0], &targets[i, 0], 1.0)
+    return total / f.shape[0]
+
+
+cdef double sample_loss(
+    int loss, int n_outputs, double *f, const double *y, double weight
+) noexcept nogil:
+    """Weighted loss of one sample; f is overwritten with e."""
+    cdef int k
+    cdef double total = 0, top, norm
+    if loss == 0:
+        for k in range(n_outputs):
+            f[k] -= y[k]
+            total += 0.5 * f[k] * f[k]
+            f[k] *= weight
+    elif loss == 1:
+        for k in range(n_outputs):
+            total += log1p(exp(-fabs(f[k]))) + (f[k] if f[k] > 0 else 0) - y[k] * f[k]
+            if f[k] >= 0:
+                f[k] = weight * (1 / (1 + exp(-f[k])) - y[k])
+            else:
+                f[k] = weight * (exp(f[k]) / (1 + exp(f[k])) - y[k])
+    else:
+        top = f[0]
+        for k in range(1, n_outputs):
+            top = f[k] if f[k] > top else top
+        norm = 0
+        for k in range(n_outputs):
+            norm += exp(f[k] - top)
+        for k in range(n_outputs):
+            total += y[k] * (log(norm) + top - f[k])
+            f[k] = weight * (exp(f[k] - top) / norm - y[k])
+    return weight * total

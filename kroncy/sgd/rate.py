@@ -1,0 +1,42 @@
+"""learning_rate="auto": the step that the data-dependent Gram matrix of a batch allows."""
+
+import numpy as np
+import scipy.linalg
+
+CURVATURE = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}  # largest second derivative in f
+SAFETY = 1.0  # of the stability limit 2: leaves room for fired sets that grow while training
+BATCHES = 8
+LARGEST = 512  # samples of a batch that are looked at: lambda_max / |S| only falls with more
+
+
+def stable_learning_rate(data, fired, loss, skip, batch_size, weights, expected_share, rng):
+    """SAFETY * |S| / (curvature * lambda_max(H_SS)), for the worst of a few random batches.
+
+    A step of size eta changes the outputs of its own batch by -(eta / |S|) H_SS e, so it contracts
+    while eta * curvature * lambda_max(H_SS) / |S| < 2, whatever the batch size
+    (H_ij = G_ij (|F_i n F_j| / m + skip); Song and Yue, arXiv 2305.08001, section 5).
+
+    Parameters
+    ----------
+    data : KroneckerData
+    fired : callable(samples) -> bool array (len(samples), n_neurons), the fired sets at the start
+    weights : ndarray (n_samples,) of sample weights, or None
+    expected_share : float
+        Share of neurons expected to fire; stands in where none of the sampled rows fires.
+    rng : numpy.random.Generator
+    """
+    size = min(batch_size, data.n_samples, LARGEST)
+    largest = 0.0
+    for _ in range(BATCHES if size < data.n_samples else 1):
+        samples = rng.choice(data.n_samples, size, replace=False)
+        sets = fired(samples).astype(np.float32)
+        gram = data.gram(samples).astype(np.float64)
+        kernel = gram * (sets @ sets.T / sets.shape[1] + skip)
+        if weights is not None:
+            root = np.sqrt(weights[samples])
+            kernel *= root[:, None] * root[None, :]
+        top = scipy.linalg.eigvalsh(kernel, subset_by_index=[size - 1, size - 1])[0]
+        largest = max(largest, float(top) / size)
+    if largest <= 0:
+        largest = max(expected_share, 1e-3) * float(np.max(data.gram_diagonal()))
+    return SAFETY / (CURVATURE[loss] * largest)

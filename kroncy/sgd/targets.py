@@ -1,0 +1,58 @@
+"""Targets and sample weights, checked and brought into the form of the hot loop."""
+
+import numpy as np
+
+
+def check_targets(y, n_samples, loss):
+    """`y` as a C-contiguous float64 array (n_samples, n_outputs).
+
+    squared: any finite numbers; logistic: 0 or 1; softmax: labels 0 ... K - 1 become one-hot.
+    """
+    array = np.asarray(y)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"y must be numeric, got dtype {array.dtype}")
+    if array.ndim not in (1, 2) or array.shape[0] != n_samples:
+        raise ValueError(f"y must have {n_samples} rows, one for each sample, got {array.shape}")
+    if array.size == 0:
+        raise ValueError("y must have at least one column")
+    if not np.all(np.isfinite(array)):
+        raise ValueError("y contains NaN or infinity")
+    if loss == "softmax":
+        return _one_hot(array)
+    targets = np.array(array.reshape(n_samples, -1), dtype=np.float64, order="C")
+    if loss == "logistic":
+        if not np.all((targets == 0) | (targets == 1)):
+            raise ValueError("y must hold 0 and 1 only for loss='logistic'")
+        constant = np.flatnonzero(targets.min(axis=0) == targets.max(axis=0))
+        if len(constant) and n_samples > 1:
+            raise ValueError("y has one class only for loss='logistic'; there is nothing to learn")
+    return targets
+
+
+def check_sample_weight(weights, n_samples):
+    """`weights` as float64 (n_samples,), or None."""
+    if weights is None:
+        return None
+    weights = np.array(weights, dtype=np.float64)
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight must have shape ({n_samples},), got {weights.shape}")
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise ValueError("sample_weight must be finite and >= 0")
+    if not np.any(weights > 0):
+        raise ValueError("sample_weight must be positive for at least one sample")
+    return weights
+
+
+def _one_hot(labels):
+    if labels.ndim != 1:
+        raise ValueError(f"y must be one-dimensional labels for loss='softmax', got {labels.shape}")
+    if not np.all(labels == np.rint(labels)) or labels.min() < 0:
+        raise ValueError("y must hold integer labels 0 ... K - 1 for loss='softmax'")
+    labels = labels.astype(np.int64)
+    n_classes = int(labels.max()) + 1
+    if n_classes < 2:
+        raise ValueError("y has one class only for loss='softmax'; there is nothing to learn")
+    absent = np.flatnonzero(np.bincount(labels, minlength=n_classes) == 0)
+    if len(absent):
+        raise ValueError(f"y has no sample of class {absent[0]} although {n_classes - 1} occurs")
+    return np.eye(n_classes)[labels]
