@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._base.validation import FLOATS, check_integer
+from ._joining import Seen, carry_over, concatenate
 from .sgd.data import KroneckerData
 from .sgd.trainer import KroneckerSGD
 
@@ -143,6 +144,18 @@ class KroneckerNetwork(BaseEstimator):
         """
         return self._fit(X, y, sample_weight, monitor)
 
+    def __getstate__(self):
+        # The trainer holds memory that pickle cannot copy; its state is plain arrays.
+        state = {name: value for name, value in super().__getstate__().items() if name != "_seen"}
+        if "trainer_" in state:
+            state["trainer_"] = self.trainer_.get_state()
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "trainer_" in state:
+            self.trainer_ = KroneckerSGD.from_state(*state["trainer_"], n_threads=self.n_threads)
+
     def _fit(self, X, y, sample_weight=None, monitor=None, *, resume=False):
         """`fit`; with `resume`, finish the epochs of a training that was cut short."""
         first = not (resume or (self.warm_start and hasattr(self, "trainer_")))
@@ -150,16 +163,17 @@ class KroneckerNetwork(BaseEstimator):
         fingerprint = _fingerprint(data, target, weight)
         if first:
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        elif fingerprint != self._fingerprint:
+        elif fingerprint != getattr(self, "_fingerprint", None):
             raise ValueError(
                 "the samples are not those of the training that is to go on (warm_start); "
                 "set warm_start=False to start afresh, or add samples with partial_fit"
             )
         train, held = self._split(target)
         if first:
-            vars(self).pop("trainer_", None)
+            for name in ("trainer_", "_seen"):
+                vars(self).pop(name, None)
             self._fingerprint = fingerprint
-            self.trainer_ = self._make_trainer(data.take(train), target[train], weight[train])
+            self._new_trainer(data.take(train), target[train], weight[train])
             self._begin(early_stopping=len(held) > 0)
         elif not resume:
             self._stale = 0
@@ -228,7 +242,8 @@ class KroneckerNetwork(BaseEstimator):
                 self.best_validation_score_ = score
                 self._best = self.trainer_.snapshot()
 
-    def _make_trainer(self, data, target, weight, **changes):
+    def _new_trainer(self, data, target, weight, **changes):
+        """Set `trainer_`, remembering what it is trained on."""
         options = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
@@ -246,7 +261,8 @@ class KroneckerNetwork(BaseEstimator):
             "memory_limit": self.memory_limit,
             "sample_weight": None if np.all(weight == weight[0]) else weight / weight.mean(),
         }
-        return KroneckerSGD(data, target, **(options | changes))
+        self.trainer_ = KroneckerSGD(data, target, **(options | changes))
+        self._target, self._weight = target, weight
 
     def _check_samples(self, X, y, sample_weight, first):
         """Checked ``(data, target, weight)`` without the samples of weight 0."""
@@ -297,20 +313,39 @@ class KroneckerNetwork(BaseEstimator):
         held = (np.diff(quota) > 0) & (np.diff(labels[order], prepend=np.nan) == 0)
         return np.sort(order[~held]), np.sort(order[held])
 
+    def _join(self, data, target, weight):
+        old = self.trainer_
+        if old.start != "gaussian":
+            del self._seen
+            raise ValueError(
+                f"new samples cannot join a training with start={old.start!r}; it needs "
+                "start='gaussian' and data given as factors"
+            )
+        self._new_trainer(
+            concatenate(old.data, data),
+            np.concatenate([self._target, target]),
+            np.concatenate([self._weight, weight]),
+            start=old.start,
+            engine=old.engine,
+            learning_rate=old.learning_rate,
+        )
+        carry_over(old, self.trainer_)
+
     def _partial_fit(self, X, y, sample_weight):
         """One pass in random order over these samples alone."""
         first = not hasattr(self, "trainer_")
         data, target, weight = self._check_samples(X, y, sample_weight, first)
         if first:
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            # Samples may join later: only weights W(0) give them their pre-activations then.
-            start = self.start if data.factors is None or self.start == "gram" else "gaussian"
-            self.trainer_ = self._make_trainer(data, target, weight, start=start)
+            # Samples may join later: with weights W(0), their pre-activations are known then.
+            start = "gaussian" if self.start == "auto" and data.factors else self.start
+            self._new_trainer(data, target, weight, start=start)
             self._begin(early_stopping=False)
-            self._seen = Seen(data, target, weight)
-        rows, new = self._seen.find(data, target, weight)
+        if not hasattr(self, "_seen"):
+            self._seen = Seen(self.trainer_.data, self._target, self._weight)
+        rows, new = self._seen.find(data, target, weight, self.trainer_.data.n_samples)
         if len(new):
-            self._join(data.take(new), target[new], weight[new])
+            self._join(data.take(new).compact(), target[new], weight[new])
         rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
         losses = [
             self.trainer_.step(rows[i : i + self.batch_size]) * len(rows[i : i + self.batch_size])

@@ -144,22 +144,31 @@ def _estimator_state(model, running):
         "parameters": model.get_params(deep=False), "attributes": attributes, "texts": texts
     }
     trainer, last = model.trainer_, None
-    if running and model._best is not None and model._stale > 0:
-        meta["last"], later = trainer.get_state()
+    if running and model._best is not None and model.validation_scores_[-1] < model._best_score:
+        meta["last"], later = _copied_state(trainer)
         last = trainer.snapshot()
         trainer.restore(model._best)
-    meta["trainer"], best = trainer.get_state()
+    meta["trainer"], best = _copied_state(trainer)
     arrays |= {f"trainer.{key}": array for key, array in best.items()}
     if last is not None:
         trainer.restore(last)
         # What both states share, the data above all, is stored once.
-        arrays |= {f"last.{k}": array for k, array in later.items() if array is not best.get(k)}
+        arrays |= {f"last.{k}": a for k, a in later.items() if not np.array_equal(a, best.get(k))}
     return meta, arrays
+
+
+def _copied_state(trainer):
+    """State whose arrays training will not overwrite; the data never changes."""
+    meta, arrays = trainer.get_state()
+    return meta, {k: a if k.startswith("data_") else a.copy() for k, a in arrays.items()}
 
 
 def _state_names(model):
     """Attributes to keep: the fitted ones but the trainer, and the books of the training."""
-    private = ("_seed", "_fingerprint", "_best_score", "_stale", "_y_mean", "_y_scale")
+    private = (
+        "_seed", "_fingerprint", "_best_score", "_stale", "_target", "_weight", "_y_mean",
+        "_y_scale",
+    )
     fitted = [name for name in vars(model) if name.endswith("_") and name != "trainer_"]
     return sorted([*fitted, *(name for name in private if hasattr(model, name))])
 
