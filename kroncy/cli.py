@@ -62,6 +62,11 @@ example:
   kroncy predict --model M.npz --left L.csv --right R.csv --pairs new.csv --out predictions.csv
 """
 
+INFO = """\
+Print what this build uses on this machine: OpenMP, threads, SIMD level, BLAS.  With --model also
+what the file holds: the task, its samples, the network and how its training went.
+"""
+
 # Options of `train` that are parameters of the estimators: flag -> (parameter, type, help).
 PARAMETERS = {
     "--hidden": ("n_hidden", int, "neurons of the hidden layer, an even number"),
@@ -143,7 +148,9 @@ def _parser():
     predict.add_argument("--out", required=True, metavar="CSV", help="predictions go here")
     predict.set_defaults(run=_predict)
 
-    info = commands.add_parser("info", help="describe this build, or a model file")
+    info = commands.add_parser(
+        "info", help="describe this build, or a model file", description=INFO, formatter_class=raw
+    )
     info.add_argument("--model", metavar="NPZ", help="a file that train wrote")
     info.set_defaults(run=_info)
     return parser

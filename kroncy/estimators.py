@@ -175,7 +175,7 @@ class KroneckerRegressor(RegressorMixin, KroneckerNetwork):
             y = column_or_1d(y, warn=True)
         y = y.astype(np.float64)
         if first:
-            self._y_mean = np.average(y, axis=0, weights=weight)
+            self._y_mean = np.asarray(np.average(y, axis=0, weights=weight))
             spread = np.sqrt(np.average((y - self._y_mean) ** 2, axis=0, weights=weight))
             self._y_scale = np.where(spread > 0, spread, 1.0)
         elif y.shape[1:] != self._y_mean.shape:
