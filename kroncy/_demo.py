@@ -1,5 +1,6 @@
 """kroncy demo: train on real flights, then show that d does not matter."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from .sgd.trainer import KroneckerSGD
 COST_FEATURES = (10**4, 10**6, 10**8)
 
 
+def progress_bar():
+    """`verbose` of the estimators for a person who watches, or for a log file."""
+    return 2 if sys.stderr.isatty() else 0
+
+
 def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
     """Train on the flights sample, print and plot; `fast`: a small network on few flights."""
     data, late = load_flights_pairs("train")
@@ -24,7 +30,7 @@ def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
         n_hidden=512 if fast else 4096,
         n_threads=n_threads,
         random_state=seed,
-        verbose=2,
+        verbose=progress_bar(),
     )
     model.set_params(max_iter=epochs or (3 if fast else model.max_iter))
     _describe(data, late, model.n_hidden)

@@ -233,7 +233,7 @@ class KroneckerNetwork(BaseEstimator):
             score = float(self._score_outputs(held.outputs, held.target, held.weight))
             self.validation_scores_.append(score)
             line += f", validation score = {score:.6f}"
-        if self.verbose:
+        if self.verbose == 1:
             print(line)
         self._stale = 0 if score >= self._best_score + self.tol else self._stale + 1
         if score > self._best_score:

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._base.config import show_config
 from ._csv import read_objects, read_pairs
+from ._demo import progress_bar, run_demo
 from .estimators import KroneckerClassifier, KroneckerRegressor
 from .persistence import check_writable, read_model, write_model
 from .sgd.data import KroneckerData
@@ -83,7 +84,7 @@ PARAMETERS = {
     "--threads": ("n_threads", int, "threads; results do not depend on it"),
 }
 # A resumed run may differ from the first one in these.
-FREE_ON_RESUME = {"max_iter", "n_threads", "n_iter_no_change"}
+FREE_ON_RESUME = {"max_iter", "n_threads", "n_iter_no_change", "verbose"}
 
 
 def main(argv=None):
@@ -137,7 +138,10 @@ def _parser():
     )
     train.add_argument("--standardize", action="store_true", help="scale columns to variance 1")
     train.add_argument("--resume", action="store_true", help="go on from the file --model")
+    defaults = KroneckerRegressor().get_params()
     for flag, (parameter, kind, text) in PARAMETERS.items():
+        if defaults[parameter] not in (None, "auto"):
+            text += f" (default: {defaults[parameter]})"
         train.add_argument(flag, dest=parameter, type=kind, metavar="X", help=text)
     train.set_defaults(run=_train)
 
@@ -171,8 +175,6 @@ def _add_files(command):
 
 
 def _demo(arguments):
-    from ._demo import run_demo
-
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     check_writable(out / "flights.png", "--out")
@@ -231,7 +233,7 @@ def _new_model(arguments):
     given = {name: getattr(arguments, name) for name, _, _ in PARAMETERS.values()}
     given = {name: value for name, value in given.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
-    return kind(**({"random_state": 0, "verbose": 2} | given))
+    return kind(**({"random_state": 0, "verbose": progress_bar()} | given))
 
 
 def _unfinished(path, wanted, note):

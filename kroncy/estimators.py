@@ -60,7 +60,7 @@ Parameters
         Bytes; more is refused before it is allocated.
     random_state : int, RandomState instance or None, default=None
     verbose : bool or int, default=False
-        1: a line for each epoch; 2: a progress bar too.
+        1: a line for each epoch; 2: a progress bar instead.
 
     Attributes
     ----------
