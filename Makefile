@@ -26,12 +26,12 @@ demo: $(VENV)/installed
 
 # -P keeps this folder off sys.path: the suite must import the installed package.
 test: $(VENV)/installed
-	$(BIN)/python -P -m pytest -q tests
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q tests
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint kroncy
-	$(BIN)/codespell
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint kroncy
+	git ls-files -z | xargs -0 $(BIN)/codespell
 
 bench: $(VENV)/installed
 	$(BIN)/python -P benchmarks/quick.py

@@ -15,8 +15,10 @@ from .estimators import KroneckerClassifier, KroneckerRegressor
 from .persistence import load, save
 from .sgd.data import KroneckerData
 from .sgd.trainer import DivergenceError, KroneckerSGD
+from .sgd.tree import AsynchronousTree
 
 __all__ = [
+    "AsynchronousTree",
     "DivergenceError",
     "KroneckerClassifier",
     "KroneckerData",

@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
 
-# One factor: how its part of a panel is made.  Pointers are borrowed from arrays kept by the owner.
+# One factor: how its part of a panel is made.  Pointers are borrowed; the owner keeps the arrays.
 cdef struct Mode:
     const void *left          # features (n_unique, width), or a kernel with rows of n_unique entries
     const void *right         # features (n_right_unique, width); NULL marks a kernel
@@ -25,4 +25,5 @@ cdef class GramPanels:
     cdef object keep
 
     cdef int panel_row_bytes(self, Py_ssize_t count) noexcept nogil
-    cdef void fill(self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads) noexcept nogil
+    cdef void fill(self, const int64_t *samples, Py_ssize_t count, void *panel,
+                   int n_threads) noexcept nogil

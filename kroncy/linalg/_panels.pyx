@@ -69,8 +69,8 @@ cdef class GramPanels:
         for l, (left, right, left_index, right_index, power) in enumerate(modes):
             self.modes[l].left = address(left)
             self.modes[l].right = NULL if right is None else address(right)
-            self.modes[l].left_index = NULL if left_index is None else <const int64_t *> address(left_index)
-            self.modes[l].right_index = NULL if right_index is None else <const int64_t *> address(right_index)
+            self.modes[l].left_index = index_address(left_index)
+            self.modes[l].right_index = index_address(right_index)
             self.modes[l].n_unique = left.shape[1] if right is None else left.shape[0]
             self.modes[l].width = left.shape[1]
             self.modes[l].power = power
@@ -192,3 +192,8 @@ cdef void transpose(
         kroncy_panel_transpose_f32(begin, end, width, count, rows, panel)
     else:
         kroncy_panel_transpose_f64(begin, end, width, count, rows, panel)
+
+
+cdef const int64_t *index_address(index) except? NULL:
+    """Where an index array begins; NULL for None, the identity."""
+    return NULL if index is None else <const int64_t *> address(index)

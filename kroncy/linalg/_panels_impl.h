@@ -7,6 +7,11 @@ static inline __attribute__((always_inline)) void NAMED(combine)(
         REAL product[128 / sizeof(REAL)];
         for (int c = 0; c < width; c++) product[c] = 1;
         for (int l = 0; l < n_modes; l++) {
+            if (index[l] && i + AHEAD < end) {
+                const char *later = (const char *)(parts[l] + index[l][i + AHEAD] * width);
+                __builtin_prefetch(later);
+                __builtin_prefetch(later + 64);
+            }
             const REAL *part = parts[l] + (index[l] ? index[l][i] : i) * width;
             for (int e = 0; e < power[l]; e++)
                 for (int c = 0; c < width; c++) product[c] *= part[c];

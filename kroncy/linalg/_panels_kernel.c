@@ -2,6 +2,8 @@
 
 #include "_simd.h"
 
+#define AHEAD 16 /* samples: parts are gathered from L2 or beyond, so their rows are asked for early */
+
 #define REAL float
 #define NAMED(name) name##_f32
 #include "_panels_impl.h"

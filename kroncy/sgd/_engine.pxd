@@ -45,8 +45,9 @@ cdef class Engine:
     cdef void block_descend(self, int64_t block, Py_ssize_t count, const uint32_t *masks,
                             const double *e) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil
-    cdef void skip_outputs(self, Source source, Py_ssize_t count, int width, double *f) noexcept nogil
-    cdef void skip_descend(self, const int64_t *rows, Py_ssize_t count, const double *e, double step) noexcept nogil
+    cdef void skip_outputs(self, Source source, Py_ssize_t count, int width,
+                           double *f) noexcept nogil
+    cdef void skip_descend(self, const int64_t *rows, Py_ssize_t count, const double *e,
+                           double step) noexcept nogil
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil
-

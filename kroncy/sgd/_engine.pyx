@@ -209,7 +209,8 @@ cdef class Engine:
         return -1 if failed else 0
 
     cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width, void *z
+        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
+        void *z
     ) noexcept nogil:
         """z (block rows, width) = pre-activations of the block on the prepared rows."""
         pass
@@ -295,7 +296,7 @@ cdef void forward_block(
 ) noexcept nogil:
     cdef int r, n_rows = self.coefficients.block_rows(block)
     cdef int64_t first = block * KRONCY_BLOCK
-    cdef real *z = <real *> self.z_room + kroncy_thread_id() * KRONCY_BLOCK * (PANEL_BYTES // sizeof(real))
+    cdef real *z = <real *> (<char *> self.z_room + kroncy_thread_id() * KRONCY_BLOCK * PANEL_BYTES)
     cdef const real *signs = <const real *> self.sign_values + first * self.n_outputs
     cdef Py_ssize_t c
     self.block_z(source, block, rows, count, width, z)

@@ -115,7 +115,8 @@ cdef class ExplicitEngine(Engine):
         self.skip_weight_values = address(self.skip_weights)
 
     cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width, void *z
+        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
+        void *z
     ) noexcept nogil:
         cdef int n_rows = self.coefficients.block_rows(block)
         cdef int64_t d = self.n_features, first = block * KRONCY_BLOCK * d

@@ -81,7 +81,8 @@ cdef class LazyEngine(Engine):
         free(self.skip_room)
 
     cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width, void *z
+        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
+        void *z
     ) noexcept nogil:
         cdef const void *panel = (<GramSource> source).panel
         cdef const void *start = (<GramSource> source).start
@@ -144,4 +145,3 @@ cdef class LazyEngine(Engine):
 
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return self.n_samples * count
-

@@ -8,10 +8,13 @@ Losses, for one sample with outputs f and target y; e = d loss / d f:
 """
 import numpy as np
 
-from libc.math cimport exp, fabs, isfinite, log, log1p
+from libc.math cimport exp, fabs, log, log1p
 from libc.stdint cimport int64_t
 
 from ._engine cimport Engine
+
+# Divergence is called while the state is still finite, in float32 too.
+cdef double LARGEST_LOSS = 1e24
 
 LOSSES = {"squared": 0, "logistic": 1, "softmax": 2}
 
@@ -33,7 +36,8 @@ def run_batches(
     -------
     tuple (float, int)
         Sum over the samples read of their losses before their step, and the samples trained on.
-        Fewer than len(order) when the loss of a batch was not finite: that batch is not applied.
+        Fewer than len(order) when the mean loss of a batch was NaN or beyond LARGEST_LOSS: that
+        batch is not applied.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def run_batches(
             for i in range(count):
                 now += sample_loss(loss, n_outputs, &f[i, 0], &targets[order[begin + i], 0],
                                    weights[order[begin + i]] if weights.shape[0] else 1.0)
-            if not isfinite(now):
+            if not now <= count * LARGEST_LOSS:     # also true of NaN
                 break
             total += now
             failed = engine.backward(&order[begin], count, &f[0, 0], learning_rate / count, decay)
@@ -63,16 +67,6 @@ def run_batches(
     if failed:
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin
-
-
-def mean_loss(double[:, ::1] outputs, const double[:, ::1] targets, int loss):
-    """Mean loss of `outputs` (n, n_outputs) against `targets`, both kept."""
-    cdef Py_ssize_t i
-    cdef double total = 0
-    cdef double[:, ::1] f = outputs.copy()
-    for i in range(f.shape[0]):
-        total += sample_loss(loss, f.shape[1], &f[i, 0], &targets[i, 0], 1.0)
-    return total / f.shape[0]
 
 
 cdef double sample_loss(

@@ -1,6 +1,4 @@
 """Second half of the start: contract what one GEMM left over with the rows of the other factors."""
-import numpy as np
-
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
@@ -10,22 +8,9 @@ ctypedef fused real:
     float
     double
 
-cdef extern from *:
-    """
-    #include "_simd.h"
-    #define KRONCY_CONTRACT(REAL, SUFFIX)                                                          \\
-        KRONCY_CLONES                                                                              \\
-        static void kroncy_contract_##SUFFIX(int64_t rest, int64_t lanes, const REAL *t,           \\
-                                             const REAL *y, REAL *z) {                             \\
-            for (int64_t r = 0; r < lanes; r++) z[r] = 0;                                          \\
-            for (int64_t j = 0; j < rest; j++)                                                     \\
-                for (int64_t r = 0; r < lanes; r++) z[r] += y[j] * t[j * lanes + r];               \\
-        }
-    KRONCY_CONTRACT(float, f32)
-    KRONCY_CONTRACT(double, f64)
-    """
-    void kroncy_contract_f32(int64_t, int64_t, const float *, const float *, float *) noexcept nogil
-    void kroncy_contract_f64(int64_t, int64_t, const double *, const double *, double *) noexcept nogil
+cdef extern from "_start_kernel.h" nogil:
+    void kroncy_contract_f32(int64_t, int64_t, const float *, const float *, float *)
+    void kroncy_contract_f64(int64_t, int64_t, const double *, const double *, double *)
 
 cdef enum:
     CHUNK = 256     # rows of a GEMM that one thread makes: fixed, so that sums are too

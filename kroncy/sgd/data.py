@@ -2,12 +2,13 @@
 
 import math
 import numbers
+from functools import partial
 
 import numpy as np
-import scipy.linalg
 
 from .._base.memory import require_memory
-from .._base.validation import check_bool, check_indices, check_integer, check_matrix, check_real
+from .._base.validation import check_bool, check_indices, check_integer, check_real
+from .factors import check_index_arrays, prepare_each, prepare_factor, prepare_kernel
 
 
 class KroneckerData:
@@ -74,8 +75,9 @@ class KroneckerData:
         self.normalize = check_bool(normalize, "normalize")
         self.bias = check_real(bias, "bias", minimum=0.0)
         self.kernels = None
-        self.factors = _prepare_each(factors, "factors", self._prepare_factor)
-        self.indices = _check_index_arrays(indices, self.factors, "factors")
+        prepare = partial(prepare_factor, normalize=self.normalize, bias=self.bias)
+        self.factors = prepare_each(factors, "factors", prepare)
+        self.indices = check_index_arrays(indices, self.factors, "factors")
 
     @classmethod
     def power(cls, rows, order=2, *, normalize=True, bias=0.0):
@@ -131,7 +133,8 @@ class KroneckerData:
 
         Examples
         --------
-        >>> data = KroneckerData.from_kernels([[[2, 1], [1, 2]], [[1, 0], [0, 1]]], [[0, 1], [0, 0]])
+        >>> kernels = [[[2, 1], [1, 2]], [[1, 0], [0, 1]]]
+        >>> data = KroneckerData.from_kernels(kernels, [[0, 1], [0, 0]])
         >>> data.gram([0], [1])
         array([[0.5]])
         """
@@ -139,10 +142,11 @@ class KroneckerData:
         data.normalize = check_bool(normalize, "normalize")
         data.bias = check_real(bias, "bias", minimum=0.0)
         data.factors = None
-        data.kernels = _prepare_each(kernels, "kernels", data._prepare_kernel)
+        prepare = partial(prepare_kernel, normalize=data.normalize, bias=data.bias)
+        data.kernels = prepare_each(kernels, "kernels", prepare)
         if indices is None:
             raise TypeError("indices must be given with kernels: one integer array for each kernel")
-        data.indices = _check_index_arrays(indices, data.kernels, "kernels")
+        data.indices = check_index_arrays(indices, data.kernels, "kernels")
         return data
 
     @property
@@ -303,7 +307,7 @@ class KroneckerData:
             raise ValueError(f"{name} has factor widths {theirs}, expected {mine}")
 
     def get_state(self):
-        """``(meta, arrays)``: JSON values and named arrays from which `from_state` rebuilds this."""
+        """``(meta, arrays)``: JSON values and named arrays for `from_state`."""
         parts = self.factors or self.kernels
         first = [next(j for j, p in enumerate(parts) if p is part) for part in parts]
         meta = {
@@ -350,91 +354,3 @@ class KroneckerData:
         else:
             part = self.factors[mode][left] @ other.factors[mode][right].T
         return part[np.ix_(left_of, right_of)]
-
-    def _prepare_factor(self, factor, name):
-        factor = check_matrix(factor, name)
-        if self.bias:
-            constant = np.full((len(factor), 1), self.bias, dtype=factor.dtype)
-            factor = np.hstack([factor, constant])
-        if not self.normalize:
-            return factor
-        norms = np.linalg.norm(factor, axis=1, keepdims=True)
-        if not np.all(norms > 0):
-            row = int(np.argmin(norms))
-            raise ValueError(
-                f"{name}: row {row} is zero and cannot be normalised; drop it, give a bias, or set "
-                "normalize=False"
-            )
-        return factor / norms
-
-    def _prepare_kernel(self, kernel, name):
-        kernel = check_matrix(kernel, name)
-        u, width = kernel.shape
-        if u != width:
-            raise ValueError(f"{name} must be square, got shape {kernel.shape}")
-        scale = float(np.abs(kernel).max())
-        tolerance = 16 * u * float(np.finfo(kernel.dtype).eps) * scale
-        gap = float(np.abs(kernel - kernel.T).max())
-        if gap > tolerance:
-            raise ValueError(f"{name} must be symmetric; entries differ by up to {gap:.3g}")
-        kernel = (kernel + kernel.T) / 2
-        try:
-            shifted = kernel.astype(np.float64) + tolerance * np.eye(u)
-            scipy.linalg.cholesky(shifted, overwrite_a=True, check_finite=False)
-        except scipy.linalg.LinAlgError:
-            lowest = float(np.linalg.eigvalsh(kernel)[0])
-            raise ValueError(
-                f"{name} must be positive semidefinite; its smallest eigenvalue is {lowest:.3g}. "
-                "Clip the negative eigenvalues to 0, or add a constant to the diagonal"
-            ) from None
-        kernel += kernel.dtype.type(self.bias**2)
-        if self.normalize:
-            diagonal = np.diagonal(kernel)
-            if not np.all(diagonal > 0):
-                raise ValueError(
-                    f"{name}: object {int(np.argmin(diagonal))} has zero norm and cannot be "
-                    "normalised; drop it, give a bias, or set normalize=False"
-                )
-            root = np.sqrt(diagonal)
-            kernel = kernel / root[:, None] / root[None, :]
-        return np.ascontiguousarray(kernel)
-
-
-def _prepare_each(parts, name, prepare):
-    """The prepared parts in one dtype; the same object given twice stays one object."""
-    if isinstance(parts, (str, bytes)) or not hasattr(parts, "__len__"):
-        raise TypeError(f"{name} must be a sequence of at least 2 arrays, got {type(parts).__name__}")
-    if len(parts) < 2:
-        raise ValueError(f"{name} must hold at least 2 arrays, got {len(parts)}")
-    done = {}
-    for position, part in enumerate(parts):
-        if id(part) not in done:
-            done[id(part)] = prepare(part, f"{name}[{position}]")
-    dtype = np.result_type(*done.values())
-    cast = {key: np.ascontiguousarray(part, dtype=dtype) for key, part in done.items()}
-    return tuple(cast[id(part)] for part in parts)
-
-
-def _check_index_arrays(indices, parts, name):
-    if indices is None:
-        lengths = {len(part) for part in parts}
-        if len(lengths) > 1:
-            raise ValueError(
-                f"{name} have {[len(part) for part in parts]} rows; without indices all must have "
-                "one row for each sample"
-            )
-        return (np.arange(lengths.pop()),) * len(parts)
-    if isinstance(indices, (str, bytes)) or not hasattr(indices, "__len__"):
-        raise TypeError(f"indices must be a sequence of arrays, got {type(indices).__name__}")
-    if len(indices) != len(parts):
-        raise ValueError(f"indices must hold {len(parts)} arrays, one for each of {name}, "
-                         f"got {len(indices)}")
-    arrays = tuple(
-        check_indices(index, f"indices[{mode}]", len(part), what=f"rows in {name}[{mode}]")
-        for mode, (index, part) in enumerate(zip(indices, parts, strict=True))
-    )
-    if len({len(array) for array in arrays}) > 1:
-        raise ValueError(f"indices must have one length, got {[len(array) for array in arrays]}")
-    if not len(arrays[0]):
-        raise ValueError("indices are empty: there must be at least one sample")
-    return arrays

@@ -1,4 +1,4 @@
-"""From data to Gram panels: which inner products are kept, and which are made when they are read."""
+"""From data to Gram panels: which inner products are kept, which are made when they are read."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def gram_matrix(data, dtype, n_threads):
 
 
 def _multiply_mode(gram, part, index, power, is_kernel, n_threads):
-    """gram *= (inner products of one mode) ** power, block by block, on and below the diagonal."""
+    """Gram *= (inner products of one mode) ** power, block by block, on and below the diagonal."""
     dtype, n = gram.dtype, len(index)
     step = int(min(n, max(256, BLOCK_BYTES // (part.shape[1] * dtype.itemsize))))
     for i in range(0, n, step):

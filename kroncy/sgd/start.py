@@ -138,7 +138,7 @@ def _contraction_order(coordinates):
 
 
 def _contract_rest(half, modes, indices, streams):
-    """z of a panel of neurons, (n_samples, lanes), from half (u_1, r / r_1, lanes)."""
+    """Z of a panel of neurons, (n_samples, lanes), from half (u_1, r / r_1, lanes)."""
     if len(modes) == 1:
         return half[indices[0], 0]
     z = np.empty((len(indices[0]), half.shape[2]), dtype=half.dtype)
@@ -149,8 +149,8 @@ def _contract_rest(half, modes, indices, streams):
         part = slice(begin, begin + SAMPLES)
         rows = [mode[index[part]] for mode, index in zip(modes[1:], indices[1:], strict=True)]
         rest = reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), rows)
-        own = np.arange(len(rest))
-        contract(half, np.ascontiguousarray(rest), indices[0][part], own, z[part], streams.n_threads)
+        rest, own = np.ascontiguousarray(rest), np.arange(len(rest))
+        contract(half, rest, indices[0][part], own, z[part], streams.n_threads)
     return z
 
 

@@ -1,7 +1,6 @@
 """KroneckerSGD: data, start and engine put together, and the loop over epochs."""
 
 import math
-import time
 
 import numpy as np
 import scipy.sparse
@@ -11,36 +10,30 @@ from sklearn.utils import check_random_state
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_choice, check_indices, check_integer, check_real
+from . import assembly, state
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource, LazyEngine
 from ._loop import LOSSES, run_batches
 from .data import KroneckerData
-from .gram import CACHE_BYTES, cross_panels, training_panels
-from .progress import EpochProgress
+from .epochs import DivergenceError, run_epoch
+from .gram import cross_panels, training_panels
 from .rate import stable_learning_rate
-from .start import GaussianStart, GramStart, Streams, choose_start
+from .start import GaussianStart, GramStart, Streams
 from .targets import check_sample_weight, check_targets
 
-ENGINES = ("lazy", "explicit")
-STATE_VALUES = (
-    "loss",
-    "n_hidden",
-    "antithetic",
-    "threshold",
-    "batch_size",
-    "skip",
-    "weight_decay",
-    "memory_limit",
-    "start",
-    "engine",
-    "history",
-    "learning_rate",
-)
+assembly.ENGINES = ("lazy", "explicit")
 PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
 
 
-class DivergenceError(FloatingPointError):
-    """The loss stopped being finite; the trainer is back at its last good state."""
+class BoundRows:
+    """Rows outside the training set, ready for repeated prediction; made by `KroneckerSGD.bind`."""
+
+    def __init__(self, outputs):
+        self._outputs = outputs
+
+    def outputs(self):
+        """Current outputs, shape (n,) or (n, n_outputs)."""
+        return self._outputs()
 
 
 class KroneckerSGD:
@@ -62,8 +55,8 @@ class KroneckerSGD:
         A neuron fires where its pre-activation exceeds this.  Default ``sqrt(0.4 ln m)``.
     loss : {"squared", "logistic", "softmax"}, default="squared"
     learning_rate : "auto" or float, default="auto"
-        Multiplies the mean gradient of a batch (the paper's eta times n).  "auto" is half of the
-        largest stable step, from the Gram matrices of a few batches.
+        Multiplies the mean gradient of a batch (the paper's eta times n).  "auto" is from the
+        Gram matrices of a few batches, well within the stability limit.
     batch_size : int, default=32
     start : {"auto", "gaussian", "gram"}, default="auto"
         Weights drawn and multiplied, or pre-activations drawn from N(0, G).  "auto" takes the
@@ -96,7 +89,8 @@ class KroneckerSGD:
         `learning_rate` may be set between epochs.
     signs : ndarray (n_hidden,) or (n_hidden, n_outputs)
     history : list of dict
-        For each epoch: epoch, loss (mean before each step), seconds, iterations, fired_share, flips.
+        For each epoch: epoch, loss (mean before each step), seconds, iterations, fired_share,
+        flips.
     counters : dict of int
         multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
         samples, iterations.
@@ -109,7 +103,7 @@ class KroneckerSGD:
     MemoryError
         The state would not fit `memory_limit` or the machine; the message holds the estimate.
     DivergenceError
-        From `run` and `step`: the loss was not finite.
+        From `run` and `step`: the loss grew without bound.
 
     Notes
     -----
@@ -180,17 +174,23 @@ class KroneckerSGD:
         if not (isinstance(learning_rate, str) and learning_rate == "auto"):
             learning_rate = check_real(learning_rate, "learning_rate", minimum=0.0, strict=True)
         check_choice(start, "start", ("auto", "gaussian", "gram"))
-        check_choice(engine, "engine", ("auto", *ENGINES))
+        check_choice(engine, "engine", ("auto", *assembly.ENGINES))
 
         self.data = data
         self._rows = data.compact().astype(self.dtype)
-        self.start, self.engine = self._resolve(start, engine)
-        self._check_memory()
+        self.start, self.engine = assembly.resolve(
+            self._rows, start, engine, self.n_hidden, self.threshold, self.antithetic
+        )
+        assembly.check_memory(
+            self._rows, self.engine, self.n_hidden, self.threshold, memory_limit
+        )
 
         words = check_random_state(random_state).randint(0, 2**32, size=4, dtype=np.uint64)
         self._seed = int(words[0] << np.uint64(32) | words[1])
         self._generator = np.random.Generator(np.random.PCG64([int(words[2]), int(words[3])]))
-        self._signs = self._make_signs(signs)
+        shape = self.n_hidden, self._targets.shape[1]
+        self._signs = assembly.make_signs(signs, shape, self.antithetic, self._generator)
+        self._signs = self._signs.astype(self.dtype)
         self.history = []
         self._iterations = 0
         self._saved_bits = None
@@ -204,56 +204,6 @@ class KroneckerSGD:
         self.learning_rate = learning_rate
 
     # -- construction ---------------------------------------------------------------------------
-
-    def _resolve(self, start, engine):
-        """Replace "auto" by the cheaper choice, and refuse what cannot be combined."""
-        if start == "gaussian" and self._rows.factors is None:
-            raise ValueError("start='gaussian' needs factors; data given as kernels use 'gram'")
-        if engine == "explicit" and (self._rows.factors is None or start == "gram"):
-            raise ValueError("engine='explicit' needs factors and start='gaussian'")
-        streams = self.n_hidden // (2 if self.antithetic else 1)
-        fired = self.n_hidden * norm.sf(self.threshold)
-        if engine == "auto":
-            # Multiply-adds of an iteration and sample: m d for W against n k for C.
-            smaller = self.n_hidden * self._rows.n_features < self._rows.n_samples * fired
-            engine = "explicit" if smaller and start != "gram" else "lazy"
-        if start == "auto":
-            start = "gaussian" if engine == "explicit" else choose_start(self._rows, streams)
-        return start, engine
-
-    def _check_memory(self):
-        n, m, itemsize = self._rows.n_samples, self.n_hidden, self.dtype.itemsize
-        if self.engine == "explicit":
-            state = m * self._rows.n_features * itemsize
-        else:
-            gram = n * n * itemsize
-            state = n * m * itemsize + (gram if gram <= CACHE_BYTES else 128 * n)
-        entries = n * m * float(norm.sf(self.threshold))
-        require_memory(
-            int(state + n * m / 8 + 1.5 * entries * (2 + itemsize)),
-            f"training {n} samples with {m} neurons (engine={self.engine!r})",
-            limit=self.memory_limit,
-            remedy="Use fewer samples or neurons, or a higher threshold",
-        )
-
-    def _make_signs(self, signs):
-        m, k = self.n_hidden, self._targets.shape[1]
-        if signs is None:
-            pairs = 2 if self.antithetic else 1
-            drawn = self._generator.choice([-1.0, 1.0], size=(m // pairs, k))
-            signs = np.repeat(drawn, pairs, axis=0)
-            if self.antithetic:
-                signs[1::2] *= -1
-            return signs.astype(self.dtype)
-        signs = np.asarray(signs, dtype=self.dtype)
-        if signs.shape not in ((m,), (m, k)) or (signs.ndim == 1 and k > 1):
-            expected = f"({m},)" if k == 1 else f"({m}, {k})"
-            raise ValueError(f"signs must have shape {expected}, got {signs.shape}")
-        if not np.all(np.abs(signs) == 1):
-            raise ValueError("signs must all be +1 or -1")
-        if self.antithetic and not np.array_equal(signs[0::2], -signs[1::2]):
-            raise ValueError("signs of neurons 2j and 2j + 1 must be opposite with antithetic=True")
-        return np.ascontiguousarray(signs.reshape(m, k))
 
     def _build_start(self):
         streams = Streams(
@@ -314,7 +264,7 @@ class KroneckerSGD:
         self._ensure_start()
         total, done = self._run_batches(indices, len(indices))
         if done < len(indices):
-            raise self._divergence()
+            raise DivergenceError(self._iterations + 1, self.learning_rate)
         return total / len(indices)
 
     def run(self, n_epochs, *, callback=None, progress=False):
@@ -338,42 +288,13 @@ class KroneckerSGD:
             raise TypeError(f"callback must be callable, got {type(callback).__name__}")
         self._ensure_start()
         for _ in range(n_epochs):
-            self._run_epoch(progress)
+            run_epoch(self, progress)
             if callback is not None:
                 try:
                     callback(self)
                 except StopIteration:
                     break
         return self
-
-    def _run_epoch(self, progress):
-        good = self.snapshot()
-        began = time.perf_counter()
-        before = self.counters
-        order = self._generator.permutation(self.data.n_samples)
-        total = 0.0
-        with EpochProgress(len(order), self.n_epochs_done + 1, self.batch_size, progress) as bar:
-            for part in bar.parts(order):
-                loss, done = self._run_batches(part, self.batch_size)
-                if done < len(part):
-                    error = self._divergence()
-                    self.restore(good)
-                    raise error
-                total += loss
-                bar.update(done, total)
-        after = self.counters
-        samples = after["samples"] - before["samples"]
-        fired = after["neurons_fired"] - before["neurons_fired"]
-        self.history.append(
-            {
-                "epoch": self.n_epochs_done + 1,
-                "loss": total / len(order),
-                "seconds": time.perf_counter() - began,
-                "iterations": after["iterations"] - before["iterations"],
-                "fired_share": fired / (samples * self.n_hidden),
-                "flips": after["neurons_flipped"] - before["neurons_flipped"],
-            }
-        )
 
     def _run_batches(self, order, batch_size):
         weights = np.empty(0) if self._weights is None else self._weights
@@ -384,12 +305,6 @@ class KroneckerSGD:
             )
         self._iterations += -(-done // batch_size)
         return total, done
-
-    def _divergence(self):
-        return DivergenceError(
-            f"the loss stopped being finite at iteration {self._iterations + 1}; use a learning "
-            f"rate below {self.learning_rate:.3g}, for example {self.learning_rate / 4:.3g}"
-        )
 
     @property
     def learning_rate(self):
@@ -415,7 +330,7 @@ class KroneckerSGD:
         return self._squeeze(self._evaluate(self._engine.source, rows))
 
     def preactivations(self, indices):
-        """z of training samples, shape (len(indices), n_hidden)."""
+        """Z of training samples, shape (len(indices), n_hidden)."""
         rows = self._checked(indices)
         size = len(rows) * self.n_hidden * self.dtype.itemsize
         require_memory(size, f"pre-activations of {len(rows)} samples")
@@ -434,7 +349,7 @@ class KroneckerSGD:
         return scipy.sparse.vstack(parts, format="csr")
 
     def predict(self, data):
-        """Outputs f of other rows, shape (n,) or (n, n_outputs); logits for "logistic", "softmax"."""
+        """Outputs f of other rows, (n,) or (n, n_outputs); logits for "logistic" and "softmax"."""
         self.data.check_compatible(data, "data")
         chunk = max(1, PREDICT_BYTES // (self.n_hidden * self.dtype.itemsize))
         parts = [
@@ -450,7 +365,13 @@ class KroneckerSGD:
         outputs on held-out rows costs no more than reading C.
         """
         self.data.check_compatible(data, "data")
-        return BoundRows(self, data.compact().astype(self.dtype))
+        data = data.compact().astype(self.dtype)
+        if self.engine == "explicit":
+            source = DenseSource(data.factors, data.indices)
+        else:
+            panels = cross_panels(self._rows, data)
+            source = GramSource(panels, self._start.preactivations(data))
+        return BoundRows(lambda: self._squeeze(self._evaluate(source, np.arange(len(data)))))
 
     def initial_weights(self, neurons):
         """Rows of W(0), shape (len(neurons), n_features); with the gaussian start only."""
@@ -468,7 +389,7 @@ class KroneckerSGD:
 
     @property
     def skip_coefficients(self):
-        """c of u = X^T c, shape (n_samples,) or (n_samples, n_outputs)."""
+        """C of u = X^T c, shape (n_samples,) or (n_samples, n_outputs)."""
         return self._squeeze(self._engine.skip_coefficients * self.dtype.type(self._engine.scale))
 
     @property
@@ -519,63 +440,15 @@ class KroneckerSGD:
 
     def snapshot(self):
         """The trained state, for `restore`: small beside z(0), which does not change."""
-        engine = self._engine
-        return {
-            "coefficients": engine.coefficients.to_csr(),
-            "skip": engine.skip_coefficients.copy(),
-            "scales": (engine.scale, engine.start_scale),
-            "weights": (engine.weights.copy(), engine.skip_weights.copy())
-            if self.engine == "explicit"
-            else None,
-            "fired_bits": engine.fired_bits.copy(),
-            "iterations": self._iterations,
-            "history": list(self.history),
-            "generator": self._generator.bit_generator.state,
-        }
+        return state.snapshot(self)
 
     def restore(self, snapshot):
         """Go back to a `snapshot` of this trainer."""
-        engine = self._engine
-        engine.set_coefficients(snapshot["coefficients"], snapshot["skip"], *snapshot["scales"])
-        if snapshot["weights"] is not None:
-            engine.weights[...], engine.skip_weights[...] = snapshot["weights"]
-        engine.fired_bits[...] = snapshot["fired_bits"]
-        self._iterations = snapshot["iterations"]
-        self.history = list(snapshot["history"])
-        self._generator.bit_generator.state = snapshot["generator"]
+        state.restore(self, snapshot)
 
     def get_state(self):
         """``(meta, arrays)``: JSON values and named arrays from which `from_state` goes on."""
-        engine = self._engine
-        data_meta, arrays = self.data.get_state()
-        arrays = {f"data_{name}": array for name, array in arrays.items()}
-        csr = engine.coefficients.to_csr()
-        bits = engine.fired_bits if self._saved_bits is None else self._saved_bits
-        arrays |= {
-            "targets": self._targets,
-            "signs": self._signs,
-            "c_values": csr.data,
-            "c_indices": csr.indices.astype(np.int32 if len(self.data) < 2**31 else np.int64),
-            "c_indptr": csr.indptr,
-            "skip_coefficients": engine.skip_coefficients,
-            "fired_bits": bits,
-            # The stream itself, so that another NumPy's normals are noticed.
-            "stream_check": self._start.streams.normals([0], 8),
-        }
-        if self._weights is not None:
-            arrays["sample_weight"] = self._weights
-        if self.engine == "explicit":
-            arrays |= {"weights": engine.weights, "skip_weights": engine.skip_weights}
-        meta = {name: getattr(self, name) for name in STATE_VALUES}
-        meta |= {
-            "dtype": self.dtype.name,
-            "data": data_meta,
-            "seed": self._seed,
-            "scales": [engine.scale, engine.start_scale],
-            "generator": self._generator.bit_generator.state,
-            "counters": self.counters,
-        }
-        return meta, arrays
+        return state.get_state(self)
 
     @classmethod
     def from_state(cls, meta, arrays, n_threads=None):
@@ -588,53 +461,4 @@ class KroneckerSGD:
         ValueError
             This NumPy draws other normals than the one that trained the model.
         """
-        self = cls.__new__(cls)
-        for name in STATE_VALUES:
-            setattr(self, "_learning_rate" if name == "learning_rate" else name, meta[name])
-        self.dtype = np.dtype(meta["dtype"])
-        self.n_threads = resolve_threads(n_threads)
-        data_arrays = {k.removeprefix("data_"): v for k, v in arrays.items() if k[:5] == "data_"}
-        self.data = KroneckerData.from_state(meta["data"], data_arrays)
-        self._rows = self.data.compact().astype(self.dtype)
-        self._targets, self._signs = arrays["targets"], arrays["signs"]
-        self._weights = arrays.get("sample_weight")
-        self._seed = meta["seed"]
-        self._generator = np.random.Generator(np.random.PCG64())
-        self._generator.bit_generator.state = meta["generator"]
-        self._iterations = meta["counters"]["iterations"]
-        self._build_start()
-        if not np.array_equal(self._start.streams.normals([0], 8), arrays["stream_check"]):
-            raise ValueError(
-                "this NumPy draws other normal numbers than the one that trained the model; "
-                "load it with the NumPy version it was saved under"
-            )
-        self._build_engine()
-        csr = (arrays["c_values"], arrays["c_indices"], arrays["c_indptr"])
-        shape = self.n_hidden, self.data.n_samples
-        self._engine.set_coefficients(
-            scipy.sparse.csr_array(csr, shape=shape), arrays["skip_coefficients"], *meta["scales"]
-        )
-        self._engine.set_counters(meta["counters"])
-        if self.engine == "explicit":
-            self._engine.weights[...] = arrays["weights"]
-            self._engine.skip_weights[...] = arrays["skip_weights"]
-        self._saved_bits = arrays["fired_bits"]
-        return self
-
-
-class BoundRows:
-    """Rows outside the training set, ready for repeated prediction; made by `KroneckerSGD.bind`."""
-
-    def __init__(self, trainer, rows):
-        self._trainer = trainer
-        self._count = len(rows)
-        if trainer.engine == "explicit":
-            self._source = DenseSource(rows.factors, rows.indices)
-        else:
-            start = trainer._start.preactivations(rows)
-            self._source = GramSource(cross_panels(trainer._rows, rows), start)
-
-    def outputs(self):
-        """Current outputs, shape (n,) or (n, n_outputs)."""
-        trainer = self._trainer
-        return trainer._squeeze(trainer._evaluate(self._source, np.arange(self._count)))
+        return state.set_state(cls.__new__(cls), meta, arrays, n_threads)

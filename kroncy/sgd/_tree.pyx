@@ -1,0 +1,244 @@
+"""Memory, threads and exceptions for the max-tree kernels in _tree_kernel.c."""
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+from kroncy._base._blas cimport real
+
+cdef extern from "_openmp.h" nogil:
+    int kroncy_thread_id()
+
+
+def tree_nbytes(int64_t n_trees, int64_t n_leaves, bint is_double):
+    """Bytes that the trees of an (n_trees, n_leaves) array take."""
+    return kroncy_tree_size(n_trees, n_leaves, is_double)
+
+
+cdef class MaxTrees:
+    def __cinit__(self, values, int n_threads):
+        cdef const float[:, ::1] single
+        cdef const double[:, ::1] double_
+        cdef const void *first
+        cdef bint is_double = values.dtype == np.float64
+        if is_double:
+            double_ = values
+            first = &double_[0, 0]
+        else:
+            single = values
+            first = &single[0, 0]
+        self.n_threads = n_threads
+        if kroncy_tree_create(&self.tree, values.shape[0], values.shape[1], is_double):
+            raise MemoryError(f"no memory for {values.shape[0]} trees of {values.shape[1]} leaves")
+        with nogil:
+            kroncy_tree_build(&self.tree, first, n_threads)
+
+    def __dealloc__(self):
+        kroncy_tree_destroy(&self.tree)
+
+    @property
+    def shape(self):
+        return self.tree.n_trees, self.tree.n_leaves
+
+    @property
+    def dtype(self):
+        return np.dtype(np.float64 if self.tree.is_double else np.float32)
+
+    @property
+    def nodes_visited(self):
+        return self.tree.nodes_visited
+
+    @property
+    def nodes_recomputed(self):
+        return self.tree.nodes_recomputed
+
+    cdef int64_t query_into(
+        self, int64_t i, double threshold, void *scratch, int64_t *out,
+    ) noexcept nogil:
+        cdef kroncy_tree_scratch work = kroncy_tree_scratch_in(&self.tree, scratch)
+        if kroncy_tree_enter(&self.tree, False):
+            return KRONCY_TREE_BUSY
+        cdef int64_t found = kroncy_tree_find(&self.tree, i, threshold, &work)
+        kroncy_tree_leave(&self.tree, False)
+        kroncy_tree_emit(&self.tree, &work, out)
+        return found
+
+    cdef int add_gram(
+        self, int64_t n_rows, const int64_t *leaves, const int64_t *indptr,
+        const int64_t *indices, const void *data, int64_t n_batch, const void *gram,
+    ) noexcept nogil:
+        cdef kroncy_tree_change change
+        change.kind = KRONCY_TREE_GRAM
+        change.n_rows = n_rows
+        change.leaves = leaves
+        change.order = NULL
+        change.rows = gram
+        change.indptr = indptr
+        change.indices = indices
+        change.data = data
+        change.n_batch = n_batch
+        return self.apply(&change)
+
+    cdef int apply(self, const kroncy_tree_change *change) noexcept nogil:
+        if kroncy_tree_enter(&self.tree, True):
+            return KRONCY_TREE_BUSY
+        cdef int status = kroncy_tree_update(&self.tree, change, self.n_threads)
+        kroncy_tree_leave(&self.tree, True)
+        return status
+
+    def query(self, int64_t i, double threshold):
+        cdef void *memory = kroncy_tree_borrow_scratch(&self.tree)
+        cdef kroncy_tree_scratch work
+        cdef int64_t found
+        cdef int64_t[::1] out
+        if not memory:
+            raise MemoryError("no memory for the scratch of a query")
+        try:
+            work = kroncy_tree_scratch_in(&self.tree, memory)
+            self.enter(False)
+            with nogil:
+                found = kroncy_tree_find(&self.tree, i, threshold, &work)
+            self.exit(False)
+            fired = np.empty(found, dtype=np.int64)
+            if found:
+                out = fired
+                with nogil:
+                    kroncy_tree_emit(&self.tree, &work, &out[0])
+            return fired
+        finally:
+            kroncy_tree_return_scratch(&self.tree, memory)
+
+    def query_many(self, const int64_t[::1] trees, double threshold):
+        """CSR pair of the fired sets; one buffer a tree, joined when the sizes are known."""
+        cdef int64_t n = trees.shape[0], j
+        cdef int64_t size = kroncy_tree_scratch_size(&self.tree)
+        cdef char *memory = <char *> malloc(size * self.n_threads)
+        cdef int64_t **found = <int64_t **> calloc(n + 1, sizeof(int64_t *))
+        indptr = np.zeros(n + 1, dtype=np.int64)
+        cdef int64_t[::1] ends = indptr, out
+        cdef int failed = not memory or not found
+        try:
+            self.enter(False)
+            if not failed:
+                for j in prange(n, nogil=True, num_threads=self.n_threads, schedule="dynamic"):
+                    failed |= self.query_new(
+                        trees[j], threshold, memory + size * kroncy_thread_id(),
+                        &found[j], &ends[j + 1])
+            self.exit(False)
+            if failed:
+                raise MemoryError("no memory for the fired sets")
+            np.cumsum(indptr, out=indptr)
+            indices = np.empty(indptr[n], dtype=np.int64)
+            out = indices
+            for j in range(n):
+                if found[j]:
+                    memcpy(&out[ends[j]], found[j], (ends[j + 1] - ends[j]) * sizeof(int64_t))
+            return indptr, indices
+        finally:
+            if found:
+                for j in range(n):
+                    free(found[j])
+            free(found)
+            free(memory)
+
+    cdef bint query_new(
+        self, int64_t i, double threshold, void *scratch, int64_t **out, int64_t *size,
+    ) noexcept nogil:
+        """The fired set in a buffer of its own (NULL when empty); True if there is no memory."""
+        cdef kroncy_tree_scratch work = kroncy_tree_scratch_in(&self.tree, scratch)
+        size[0] = kroncy_tree_find(&self.tree, i, threshold, &work)
+        if size[0]:
+            out[0] = <int64_t *> malloc(size[0] * sizeof(int64_t))
+            if not out[0]:
+                return True
+            kroncy_tree_emit(&self.tree, &work, out[0])
+        return False
+
+    def top_k(self, int64_t i, int64_t k):
+        indices = np.empty(k, dtype=np.int64)
+        cdef int64_t[::1] out = indices
+        cdef void *heap = malloc(kroncy_tree_heap_size(&self.tree, k))
+        if not heap:
+            raise MemoryError(f"no memory for the {k} largest leaves")
+        try:
+            self.enter(False)
+            with nogil:
+                kroncy_tree_top(&self.tree, i, k, heap, &out[0])
+            self.exit(False)
+        finally:
+            free(heap)
+        return indices
+
+    def max(self, int64_t i):
+        self.enter(False)
+        cdef double largest = kroncy_tree_max(&self.tree, i)
+        self.exit(False)
+        return self.dtype.type(largest)
+
+    def values(self):
+        out = np.empty(self.shape, dtype=self.dtype)
+        cdef char[:, ::1] rows = out.view(np.int8)
+        cdef int64_t i
+        self.enter(False)
+        with nogil:
+            for i in range(self.tree.n_trees):
+                kroncy_tree_values(&self.tree, i, &rows[i, 0])
+        self.exit(False)
+        return out
+
+    def is_consistent(self):
+        """Whether every parent is the maximum of its children, in every tree."""
+        return bool(kroncy_tree_is_consistent(&self.tree))
+
+    def assign(self, const int64_t[::1] leaves, const int64_t[::1] order, const real[:, ::1] rows):
+        self.change_rows(KRONCY_TREE_ASSIGN, leaves, order, &rows[0, 0], "values")
+
+    def add(self, const int64_t[::1] leaves, const int64_t[::1] order, const real[:, ::1] rows):
+        self.change_rows(KRONCY_TREE_ADD, leaves, order, &rows[0, 0], "deltas")
+
+    cdef change_rows(self, int kind, const int64_t[::1] leaves, const int64_t[::1] order,
+                     const void *rows, what):
+        cdef kroncy_tree_change change
+        cdef int status
+        change.kind = kind
+        change.n_rows = leaves.shape[0]
+        change.leaves = &leaves[0]
+        change.order = &order[0]
+        change.rows = rows
+        with nogil:
+            status = self.apply(&change)
+        self.check(status, what)
+
+    def add_product(
+        self, const int64_t[::1] leaves, const int64_t[::1] indptr, const int64_t[::1] indices,
+        const real[::1] data, const real[:, ::1] gram,
+    ):
+        cdef int status
+        with nogil:
+            status = self.add_gram(
+                leaves.shape[0], &leaves[0], &indptr[0], &indices[0], &data[0], gram.shape[0],
+                &gram[0, 0])
+        self.check(status, "coefficients and gram_rows")
+
+    cdef enter(self, bint writing):
+        self.check(kroncy_tree_enter(&self.tree, writing), "")
+
+    cdef exit(self, bint writing):
+        kroncy_tree_leave(&self.tree, writing)
+
+    cdef check(self, int status, what):
+        if status == KRONCY_TREE_BUSY:
+            raise RuntimeError(
+                "the trees are in use in another thread: an update excludes queries and other "
+                "updates")
+        if status == KRONCY_TREE_NO_MEMORY:
+            raise MemoryError("no memory to plan the update")
+        if status == KRONCY_TREE_NOT_FINITE:
+            raise ValueError(f"{what} must be finite in {self.dtype}, got NaN or infinity")
+        if status == KRONCY_TREE_OVERFLOW:
+            raise OverflowError(
+                f"{what}: the largest |value| plus the largest |change| exceeds {self.dtype}")
+        if status:
+            raise ValueError("leaves must be ascending and in range")

@@ -1,0 +1,90 @@
+/* n max-trees over m leaves, fan-out 16 (float) or 8 (double): see docs/tree.md for the layout.
+ *
+ * LANES = values in a cache line.  A node's children fill one line, so a query reads one line a
+ * node.  Trees go in blocks of LANES; the lines of a block for one group of children lie side by
+ * side, a LANES x LANES tile (rows: trees, columns: children), so an update walks whole tiles.
+ * Level 0 holds the leaves, level l + 1 the maxima of the groups of level l; the last level is a
+ * single group.  Missing leaves are -infinity. */
+#ifndef KRONCY_TREE_KERNEL_H
+#define KRONCY_TREE_KERNEL_H
+
+#include <stdint.h>
+
+#define KRONCY_TREE_LEVELS 12
+
+enum { /* what a call may return instead of doing its work; nothing has changed then */
+    KRONCY_TREE_BUSY = -1,       /* another thread is inside a call that excludes this one */
+    KRONCY_TREE_NOT_FINITE = -2, /* NaN or infinity in the input */
+    KRONCY_TREE_OVERFLOW = -3,   /* largest |leaf| + largest |delta| leaves the dtype's range */
+    KRONCY_TREE_NO_MEMORY = -4,
+    KRONCY_TREE_BAD_LEAVES = -5, /* leaves out of range or not ascending */
+};
+
+typedef struct {
+    int64_t n_trees, n_leaves;
+    int is_double, lanes, n_levels;
+    int64_t n_groups[KRONCY_TREE_LEVELS]; /* groups of children at each level */
+    int64_t first[KRONCY_TREE_LEVELS];    /* groups at the levels before */
+    int64_t tree_groups;                  /* groups of one tree, all levels */
+    void *tiles;
+    double magnitude; /* an upper bound of |leaf| */
+    int users;        /* queries running now; -1: an update */
+    int64_t nodes_visited, nodes_recomputed;
+    void *idle_scratch;
+} kroncy_tree;
+
+/* Where the change of leaf row e comes from. */
+enum { KRONCY_TREE_ASSIGN, KRONCY_TREE_ADD, KRONCY_TREE_GRAM };
+
+typedef struct {
+    int kind;
+    int64_t n_rows;        /* leaf rows to change */
+    const int64_t *leaves; /* (n_rows,) ascending, repeats allowed */
+    const int64_t *order;  /* (n_rows,) row of `rows` for each leaf, or NULL: 0, 1, 2... */
+    const void *rows;      /* (n_rows, n_trees) new values or deltas; GRAM: (n_batch, n_trees) */
+    const int64_t *indptr, *indices; /* GRAM: CSR coefficients (n_rows, n_batch) */
+    const void *data;
+    int64_t n_batch;
+} kroncy_tree_change;
+
+/* Bytes of the tiles; nothing is allocated. */
+int64_t kroncy_tree_size(int64_t n_trees, int64_t n_leaves, int is_double);
+/* Allocate, to be filled by `build`; 0 or KRONCY_TREE_NO_MEMORY. */
+int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int is_double);
+void kroncy_tree_destroy(kroncy_tree *tree);
+void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads); /* finite values */
+void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out);       /* (n_leaves,) */
+
+/* Fired set of tree i in two steps: `find` reads the tree and leaves, in the caller's scratch, the
+ * leaf groups that hold a leaf > threshold with a bit mask each, and returns the number of such
+ * leaves; `emit` writes their indices, ascending. */
+typedef struct {
+    int64_t n_lines;          /* leaf groups found */
+    uint32_t *groups, *spare; /* n_groups[0] entries each */
+    uint16_t *masks;          /* n_groups[0] entries */
+} kroncy_tree_scratch;
+
+int64_t kroncy_tree_scratch_size(const kroncy_tree *tree); /* bytes, whole cache lines */
+kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory);
+void *kroncy_tree_borrow_scratch(kroncy_tree *tree); /* NULL without memory */
+void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory);
+int64_t kroncy_tree_find(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s);
+void kroncy_tree_emit(const kroncy_tree *tree, const kroncy_tree_scratch *s, int64_t *out);
+
+/* The k largest leaves of tree i, largest first, equal ones by index; `heap` holds
+ * kroncy_tree_heap_size(tree, k) bytes.  k = 1 is the arg max. */
+int64_t kroncy_tree_heap_size(const kroncy_tree *tree, int64_t k);
+void kroncy_tree_top(const kroncy_tree *tree, int64_t i, int64_t k, void *heap, int64_t *out);
+double kroncy_tree_max(const kroncy_tree *tree, int64_t i);
+
+/* Change leaf rows and repair every ancestor once.  0 or one of the codes above. */
+int kroncy_tree_update(kroncy_tree *tree, const kroncy_tree_change *change, int n_threads);
+
+/* Readers and writers never wait: they are refused.  0 or KRONCY_TREE_BUSY. */
+int kroncy_tree_enter(kroncy_tree *tree, int writing);
+void kroncy_tree_leave(kroncy_tree *tree, int writing);
+
+/* Whether each parent is the maximum of its children and padding is -infinity, in every tree. */
+int kroncy_tree_is_consistent(const kroncy_tree *tree);
+
+#endif

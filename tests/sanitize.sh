@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Run tests under AddressSanitizer + UndefinedBehaviorSanitizer (gcc) and under ThreadSanitizer
+# (clang, with libomp and Archer, which tells ThreadSanitizer about OpenMP's barriers; gcc's libgomp
+# does not, and gives false positives).
+#
+#   tests/sanitize.sh [address|thread|all] [test paths, default: tests]
+#
+# PYTHON names an interpreter that has kroncy's build and test requirements.  The package is built
+# in a temporary folder; nothing is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+which=all
+case "${1:-}" in address | thread | all) which=$1; shift ;; esac
+tests=("${@:-tests}")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+build() { # build NAME FLAGS: the package, compiled with FLAGS, into $work/NAME
+    local source="$work/source-$1"
+    mkdir "$source"
+    tar -c --exclude='*.so' --exclude=__pycache__ setup.py pyproject.toml README.md LICENSE kroncy |
+        tar -x -C "$source"
+    KRONCY_CFLAGS="-O1 -g -fno-omit-frame-pointer $2" "$PYTHON" -m pip install --quiet \
+        --no-build-isolation --no-deps --target "$work/$1" "$source"
+}
+
+run() { # run NAME VARIABLES...: the tests on that build; a report ends the process
+    local name=$1
+    shift
+    echo "== $name: ${tests[*]}"
+    # Python's own allocator hides overruns: PYTHONMALLOC=malloc shows them.  ThreadSanitizer wants
+    # fixed addresses: setarch -R.
+    setarch -R env PYTHONPATH="$work/$name" PYTHONMALLOC=malloc OPENBLAS_NUM_THREADS=1 "$@" \
+        "$PYTHON" -P -c '
+import sys, pytest, kroncy
+assert kroncy.__file__.startswith(sys.argv[1]), kroncy.__file__
+sys.exit(pytest.main(["-q", "-x", "-s", *sys.argv[2:]]))' "$work" "${tests[@]}"
+}
+
+runtime() { # the shared runtime libraries of a compiler, joined for LD_PRELOAD
+    local compiler=$1 found=() library
+    shift
+    for library in "$@"; do found+=("$("$compiler" -print-file-name="$library")"); done
+    (IFS=:; echo "${found[*]}")
+}
+
+if [ "$which" != thread ]; then
+    build address "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    # CPython keeps memory until it exits, so leaks cannot be told from its own.
+    run address LD_PRELOAD="$(runtime gcc libasan.so libubsan.so libstdc++.so)" \
+        ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:allocator_may_return_null=1
+fi
+
+if [ "$which" != address ]; then
+    clang=${CLANG:-$(compgen -c clang | grep -E '^clang(-[0-9]+)?$' | sort -V | tail -1)}
+    if [ -z "$clang" ]; then
+        echo "ThreadSanitizer needs clang with its OpenMP, e.g. apt-get install clang-19 libomp-19-dev" >&2
+        exit 1
+    fi
+    llvm=$(dirname "$(dirname "$(readlink -f "$(command -v "$clang")")")")
+    archer=$llvm/lib/libarcher.so
+    [ -e "$archer" ] || { echo "$archer is missing: install LLVM's OpenMP" >&2; exit 1; }
+    CC=$clang LDSHARED="$clang -shared" build thread "-fsanitize=thread"
+    # Uninstrumented libraries (OpenBLAS, CPython) are not watched.
+    run thread LD_PRELOAD="$("$clang" -print-resource-dir)/lib/linux/libclang_rt.tsan-x86_64.so" \
+        OMP_TOOL_LIBRARIES="$archer" \
+        TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66
+fi
+echo "no findings"
