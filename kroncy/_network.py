@@ -67,7 +67,7 @@ class KroneckerNetwork(BaseEstimator):
         layout="power",
         normalize=True,
         bias=1.0,
-        skip=1.0,
+        skip=0.0,
         alpha=0.0,
         learning_rate_init="auto",
         learning_rate="constant",

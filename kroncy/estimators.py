@@ -27,8 +27,9 @@ Parameters
     bias : float >= 0, default=1.0
         Constant appended to each factor row first, so that the product holds the factors
         themselves.  Unused for `KroneckerData`.
-    skip : float >= 0, default=1.0
-        Weight of a linear function of the Kronecker row trained beside the network.
+    skip : float >= 0, default=0.0
+        Weight of a linear function of the Kronecker row trained beside the network.  Its kernel is
+        wider than that of the network, and so it lowers the step that "auto" finds.
     alpha : float >= 0, default=0.0
         Weight decay.
     learning_rate_init : float or "auto", default="auto"
@@ -36,6 +37,7 @@ Parameters
     learning_rate : {"constant", "invscaling"}, default="constant"
         "invscaling" divides the step by ``(1 + epoch) ** power_t``.
     power_t : float >= 0, default=0.5
+        Exponent of "invscaling".
     batch_size : int, default=32
         At most the number of samples is used.
     max_iter : int, default=100
@@ -47,18 +49,24 @@ Parameters
         Hold out `validation_fraction` of the samples (of each class), keep the state with the best
         score on them.  With fewer than ``1 / validation_fraction`` samples none are held out.
     validation_fraction : float, default=0.1
+        Share of the samples held out; for pairs they share rows with the training samples.
     n_iter_no_change : int, default=10
         Training stops after so many epochs without improvement.
     warm_start : bool, default=False
         Let `fit` go on from the last state; the samples must be those of the last `fit`.
     start : {"auto", "gaussian", "gram"}, default="auto"
+        "gaussian" draws weights, "gram" draws pre-activations with the same distribution; "auto"
+        takes the cheaper (`partial_fit`: "gaussian", which lets samples join later).
     engine : {"auto", "lazy", "explicit"}, default="auto"
+        "lazy" never forms weights, "explicit" does (few features); the iterates are the same.
     dtype : {"float32", "float64"}, default="float32"
+        Of the network; targets and predictions are float64.
     n_threads : int, optional
         Results do not depend on it.
     memory_limit : int, optional
         Bytes; more is refused before it is allocated.
     random_state : int, RandomState instance or None, default=None
+        Start, signs, order of the samples and held-out samples.
     verbose : bool or int, default=False
         1: a line for each epoch; 2: a progress bar instead.
 
