@@ -257,7 +257,7 @@ class KroneckerNetwork(BaseEstimator):
             "n_threads": self.n_threads,
             "random_state": self._seed,
             "skip": self.skip,
-            "weight_decay": self.alpha,
+            "weight_decay": self.alpha / len(target),
             "memory_limit": self.memory_limit,
             "sample_weight": None if np.all(weight == weight[0]) else weight / weight.mean(),
         }

@@ -31,7 +31,8 @@ Parameters
         Weight of a linear function of the Kronecker row trained beside the network.  Its kernel is
         wider than that of the network, and so it lowers the step that "auto" finds.
     alpha : float >= 0, default=0.0
-        Weight decay.
+        Penalty ``alpha / 2 * |W|**2`` beside the sum of the losses of the samples, hence a weight
+        decay of ``alpha / n_samples`` in the trainer.
     learning_rate_init : float or "auto", default="auto"
         Step on the mean gradient of a batch; "auto" takes it from the Gram matrix of the data.
     learning_rate : {"constant", "invscaling"}, default="constant"
@@ -125,7 +126,7 @@ class KroneckerRegressor(RegressorMixin, KroneckerNetwork):
     >>> from kroncy import KroneckerRegressor
     >>> X = np.random.default_rng(0).normal(size=(300, 5))
     >>> y = X[:, 0] * X[:, 1] + X[:, 2]
-    >>> model = KroneckerRegressor(512, random_state=0).fit(X, y)
+    >>> model = KroneckerRegressor(512, n_threads=1, random_state=0).fit(X, y)
     >>> bool(model.score(X, y) > 0.9)
     True
     """
@@ -220,7 +221,7 @@ class KroneckerClassifier(ClassifierMixin, KroneckerNetwork):
     >>> from kroncy import KroneckerClassifier
     >>> X = np.random.default_rng(0).normal(size=(300, 5))
     >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
-    >>> model = KroneckerClassifier(512, random_state=0).fit(X, y)
+    >>> model = KroneckerClassifier(512, n_threads=1, random_state=0).fit(X, y)
     >>> model.classes_
     array(['other', 'same'], dtype='<U5')
     >>> bool(model.score(X, y) > 0.9)

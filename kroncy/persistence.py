@@ -57,7 +57,7 @@ def save(model, path):
     --------
     >>> import tempfile, numpy as np, kroncy
     >>> X = np.random.default_rng(0).normal(size=(40, 3))
-    >>> model = kroncy.KroneckerRegressor(64, max_iter=3, tol=0, random_state=0)
+    >>> model = kroncy.KroneckerRegressor(64, n_threads=1, random_state=0)
     >>> model = model.fit(X, X[:, 0] * X[:, 1])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     kroncy.save(model, folder + "/model.npz")

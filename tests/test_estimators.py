@@ -244,6 +244,13 @@ def test_invscaling_divides_the_step(plane):
     assert model.learning_rate_init_ == 2.0
 
 
+def test_alpha_is_weight_decay_per_sample(plane):
+    X, y = plane
+    model = small(alpha=3.0, early_stopping=False).fit(X, y)
+    assert model.trainer_.weight_decay == pytest.approx(3.0 / 300)
+    assert model.trainer_.start_scale < 1
+
+
 def test_warm_start_goes_on(plane):
     X, y = plane
     options = {"early_stopping": False, "tol": 0.0, "n_iter_no_change": 100}
