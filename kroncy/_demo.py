@@ -75,7 +75,7 @@ def _costs(n, m, n_threads, seed):
     """Milliseconds of an iteration for each number of features, after one epoch."""
     print(f"The cost of an iteration does not depend on d (n = {n:,}, m = {m:,}, batches of 32):")
     print("  features d      explicit weights   ms per iteration")
-    costs = []
+    trainers = []
     rng = np.random.default_rng(seed)
     rank = round(COST_FEATURES[0] ** 0.5)
     rows = [rng.standard_normal((n, rank)) for _ in range(2)]
@@ -93,7 +93,13 @@ def _costs(n, m, n_threads, seed):
             engine="lazy",
             n_threads=n_threads,
             random_state=seed,
-        ).run(4)
+        )
+        trainers.append(trainer)
+    for _ in range(4):  # in turn, so that a busy moment of the machine meets all alike
+        for trainer in trainers:
+            trainer.run(1)
+    costs = []
+    for n_features, trainer in zip(COST_FEATURES, trainers, strict=True):
         # The quietest epoch of those with a filled C.
         seconds = min(epoch["seconds"] / epoch["iterations"] for epoch in trainer.history[1:])
         costs.append(1e3 * seconds)
