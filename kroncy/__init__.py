@@ -12,6 +12,8 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
 
 from . import linalg, lrgd
 from ._base.config import show_config
+from .estimators import KroneckerClassifier, KroneckerRegressor
+from .persistence import load, save
 from .sgd.data import KroneckerData
 from .sgd.trainer import DivergenceError, KroneckerSGD
 from .sgd.tree import AsynchronousTree
@@ -19,9 +21,13 @@ from .sgd.tree import AsynchronousTree
 __all__ = [
     "AsynchronousTree",
     "DivergenceError",
+    "KroneckerClassifier",
     "KroneckerData",
+    "KroneckerRegressor",
     "KroneckerSGD",
     "linalg",
+    "load",
     "lrgd",
+    "save",
     "show_config",
 ]

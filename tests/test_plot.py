@@ -1,3 +1,5 @@
+"""Plots draw what they are given, into the axes they are given."""
+
 import sys
 
 import matplotlib as mpl
@@ -6,9 +8,44 @@ import pytest
 from scipy.optimize import OptimizeResult
 
 import kroncy.lrgd
-from kroncy.plot import plot_spectrum
+from kroncy.plot import new_figure, plot_cost, plot_loss, plot_spectrum, plot_validation
 
 mpl.use("Agg")
+
+
+@pytest.fixture
+def axes():
+    return new_figure(3)[1]
+
+
+def test_loss(axes):
+    assert plot_loss([0.7, 0.5, 0.4], axes[0]) is axes[0]
+    epochs, losses = axes[0].lines[0].get_data()
+    np.testing.assert_array_equal(epochs, [1, 2, 3])
+    np.testing.assert_array_equal(losses, [0.7, 0.5, 0.4])
+
+
+def test_validation_marks_the_best_epoch(axes):
+    assert plot_validation([0.71, 0.74, 0.73], axes[1], name="AUC") is axes[1]
+    assert axes[1].get_ylabel() == "AUC"
+    assert axes[1].lines[1].get_xydata().tolist() == [[2, 0.74]]
+
+
+def test_cost(axes):
+    assert plot_cost([10**4, 10**8], [2.0, 2.1], axes[2]) is axes[2]
+    assert axes[2].get_xscale() == "log" and axes[2].get_ylim() == (0, 4.2)
+
+
+def test_figure_is_written_without_a_display(axes, tmp_path):
+    plot_loss([0.7, 0.5], axes[0])
+    axes[0].figure.savefig(tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_missing_matplotlib_is_explained(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'kroncy\[plot\]'"):
+        plot_loss([1.0])
 
 
 def test_the_spectrum_is_drawn_on_the_given_axes():

@@ -1,1 +1,5 @@
 """Bundled data."""
+
+from .flights import load_flights, load_flights_pairs
+
+__all__ = ["load_flights", "load_flights_pairs"]

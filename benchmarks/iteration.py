@@ -1,0 +1,148 @@
+"""The cost of an iteration of Kronecker SGD, as ratios within one run.
+
+    python benchmarks/iteration.py product     coefficient product against GEMM and scipy.sparse
+    python benchmarks/iteration.py features    an iteration at d = 10^4 and at d = 10^8
+    python benchmarks/iteration.py memory      peak memory of n = 8192, m = 16384, d = 10^8
+
+Run alone on the machine: the first line says how much of two cores the process really got.
+Timings alternate A B A B ... and medians are printed.
+"""
+
+import argparse
+import json
+import resource
+import threading
+import time
+
+import numpy as np
+import scipy.sparse
+
+import kroncy
+from kroncy import KroneckerData, KroneckerSGD
+from kroncy._base._buffers import aligned_empty
+from kroncy._base.threads import blas_threads
+from kroncy.sgd._coefficients import Coefficients
+
+
+def cores_received():
+    """CPU seconds a second that two busy threads get here: 2.0 on a free machine with 2 cores."""
+
+    def spin(seconds=0.5):
+        a = np.random.default_rng(0).standard_normal((256, 256))
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            a @ a
+
+    with blas_threads(1):
+        before, began = time.process_time(), time.perf_counter()
+        threads = [threading.Thread(target=spin) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return (time.process_time() - before) / (time.perf_counter() - began)
+
+
+def medians(calls, repeats):
+    """Median and minimum milliseconds of each call, the calls taken in turn."""
+    times = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            times[name].append(1e3 * (time.perf_counter() - began))
+    return {name: (float(np.median(t)), min(t)) for name, t in times.items()}
+
+
+def row_data(n, p, seed=0):
+    """Dense rows a (x) b with p features a side (p = 2: the smallest); float32."""
+    rng = np.random.default_rng(seed)
+    return KroneckerData([rng.standard_normal((n, p), dtype=np.float32) for _ in range(2)])
+
+
+def trained(n, m, p, epochs=1, **options):
+    """A lazy trainer after `epochs` of real training on random targets, and its batches."""
+    data = row_data(n, p)
+    y = np.random.default_rng(1).standard_normal(n)
+    sgd = KroneckerSGD(
+        data, y, n_hidden=m, start="gram", engine="lazy", random_state=0, n_threads=2, **options
+    )
+    return sgd.run(epochs)
+
+
+def product():
+    n, m, s = 8192, 16384, 32
+    sgd = trained(n, m, 100)
+    csr = sgd.coefficients
+    rng = np.random.default_rng(2)
+    panel = aligned_empty((n, s), np.float32)
+    panel[...] = sgd.data.gram(cols=rng.choice(n, s, replace=False), other=sgd.data)
+    tiles = Coefficients.from_csr(csr)
+    dense, wide = csr.toarray(), np.ascontiguousarray(panel)
+    batches = iter(rng.permutation(n)[: n // s * s].reshape(-1, s).tolist() * 10)
+    np.testing.assert_allclose(tiles.product(panel, 2), dense @ wide, atol=1e-3)
+    spread = medians(
+        {
+            "product": lambda: tiles.product(panel, 2),
+            "iteration": lambda: sgd.step(next(batches)),
+            "gemm": lambda: dense @ wide,
+            "scipy": lambda: scipy.sparse.csr_array.__matmul__(csr, wide),
+        },
+        21,
+    )
+    ms = {name: median for name, (median, _) in spread.items()}
+    return {
+        "n": n, "m": m, "batch": s, "nnz": int(csr.nnz), "density": csr.nnz / (n * m),
+        "median_ms": {k: round(v, 3) for k, v in ms.items()},
+        "min_ms": {k: round(low, 3) for k, (_, low) in spread.items()},
+        "gflops": round(2e-6 * csr.nnz * s / ms["product"], 1),
+        "gemm/product": round(ms["gemm"] / ms["product"], 1),
+        "scipy/product": round(ms["scipy"] / ms["product"], 1),
+        "iteration/product": round(ms["iteration"] / ms["product"], 2),
+    }
+
+
+def features():
+    n, m, s = 2048, 4096, 32
+    trainers = {f"d=1e{2 * e}": trained(n, m, 10**e) for e in (2, 4)}
+    rng = np.random.default_rng(2)
+    order = rng.permutation(n)[: n // s * s].reshape(-1, s).tolist()
+    batches = {name: iter(order * 20) for name in trainers}
+
+    def step(name):
+        return lambda: [trainers[name].step(next(batches[name])) for _ in range(8)]
+
+    spread = medians({name: step(name) for name in trainers}, 41)
+    low, high = (spread[name][0] / 8 for name in trainers)
+    counts = [trainer.counters for trainer in trainers.values()]
+    return {
+        "n": n, "m": m, "batch": s, "ms": {"d=1e4": round(low, 3), "d=1e8": round(high, 3)},
+        "time ratio 1e8/1e4": round(high / low, 3),
+        "multiply_adds per iteration": [round(c["multiply_adds"] / c["iterations"]) for c in counts],
+        "gram_entries per iteration": [round(c["gram_entries"] / c["iterations"]) for c in counts],
+    }
+
+
+def memory():
+    n, m, p = 8192, 16384, 10**4
+    factors = 2 * n * p * 4
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    began = time.perf_counter()
+    sgd = trained(n, m, p, epochs=1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "n": n, "m": m, "d": p * p, "factors_GB": factors / 1e9,
+        "peak_GB": round((peak - before) / 1e9, 2),
+        "peak beyond factors_GB": round((peak - before - factors) / 1e9, 2),
+        "seconds": round(time.perf_counter() - began, 1),
+        "last epoch seconds": round(sgd.history[-1]["seconds"], 2),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("section", choices=["product", "features", "memory"])
+    section = parser.parse_args().section
+    config = kroncy.show_config(mode="dicts")
+    print(json.dumps({"cores": round(cores_received(), 2), "simd": config["simd"]}))
+    print(json.dumps({section: globals()[section]()}, indent=1))

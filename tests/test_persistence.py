@@ -1,0 +1,243 @@
+"""save and load: whole, exact, and clear about every file that is not a model."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+
+import kroncy
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy.persistence import check_writable, read_model, write_model
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 4))
+Y = X[:, 0] * X[:, 1] + X[:, 2]
+OPTIONS = {"n_hidden": 64, "max_iter": 4, "random_state": 0, "n_threads": 1}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return KroneckerRegressor(**OPTIONS).fit(X, Y)
+
+
+@pytest.fixture
+def stored(fitted, tmp_path):
+    path = tmp_path / "model.npz"
+    kroncy.save(fitted, path)
+    return path
+
+
+def members(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def rewrite(path, changes):
+    np.savez(path, **(members(path) | changes))
+
+
+def as_json(value):
+    return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
+
+
+def header_of(path):
+    return json.loads(members(path)["header"].tobytes())
+
+
+def test_regressor_round_trip(fitted, stored):
+    loaded = kroncy.load(stored)
+    assert type(loaded) is KroneckerRegressor
+    assert loaded.get_params() == fitted.get_params()
+    np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
+    for name in ("n_iter_", "loss_curve_", "validation_scores_", "best_validation_score_",
+                 "n_features_in_", "learning_rate_init_"):
+        assert getattr(loaded, name) == getattr(fitted, name)
+
+
+@pytest.mark.parametrize("kind", [str, object, np.int64])
+def test_classifier_round_trip(kind, tmp_path):
+    labels = np.digitize(Y, [-0.5, 0.5])
+    labels = labels if kind is np.int64 else labels.astype(str).astype(kind)
+    model = KroneckerClassifier(layout=(1, 3), **OPTIONS).fit(X, labels)
+    kroncy.save(model, tmp_path / "model")
+    loaded = kroncy.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.classes_.dtype == model.classes_.dtype
+    assert loaded.layout == (1, 3)
+
+
+def test_kernels_and_frames_round_trip(tmp_path):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = KroneckerRegressor(**OPTIONS).fit(frame, Y)
+    kroncy.save(model, tmp_path / "model")
+    assert kroncy.load(tmp_path / "model").feature_names_in_.tolist() == list("abcd")
+    data = KroneckerData.from_kernels([X[:20] @ X[:20].T] * 2, RNG.integers(20, size=(2, 60)))
+    model = KroneckerRegressor(**OPTIONS).fit(data, Y[:60])
+    kroncy.save(model, tmp_path / "model")
+    loaded = kroncy.load(tmp_path / "model")
+    assert loaded.n_features_in_ == np.inf
+    np.testing.assert_array_equal(loaded.predict(data), model.predict(data))
+
+
+def test_trainer_goes_on_bit_for_bit(tmp_path):
+    def new():
+        return KroneckerSGD(
+            KroneckerData.power(X), Y, n_hidden=64, random_state=0, skip=0.5, weight_decay=1e-3
+        )
+
+    whole, half = new().run(4), new().run(2)
+    kroncy.save(half, tmp_path / "trainer")
+    loaded = kroncy.load(tmp_path / "trainer").run(2)
+    np.testing.assert_array_equal(loaded.outputs(), whole.outputs())
+    assert [epoch["loss"] for epoch in loaded.history] == [e["loss"] for e in whole.history]
+
+
+def test_loaded_estimator_can_go_on(fitted, stored):
+    loaded = kroncy.load(stored).partial_fit(X[:40], Y[:40])
+    assert loaded.n_iter_ == fitted.n_iter_ + 1
+
+
+def test_checkpoint_holds_the_best_and_the_last_state(tmp_path):
+    noisy = Y + 3 * RNG.normal(size=len(Y))
+    outputs, path = [], tmp_path / "model"
+
+    def keep(model):
+        outputs.append(model.trainer_.outputs())
+        write_model(model, path, {"from": "test"}, running=True)
+        np.testing.assert_array_equal(model.trainer_.outputs(), outputs[-1])
+
+    model = KroneckerRegressor(**(OPTIONS | {"max_iter": 12})).fit(X, noisy, monitor=keep)
+    best = int(np.argmax(model.validation_scores_))
+    assert best < len(outputs) - 1
+    np.testing.assert_array_equal(kroncy.load(path).trainer_.outputs(), outputs[best])
+    running, note = read_model(path, running=True)
+    np.testing.assert_array_equal(running.trainer_.outputs(), outputs[-1])
+    assert note == {"from": "test"} and running.n_iter_ == 12
+
+
+def test_model_arrays_are_plain(stored):
+    assert all(array.dtype != object for array in members(stored).values())
+
+
+def test_every_truncation_is_found(stored):
+    whole = stored.read_bytes()
+    for size in np.linspace(0, len(whole) - 1, 60).astype(int):
+        stored.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"model\.npz"):
+            kroncy.load(stored)
+
+
+def test_every_flipped_byte_is_found_or_harmless(fitted, stored):
+    whole, expected = stored.read_bytes(), fitted.predict(X)
+    for position in np.random.default_rng(1).integers(len(whole), size=200):
+        stored.write_bytes(
+            whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
+        )
+        try:
+            loaded = kroncy.load(stored)
+        except ValueError as error:
+            assert "model.npz" in str(error)
+        else:  # a byte of the archive that carries nothing, such as a time stamp
+            np.testing.assert_array_equal(loaded.predict(X), expected)
+
+
+def test_tampered_array_is_found(stored):
+    values = members(stored)["array.trainer.c_values"]
+    rewrite(stored, {"array.trainer.c_values": values * 1.001})
+    with pytest.raises(ValueError, match="checksum"):
+        kroncy.load(stored)
+
+
+def test_added_member_is_found(stored):
+    rewrite(stored, {"array.extra": np.zeros(3)})
+    with pytest.raises(ValueError, match="checksum"):
+        kroncy.load(stored)
+
+
+@pytest.mark.parametrize(("major", "advice"), [(2, "upgrade kroncy"), (0, "train it again")])
+def test_other_major_version_is_refused(stored, major, advice):
+    rewrite(stored, {"header": as_json(header_of(stored) | {"version": [major, 3]})})
+    with pytest.raises(ValueError, match=f"format version {major}.3.*{advice}"):
+        kroncy.load(stored)
+
+
+@pytest.mark.parametrize(
+    "header", [[], {}, {"format": "other"}, {"format": "kroncy model"}, {"format": None}]
+)
+def test_foreign_header_is_refused(stored, header):
+    rewrite(stored, {"header": as_json(header)})
+    with pytest.raises(ValueError, match="not a model file of kroncy"):
+        kroncy.load(stored)
+
+
+def test_unknown_model_class_is_refused(stored):
+    rewrite(stored, {"header": as_json(header_of(stored) | {"model": "Pickle"})})
+    with pytest.raises(ValueError, match="'Pickle'"):
+        kroncy.load(stored)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "file"
+    other, pickled, plain = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.savez(other, a=np.zeros(3))
+    np.savez(pickled, header=np.array([{"a": 1}], dtype=object))
+    with zipfile.ZipFile(plain, "w") as archive:
+        archive.writestr("header", "hello")
+    for content in (b"", b"text", other.getvalue(), pickled.getvalue(), plain.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="file"):
+            kroncy.load(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        kroncy.load(tmp_path / "none.npz")
+
+
+def test_only_fitted_models_of_kroncy_are_saved(tmp_path):
+    path = tmp_path / "model"
+    with pytest.raises(TypeError, match="KroneckerRegressor"):
+        kroncy.save(LinearRegression(), path)
+    with pytest.raises(NotFittedError):
+        kroncy.save(KroneckerRegressor(), path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_save_leaves_the_old_file(fitted, stored):
+    before = stored.read_bytes()
+    model = KroneckerRegressor(**(OPTIONS | {"random_state": np.random.RandomState(0)})).fit(X, Y)
+    with pytest.raises(TypeError, match="RandomState"):
+        kroncy.save(model, stored)
+    assert stored.read_bytes() == before
+    assert [path.name for path in stored.parent.iterdir()] == ["model.npz"]
+
+
+def test_interrupted_write_leaves_the_old_file(fitted, stored, monkeypatch):
+    before = stored.read_bytes()
+
+    def interrupt(stream, **_):
+        stream.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kroncy.persistence.np.savez", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        kroncy.save(fitted, stored)
+    assert stored.read_bytes() == before
+    assert [path.name for path in stored.parent.iterdir()] == ["model.npz"]
+
+
+def test_unwritable_places_are_found_beforehand(tmp_path):
+    with pytest.raises(OSError, match="is a folder"):
+        check_writable(tmp_path)
+    with pytest.raises(OSError, match="cannot be written"):
+        check_writable(tmp_path / "none" / "model.npz")
+    check_writable(tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
