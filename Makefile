@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 
 # -P keeps this folder off sys.path: the suite must import the installed package.
 test: $(VENV)/installed
-	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q tests
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q tests --pyargs kroncy
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ lint: $(VENV)/linters
 	git ls-files -z | xargs -0 $(BIN)/codespell
 
 bench: $(VENV)/installed
-	$(BIN)/python -P benchmarks/quick.py
+	for section in product features memory; do $(BIN)/python -P benchmarks/iteration.py $$section; done
 
 clean:
 	rm -rf $(VENV) build dist demo-output *.egg-info

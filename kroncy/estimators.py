@@ -35,9 +35,9 @@ Parameters
         decay of ``alpha / n_samples`` in the trainer.
     learning_rate_init : float or "auto", default="auto"
         Step on the mean gradient of a batch; "auto" takes it from the Gram matrix of the data.
-    learning_rate : {"constant", "invscaling"}, default="constant"
+    learning_rate : {"constant", "invscaling"}, default="invscaling"
         "invscaling" divides the step by ``(1 + epoch) ** power_t``.
-    power_t : float >= 0, default=0.5
+    power_t : float >= 0, default=1.0
         Exponent of "invscaling".
     batch_size : int, default=32
         At most the number of samples is used.
@@ -51,7 +51,7 @@ Parameters
         score on them.  With fewer than ``1 / validation_fraction`` samples none are held out.
     validation_fraction : float, default=0.1
         Share of the samples held out; for pairs they share rows with the training samples.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=5
         Training stops after so many epochs without improvement.
     warm_start : bool, default=False
         Let `fit` go on from the last state; the samples must be those of the last `fit`.

@@ -81,7 +81,7 @@ def load_flights():
     )
 
 
-def load_flights_pairs(subset="train", *, normalize=True, bias=1.0):
+def load_flights_pairs(subset="train", *, normalize=True, bias=2.0):
     """The flights of one subset as ``(data, y)``, ready for an estimator.
 
     Parameters

@@ -236,7 +236,6 @@ class KroneckerSGD:
         return stable_learning_rate(
             self._rows,
             self._fired_now,
-            self.loss,
             self.skip,
             self.batch_size,
             self._weights,
