@@ -5,9 +5,10 @@
 
 An engine says how the pre-activations z of a block come about (`block_z`), or how a whole panel of
 samples gets its masks and outputs (`panel_forward`), and what else moves when C does
-(`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a time and
-exchange only their partial outputs, summed in the order of the blocks: results do not depend on the
-number of threads.  W(t) = start_scale W(0) + scale C X, so that weight decay costs two products.
+(`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a
+time and exchange only their partial outputs, summed in the order of the blocks: results do not
+depend on the number of threads.  W(t) = start_scale W(0) + scale C X, so that weight decay costs
+two products.
 """
 import numpy as np
 

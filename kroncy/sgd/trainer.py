@@ -114,9 +114,9 @@ class KroneckerSGD:
     An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most |S| k n where k is the mean
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
-    An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and changes
-    the leaves of the at most |S| k neurons that fired, and their ancestors, in all n_samples trees.
-    It keeps the trees in place of z(0), and a copy of their leaves while `run` is under way.
+    An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
+    changes the leaves of the neurons that fired, at most |S| k, and their ancestors in all n_samples
+    trees.  It keeps the trees in place of z(0), and a copy of their leaves while `run` is under way.
 
     References
     ----------

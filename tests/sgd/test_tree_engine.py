@@ -29,8 +29,8 @@ def exponent(sizes, counts):
 def test_nodes_touched_grow_slower_than_the_width(batch_size):
     widths, touched, read = [2**j for j in range(10, 15)], [], []
     for m in widths:
-        sgd = tree_trainer(n=128, n_hidden=m, batch_size=batch_size, threshold=None).run(1)
-        touched.append(nodes_touched(sgd) / (sgd.counters["samples"] * 128))
+        sgd = tree_trainer(n=64, n_hidden=m, batch_size=batch_size).run(1)
+        touched.append(nodes_touched(sgd) / (sgd.counters["samples"] * 64))
         read.append(sgd.counters["tree_nodes_read"] / sgd.counters["samples"])
     assert exponent(widths, touched) < 0.95
     assert exponent(widths, read) < 0.95
