@@ -3,9 +3,9 @@
     forward   query of each sample of the batch: its fired set, and z there
     backward  leaves of the neurons that fired += coefficients @ G[S, :], in all trees
 
-The trees hold z / tree_scale.  Weight decay multiplies z, C and W(0) alike, so it changes one number
-and the threshold of the queries, no leaf.  C is recorded as in the other engines; rows that are
-not training samples have no tree and are read through C, as in the `lazy` engine.
+The trees hold z / tree_scale.  Weight decay multiplies z, C and W(0) alike, so it changes one
+number and the threshold of the queries, no leaf.  C is recorded as in the other engines; rows that
+are not training samples have no tree and are read through C, as in the `lazy` engine.
 
 Nodes aside, a panel of up to 32 samples clears and scans a mask word for each neuron.
 """

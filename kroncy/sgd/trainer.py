@@ -115,8 +115,8 @@ class KroneckerSGD:
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
     An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
-    changes the leaves of the neurons that fired, at most |S| k, and their ancestors in all n_samples
-    trees.  It keeps the trees in place of z(0), and a copy of their leaves while `run` is under way.
+    changes the leaves of the neurons that fired, at most |S| k, and their ancestors in all
+    n_samples trees.  It keeps the trees in place of z(0), and a copy of their leaves during `run`.
 
     References
     ----------
