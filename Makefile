@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find kroncy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '_*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -19,6 +19,11 @@ $(VENV)/installed: $(SOURCES) | $(BIN)/python
 
 $(VENV)/linters: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.*
+	touch $@
+
+# What pyproject.toml asks for to build: sanitize.sh builds without isolation.
+$(VENV)/builders: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet "setuptools>=77" "Cython>=3.1" "scipy>=1.13"
 	touch $@
 
 demo: $(VENV)/installed
@@ -35,6 +40,10 @@ lint: $(VENV)/linters
 
 bench: $(VENV)/installed
 	for section in product features memory; do $(BIN)/python -P benchmarks/iteration.py $$section; done
+
+# Needs gcc, clang with libomp, and time: SANITIZE="thread tests/sgd/test_tree.py" narrows it.
+sanitize: $(VENV)/installed $(VENV)/builders
+	PYTHON=$(CURDIR)/$(BIN)/python OMP_WAIT_POLICY=passive tests/sanitize.sh $(SANITIZE)
 
 clean:
 	rm -rf $(VENV) build dist demo-output *.egg-info

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import norm
 
-from kroncy import AsynchronousTree, show_config
+from kroncy import AsynchronousTree, KroneckerData, KroneckerSGD, show_config
 
 HERE = Path(__file__).parent
 QUERY_LEAVES, UPDATE_LEAVES, UPDATE_TREES = 2**20, 16384, 1024
@@ -237,6 +237,42 @@ def layouts(rng):
             report(title, compare(calls, 15), "tiles (chosen)")
 
 
+def engine(rng, n_samples=256):
+    """Nodes that KroneckerSGD(engine="tree") touches, against the width; counters, no times."""
+    widths = [2**log_m for log_m in range(10, 18)]
+    factors = [rng.standard_normal((n_samples, 8)) for _ in range(2)]
+    y = rng.standard_normal(n_samples)
+
+    def touched(n_hidden, batch_size, n_features=8):
+        padded = [np.pad(part, ((0, 0), (0, n_features - 8))) for part in factors]
+        sgd = KroneckerSGD(
+            KroneckerData(padded), y, n_hidden=n_hidden, engine="tree", start="gram",
+            batch_size=batch_size, random_state=0,
+        )  # fmt: skip
+        order = np.arange(n_samples)
+        for begin in range(0, 8 * batch_size, batch_size):
+            sgd.step(order[begin : begin + batch_size])
+        counters = sgd.counters
+        samples = counters["samples"]
+        return np.array([
+            counters["neurons_fired"] / samples,
+            counters["tree_nodes_read"] / samples,
+            counters["tree_nodes_written"] / samples / n_samples,
+        ])  # fmt: skip
+
+    for batch_size in (32, 1):
+        print(f"tree engine: {n_samples} samples, batch {batch_size}, default threshold, float32")
+        print("  a sample:      fired   nodes read   nodes written in each tree   both, a tree")
+        rows = np.array([touched(m, batch_size) for m in widths])
+        rows = np.column_stack([rows, rows[:, 1] / n_samples + rows[:, 2]])
+        for m, row in zip(widths, rows, strict=True):
+            print("  m = {:<8}{:9.0f}{:13.0f}{:29.1f}{:15.1f}".format(m, *row))
+        slopes = np.polyfit(np.log(widths), np.log(rows), 1)[0]
+        print("  exponent  {:9.3f}{:13.3f}{:29.3f}{:15.3f}".format(*slopes))
+    few, many = touched(4096, 32), touched(4096, 32, n_features=512)
+    print(f"  d = 64 and d = 262144, m = 4096: the same counts: {np.array_equal(few, many)}")
+
+
 def nodes(rng, path):
     """Nodes that queries visit, against k log2 m."""
     import matplotlib
@@ -267,10 +303,10 @@ def nodes(rng, path):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", action="store_true")
-    parser.add_argument("--only", choices=["queries", "updates", "training", "layouts"])
+    parser.add_argument("--only", choices=["queries", "updates", "training", "layouts", "engine"])
     options = parser.parse_args()
     show_config()
-    for stage in (queries, updates, training, layouts):
+    for stage in (queries, updates, training, layouts, engine):
         if options.only in (None, stage.__name__):
             stage(np.random.default_rng(0))
     if options.plot:

@@ -37,11 +37,16 @@ cdef class Engine:
     cdef int reserve(self, Py_ssize_t batch_size) except -1
     cdef void forward(self, Source source, const int64_t *rows, Py_ssize_t count, double *f,
                       void *z_out, bint record) noexcept nogil
+    cdef void panel_forward(self, Source source, const int64_t *rows, Py_ssize_t count, double *f,
+                            void *z_out, uint32_t *masks, bint record) noexcept nogil
+    cdef void panel_record(self, const int64_t *rows, Py_ssize_t count,
+                           const uint32_t *masks) noexcept nogil
     cdef int backward(self, const int64_t *rows, Py_ssize_t count, const double *e, double step,
                       double decay) noexcept nogil
     cdef void block_z(self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count,
                       int width, void *z) noexcept nogil
-    cdef void prepare_descend(self, const int64_t *rows, Py_ssize_t count) noexcept nogil
+    cdef int panel_descend(self, const int64_t *rows, Py_ssize_t count, const uint32_t *masks,
+                           const double *e) noexcept nogil
     cdef void block_descend(self, int64_t block, Py_ssize_t count, const uint32_t *masks,
                             const double *e) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil

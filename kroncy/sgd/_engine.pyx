@@ -3,10 +3,12 @@
     forward   z of the batch, block by block -> fired masks, partial outputs -> f
     backward  C[r, i] += -(step / scale) m^-1/2 a_r e_i wherever neuron r fired on sample i
 
-An engine says how the pre-activations z of a block come about (`block_z`) and what else moves when
-C does (`block_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a time and
-exchange only their partial outputs, summed in the order of the blocks: results do not depend on the
-number of threads.  W(t) = start_scale W(0) + scale C X, so that weight decay costs two products.
+An engine says how the pre-activations z of a block come about (`block_z`), or how a whole panel of
+samples gets its masks and outputs (`panel_forward`), and what else moves when C does
+(`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a
+time and exchange only their partial outputs, summed in the order of the blocks: results do not
+depend on the number of threads.  W(t) = start_scale W(0) + scale C X, so that weight decay costs
+two products.
 """
 import numpy as np
 
@@ -98,6 +100,28 @@ cdef class Engine:
         self.skip_coefficients[...] = skip_coefficients
         self.scale, self.start_scale = scale, start_scale
 
+    @property
+    def needs_start(self):
+        """Whether `set_start` must come before training samples are read."""
+        return False
+
+    def arrays(self, bint copy):
+        """What training changes beside C, the skip and the scales: named arrays."""
+        return {}
+
+    def set_arrays(self, arrays):
+        """Put back what `arrays` returned; other names are passed over."""
+
+    def counters(self):
+        """Operations so far, as a dict of int."""
+        return {
+            "multiply_adds": self.multiply_adds,
+            "gram_entries": self.gram_entries,
+            "neurons_fired": self.neurons_fired,
+            "neurons_flipped": self.neurons_flipped,
+            "samples": self.rows_read,
+        }
+
     def set_counters(self, counters):
         """Go on counting from the counts of an earlier run."""
         self.multiply_adds = counters["multiply_adds"]
@@ -115,10 +139,8 @@ cdef class Engine:
         """
         dtype = np.float64 if self.is_double else np.float32
         cdef double[:, ::1] f = np.empty((rows.shape[0], self.n_outputs))
-        cdef int64_t before[5]
         cdef void *z_out = NULL
-        before[:] = [self.multiply_adds, self.gram_entries, self.neurons_fired,
-                     self.neurons_flipped, self.rows_read]
+        before = self.counters()
         if preactivations:
             z = np.empty((rows.shape[0], self.n_neurons), dtype=dtype)
             z_out = address(z)
@@ -127,8 +149,7 @@ cdef class Engine:
         if rows.shape[0]:
             with nogil:
                 self.forward(source, &rows[0], rows.shape[0], &f[0, 0], z_out, record)
-        (self.multiply_adds, self.gram_entries, self.neurons_fired, self.neurons_flipped,
-         self.rows_read) = before
+        self.set_counters(before)
         return z if preactivations else np.asarray(f)
 
     cdef int panel_width(self) noexcept nogil:
@@ -160,33 +181,48 @@ cdef class Engine:
         cdef uint32_t *masks = self.masks
         while done < count:
             now = min(<Py_ssize_t> width, count - done)
-            source.prepare(rows + done, now, self.n_threads)
-            if self.is_double:
-                forward_panel[double](self, source, rows + done, now, f + done * self.n_outputs,
-                                      <double *> z_out, masks, record)
-                if z_out != NULL:
-                    z_out = <double *> z_out + now * self.n_neurons
-            else:
-                forward_panel[float](self, source, rows + done, now, f + done * self.n_outputs,
-                                     <float *> z_out, masks, record)
-                if z_out != NULL:
-                    z_out = <float *> z_out + now * self.n_neurons
-            self.multiply_adds += self.panel_multiply_adds(now)
-            self.gram_entries += self.panel_gram_entries(now)
+            self.panel_forward(source, rows + done, now, f + done * self.n_outputs, z_out, masks,
+                               record)
+            if z_out != NULL:
+                z_out = <char *> z_out + now * self.n_neurons * (8 if self.is_double else 4)
             done += now
             if record:
                 masks += stride
         self.rows_read += count
+
+    cdef void panel_forward(
+        self, Source source, const int64_t *rows, Py_ssize_t count, double *f, void *z_out,
+        uint32_t *masks, bint record
+    ) noexcept nogil:
+        """`forward` for the samples of one panel; z_out, masks and f are those of the panel."""
+        source.prepare(rows, count, self.n_threads)
+        if self.is_double:
+            forward_panel[double](self, source, rows, count, f, <double *> z_out, masks, record)
+        else:
+            forward_panel[float](self, source, rows, count, f, <float *> z_out, masks, record)
+        self.multiply_adds += self.panel_multiply_adds(count)
+        self.gram_entries += self.panel_gram_entries(count)
+
+    cdef void panel_record(
+        self, const int64_t *rows, Py_ssize_t count, const uint32_t *masks
+    ) noexcept nogil:
+        """Store and count the fired bits of a panel."""
+        cdef int64_t block, fired = 0, flipped = 0
+        for block in prange(self.coefficients.n_blocks, num_threads=self.n_threads,
+                            schedule="static"):
+            record_block(self, block, rows, count, masks + block * KRONCY_BLOCK, &fired, &flipped)
+        self.neurons_fired += fired
+        self.neurons_flipped += flipped
 
     cdef int backward(
         self, const int64_t *rows, Py_ssize_t count, const double *e, double step, double decay
     ) noexcept nogil:
         """W <- decay W - step m^-1/2 (a o fired) e X on the rows of the last recorded `forward`.
 
-        -1: no memory for further coefficients.
+        -1: no memory for further coefficients; 1: a step out of the range of the dtype.
         """
         cdef Py_ssize_t done = 0, now, j
-        cdef int width = self.panel_width(), failed = 0
+        cdef int width = self.panel_width(), failed = 0, status
         cdef int64_t block, stride = self.coefficients.n_blocks * KRONCY_BLOCK
         cdef const uint32_t *masks = self.masks
         cdef double factor
@@ -197,7 +233,10 @@ cdef class Engine:
             self.scaled[j] = factor * e[j]
         while done < count:
             now = min(<Py_ssize_t> width, count - done)
-            self.prepare_descend(rows + done, now)
+            status = self.panel_descend(rows + done, now, masks,
+                                        self.scaled + done * self.n_outputs)
+            if status != 0:
+                return status
             for block in prange(self.coefficients.n_blocks, num_threads=self.n_threads,
                                 schedule="dynamic"):
                 failed |= update_block(self, block, rows + done, now, masks + block * KRONCY_BLOCK,
@@ -215,9 +254,14 @@ cdef class Engine:
         """z (block rows, width) = pre-activations of the block on the prepared rows."""
         pass
 
-    cdef void prepare_descend(self, const int64_t *rows, Py_ssize_t count) noexcept nogil:
-        """Make ready what `block_descend` reads about the rows."""
-        pass
+    cdef int panel_descend(
+        self, const int64_t *rows, Py_ssize_t count, const uint32_t *masks, const double *e
+    ) noexcept nogil:
+        """Before the blocks of a panel: what moves as a whole, and what `block_descend` reads.
+
+        Other than 0 stops `backward` before C is changed.
+        """
+        return 0
 
     cdef void block_descend(
         self, int64_t block, Py_ssize_t count, const uint32_t *masks, const double *e

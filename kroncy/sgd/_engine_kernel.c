@@ -19,6 +19,14 @@ void kroncy_block_record(int rows, int count, const uint32_t *masks, uint64_t *c
         }
 }
 
+void kroncy_fired_count(int64_t n_neurons, const uint32_t *masks, int64_t *neurons, int64_t *pairs) {
+    *neurons = *pairs = 0;
+    for (int64_t r = 0; r < n_neurons; r++) {
+        *neurons += masks[r] != 0;
+        *pairs += __builtin_popcount(masks[r]);
+    }
+}
+
 #define REAL float
 #define NAMED(name) name##_f32
 #include "_engine_impl.h"

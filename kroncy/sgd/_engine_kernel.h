@@ -34,7 +34,18 @@
     /* f[k, c] = sum over i in [begin, end) of v[i, k] panel[i, c] */                             \
     void kroncy_skip_outputs_##SUFFIX(int64_t begin, int64_t end, int width, int n_outputs,       \
                                       const REAL *v /* IN */, const REAL *panel /* IN */,         \
-                                      REAL *f /* OUT */);
+                                      REAL *f /* OUT */);                                         \
+    /* One sample from its fired set alone, ascending candidates with z = scale * values:          \
+     * f[k] = norm sum signs[r, k] (z - threshold), and `bit` in the masks, over z > threshold */  \
+    void kroncy_fired_activate_##SUFFIX(                                                          \
+        int64_t n, const int64_t *neurons /* IN */, const REAL *values /* IN */, double scale,    \
+        REAL threshold, double norm, int n_outputs, const REAL *signs /* IN */, uint32_t bit,     \
+        double *f /* OUT */, uint32_t *masks /* IN, OUT */);                                      \
+    /* CSR rows, of the neurons that fire at all: scale * what kroncy_block_update adds to C */    \
+    void kroncy_fired_coefficients_##SUFFIX(                                                      \
+        int64_t n_neurons, double scale, int n_outputs, const uint32_t *masks /* IN */,           \
+        const double *e /* IN */, const REAL *signs /* IN */, int64_t *neurons /* OUT */,         \
+        int64_t *indptr /* OUT */, int64_t *indices /* OUT */, REAL *values /* OUT */);
 
 KRONCY_DECLARE(float, f32)
 KRONCY_DECLARE(double, f64)
@@ -43,5 +54,9 @@ KRONCY_DECLARE(double, f64)
  * adds the number fired and the number that changed. */
 void kroncy_block_record(int rows, int count, const uint32_t *masks /* IN */,
                          uint64_t *const *bits /* IN, OUT */, int64_t *fired, int64_t *flipped);
+
+/* Neurons that fire on some sample, and (neuron, sample) pairs that do. */
+void kroncy_fired_count(int64_t n_neurons, const uint32_t *masks /* IN */, int64_t *neurons /* OUT */,
+                        int64_t *pairs /* OUT */);
 
 #endif

@@ -130,8 +130,19 @@ cdef class ExplicitEngine(Engine):
                         <float *> self.weight_values + first, <int> d, <float *> x, <int> d,
                         0.0, <float *> z, width)
 
-    cdef void prepare_descend(self, const int64_t *rows, Py_ssize_t count) noexcept nogil:
+    def arrays(self, bint copy):
+        held = {"weights": self.weights, "skip_weights": self.skip_weights}
+        return {name: array.copy() for name, array in held.items()} if copy else held
+
+    def set_arrays(self, arrays):
+        self.weights[...] = arrays["weights"]
+        self.skip_weights[...] = arrays["skip_weights"]
+
+    cdef int panel_descend(
+        self, const int64_t *rows, Py_ssize_t count, const uint32_t *masks, const double *e
+    ) noexcept nogil:
         self.source.prepare(rows, count, self.n_threads)
+        return 0
 
     cdef void block_descend(
         self, int64_t block, Py_ssize_t count, const uint32_t *masks, const double *e

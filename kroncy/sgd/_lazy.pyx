@@ -10,7 +10,7 @@ from libc.stdlib cimport free
 from .._base._buffers cimport address, allocate
 from ..linalg._panels cimport GramPanels
 from ._coefficients cimport KRONCY_BLOCK, kroncy_block_product_f32, kroncy_block_product_f64
-from ._engine cimport Engine, Source
+from ._engine cimport Source
 
 
 cdef extern from "_engine_kernel.h" nogil:
@@ -36,11 +36,6 @@ cdef class GramSource(Source):
         z(0) of these rows, row by row; None: given later, before the rows are read.
     """
 
-    cdef GramPanels panels
-    cdef void *panel
-    cdef const void *start
-    cdef int64_t n_neurons
-
     def __init__(self, GramPanels panels, start):
         self.panels = panels
         self.n_rows = panels.n_right
@@ -55,11 +50,6 @@ cdef class GramSource(Source):
         self.keep = start
         self.start = address(start)
 
-    @property
-    def has_start(self):
-        """Whether z(0) was given."""
-        return self.start != NULL
-
     def __dealloc__(self):
         free(self.panel)
 
@@ -70,8 +60,6 @@ cdef class GramSource(Source):
 cdef class LazyEngine(Engine):
     """Engine whose sources are `GramSource`s."""
 
-    cdef void *skip_room
-
     def __init__(self, GramSource source, signs, threshold, skip, n_threads):
         super().__init__(source, signs, threshold, skip, n_threads)
         cdef int64_t n_chunks = (self.n_samples + CHUNK - 1) // CHUNK
@@ -79,6 +67,14 @@ cdef class LazyEngine(Engine):
 
     def __dealloc__(self):
         free(self.skip_room)
+
+    @property
+    def needs_start(self):
+        return (<GramSource> self.source).start == NULL
+
+    def set_start(self, start):
+        """z(0) of the training samples, shape (n_samples, n_neurons); may be kept."""
+        self.source.set_start(start)
 
     cdef void block_z(
         self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,

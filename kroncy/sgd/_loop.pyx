@@ -36,8 +36,8 @@ def run_batches(
     -------
     tuple (float, int)
         Sum over the samples read of their losses before their step, and the samples trained on.
-        Fewer than len(order) when the mean loss of a batch was NaN or beyond LARGEST_LOSS: that
-        batch is not applied.
+        Fewer than len(order) when the mean loss of a batch was NaN or beyond LARGEST_LOSS, or its
+        step beyond what the engine can hold: that batch is not applied.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def run_batches(
             if failed:
                 break
             begin += count
-    if failed:
+    if failed < 0:
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin
 

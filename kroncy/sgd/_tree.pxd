@@ -41,6 +41,9 @@ cdef extern from "_tree_kernel.h" nogil:
     void kroncy_tree_destroy(kroncy_tree *tree)
     void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads)
     void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out)
+    void kroncy_tree_gather(
+        const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves, void *out)
+    void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads)
     int64_t kroncy_tree_scratch_size(const kroncy_tree *tree)
     kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory)
     void *kroncy_tree_borrow_scratch(kroncy_tree *tree)

@@ -112,6 +112,13 @@ static int64_t n_blocks(const kroncy_tree *tree) {
     return (tree->n_trees + tree->lanes - 1) / tree->lanes;
 }
 
+static double largest_leaf(const kroncy_tree *tree) {
+    double largest = 0;
+    for (int64_t b = 0; b < n_blocks(tree); b++)
+        largest = fmax(largest, DISPATCH(tree, block_magnitude, tree, b));
+    return largest;
+}
+
 void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads) {
     const int64_t blocks = n_blocks(tree);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
@@ -122,6 +129,19 @@ void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads) {
 
 void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out) {
     DISPATCH(tree, values, tree, i, out);
+}
+
+void kroncy_tree_gather(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+                        void *out) {
+    DISPATCH(tree, gather, tree, i, n, leaves, out);
+}
+
+void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads) {
+    const int64_t blocks = n_blocks(tree);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, scale_block, tree, b, factor);
+    tree->magnitude = largest_leaf(tree);
+    (void)n_threads;
 }
 
 int kroncy_tree_is_consistent(const kroncy_tree *tree) {
@@ -230,13 +250,6 @@ static double largest_weight(const kroncy_tree_change *change, int is_double) {
         if (!(weight < INFINITY)) return INFINITY;
         largest = fmax(largest, weight);
     }
-    return largest;
-}
-
-static double largest_leaf(const kroncy_tree *tree) {
-    double largest = 0;
-    for (int64_t b = 0; b < n_blocks(tree); b++)
-        largest = fmax(largest, DISPATCH(tree, block_magnitude, tree, b));
     return largest;
 }
 

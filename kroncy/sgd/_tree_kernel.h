@@ -54,6 +54,11 @@ int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int
 void kroncy_tree_destroy(kroncy_tree *tree);
 void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads); /* finite values */
 void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out);       /* (n_leaves,) */
+/* Values of some leaves of tree i, (n,). */
+void kroncy_tree_gather(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+                        void *out);
+/* Multiply every value by factor, 0 < factor <= 1: rounding keeps order, so maxima stay maxima. */
+void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads);
 
 /* Fired set of tree i in two steps: `find` reads the tree and leaves, in the caller's scratch, the
  * leaf groups that hold a leaf > threshold with a bit mask each, and returns the number of such

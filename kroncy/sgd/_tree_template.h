@@ -88,6 +88,21 @@ static void NAME(values)(const kroncy_tree *tree, int64_t i, REAL *out) {
         out[leaf] = lines[leaf / LANES * stride + leaf % LANES];
 }
 
+static void NAME(gather)(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+                         REAL *out) {
+    int64_t stride;
+    const REAL *lines = NAME(tree_level)(tree, i, 0, &stride);
+    for (int64_t j = 0; j < n; j++)
+        out[j] = lines[leaves[j] / LANES * stride + leaves[j] % LANES];
+}
+
+KRONCY_CLONES
+static void NAME(scale_block)(const kroncy_tree *tree, int64_t b, REAL factor) {
+    const int64_t size = tree->tree_groups * NAME(block_trees)(tree, b) * LANES;
+    REAL *block = NAME(block)(tree, b);
+    for (int64_t j = 0; j < size; j++) block[j] *= factor;
+}
+
 static int NAME(block_is_consistent)(const kroncy_tree *tree, int64_t b) {
     const int64_t width = NAME(block_trees)(tree, b);
     const REAL *block = NAME(block)(tree, b);

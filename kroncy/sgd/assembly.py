@@ -4,10 +4,11 @@ import numpy as np
 from scipy.stats import norm
 
 from .._base.memory import require_memory
+from ._tree import tree_nbytes
 from .gram import CACHE_BYTES
 from .start import choose_start
 
-ENGINES = ("lazy", "explicit")
+ENGINES = ("lazy", "explicit", "tree")
 
 
 def resolve(data, start, engine, n_hidden, threshold, antithetic):
@@ -35,6 +36,9 @@ def check_memory(data, engine, n_hidden, threshold, limit):
     else:
         gram = n * n * itemsize
         state = n * m * itemsize + (gram if gram <= CACHE_BYTES else 128 * n)
+    if engine == "tree":
+        # Beside z(0), and its place taken by the snapshot that `run` holds.
+        state += tree_nbytes(n, m, itemsize == 8)
     entries = n * m * float(norm.sf(threshold))
     require_memory(
         int(state + n * m / 8 + 1.5 * entries * (2 + itemsize)),

@@ -29,7 +29,7 @@ def snapshot(trainer):
         "coefficients": engine.coefficients.to_csr(),
         "skip": engine.skip_coefficients.copy(),
         "scales": (engine.scale, engine.start_scale),
-        "weights": _weights(trainer, copy=True),
+        "arrays": engine.arrays(copy=True),
         "fired_bits": engine.fired_bits.copy(),
         "iterations": trainer._iterations,
         "history": list(trainer.history),
@@ -41,8 +41,7 @@ def restore(trainer, saved):
     """Put a `snapshot` back."""
     engine = trainer._engine
     engine.set_coefficients(saved["coefficients"], saved["skip"], *saved["scales"])
-    if saved["weights"] is not None:
-        engine.weights[...], engine.skip_weights[...] = saved["weights"]
+    engine.set_arrays(saved["arrays"])
     engine.fired_bits[...] = saved["fired_bits"]
     trainer._iterations = saved["iterations"]
     trainer.history = list(saved["history"])
@@ -69,8 +68,7 @@ def get_state(trainer):
     }
     if trainer._weights is not None:
         arrays["sample_weight"] = trainer._weights
-    if trainer.engine == "explicit":
-        arrays["weights"], arrays["skip_weights"] = _weights(trainer, copy=False)
+    arrays |= engine.arrays(copy=False)
     meta = {name: getattr(trainer, name) for name in VALUES}
     meta |= {
         "dtype": trainer.dtype.name,
@@ -116,14 +114,6 @@ def set_state(trainer, meta, arrays, n_threads):
     )
     engine.set_coefficients(csr, arrays["skip_coefficients"], *meta["scales"])
     engine.set_counters(meta["counters"])
-    if trainer.engine == "explicit":
-        engine.weights[...], engine.skip_weights[...] = arrays["weights"], arrays["skip_weights"]
+    engine.set_arrays(arrays)
     trainer._saved_bits = arrays["fired_bits"]
     return trainer
-
-
-def _weights(trainer, copy):
-    if trainer.engine != "explicit":
-        return None
-    weights = trainer._engine.weights, trainer._engine.skip_weights
-    return tuple(array.copy() for array in weights) if copy else weights

@@ -14,6 +14,7 @@ from . import assembly, state
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource, LazyEngine
 from ._loop import LOSSES, run_batches
+from ._tree_engine import TreeEngine
 from .data import KroneckerData
 from .epochs import DivergenceError, run_epoch
 from .gram import cross_panels, training_panels
@@ -21,7 +22,6 @@ from .rate import stable_learning_rate
 from .start import GaussianStart, GramStart, Streams
 from .targets import check_sample_weight, check_targets
 
-assembly.ENGINES = ("lazy", "explicit")
 PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
 
 
@@ -63,9 +63,12 @@ class KroneckerSGD:
         cheaper by estimate; the attribute `start` says which.
     antithetic : bool, default=False
         Neurons 2j and 2j + 1 start equal with opposite signs, so that f = 0 at the start.
-    engine : {"auto", "lazy", "explicit"}, default="auto"
-        "lazy" recomputes z from C for the batch; "explicit" holds W, for small n_features.
-        "auto" picks by the cost of an iteration; the attribute `engine` says which.
+    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+        One trajectory, three ways.  "lazy" recomputes z from C for the batch; "explicit" holds W,
+        for small n_features; "tree" is the paper's loop: an `AsynchronousTree` for each sample,
+        queried for the fired sets and kept current by every step.
+        "auto" picks "lazy" or "explicit" by the cost of an iteration; the attribute `engine` says
+        which.
     dtype : {"float32", "float64"}, default="float32"
     n_threads : int, optional
         Results do not depend on it, bit for bit.
@@ -93,7 +96,8 @@ class KroneckerSGD:
         flips.
     counters : dict of int
         multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
-        samples, iterations.
+        samples, iterations; for "tree" also tree_nodes_read (values compared by queries) and
+        tree_nodes_written (leaves changed and inner nodes recomputed).
     n_epochs_done : int
 
     Raises
@@ -110,6 +114,9 @@ class KroneckerSGD:
     An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most |S| k n where k is the mean
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
+    An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
+    changes the leaves of the neurons that fired, at most |S| k, and their ancestors in all
+    n_samples trees.  It keeps the trees in place of z(0), and a copy of their leaves during `run`.
 
     References
     ----------
@@ -221,13 +228,13 @@ class KroneckerSGD:
             self._engine = ExplicitEngine(source, *args, weights)
         else:
             panels = training_panels(self._rows, self.n_threads)
-            self._engine = LazyEngine(GramSource(panels, None), *args)
+            kind = TreeEngine if self.engine == "tree" else LazyEngine
+            self._engine = kind(GramSource(panels, None), *args)
 
     def _ensure_start(self):
         """Make z(0) of the training samples, unless it is there: a loaded model may not need it."""
-        source = self._engine.source
-        if isinstance(source, GramSource) and not source.has_start:
-            source.set_start(self._start.preactivations(self._rows))
+        if self._engine.needs_start:
+            self._engine.set_start(self._start.preactivations(self._rows))
         if self._saved_bits is not None:
             self._engine.fired_bits[...] = self._saved_bits
             self._saved_bits = None
@@ -404,15 +411,7 @@ class KroneckerSGD:
     @property
     def counters(self):
         """Operations so far, as a dict of int."""
-        engine = self._engine
-        return {
-            "multiply_adds": engine.multiply_adds,
-            "gram_entries": engine.gram_entries,
-            "neurons_fired": engine.neurons_fired,
-            "neurons_flipped": engine.neurons_flipped,
-            "samples": engine.rows_read,
-            "iterations": self._iterations,
-        }
+        return self._engine.counters() | {"iterations": self._iterations}
 
     @property
     def n_epochs_done(self):

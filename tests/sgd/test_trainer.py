@@ -31,9 +31,9 @@ def problem(kind, loss, rng, n=40):
 
 
 def assert_same_trajectory(data, y, targets, batches, dtype, tolerance, **options):
-    """`lazy` and `explicit` follow the dense twin through `batches`."""
+    """Every engine follows the dense twin through `batches`."""
     m = options.setdefault("n_hidden", 64)
-    for engine in ("lazy", "explicit"):
+    for engine in ("lazy", "explicit", "tree"):
         sgd = KroneckerSGD(
             data, y, engine=engine, start="gaussian", dtype=dtype, learning_rate=2.0,
             random_state=3, n_threads=2, **options,
@@ -106,7 +106,7 @@ def test_more_than_one_tile_of_samples_and_block_of_neurons():
     )
 
 
-@pytest.mark.parametrize("engine", ["lazy", "explicit"])
+@pytest.mark.parametrize("engine", ["lazy", "explicit", "tree"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bit_for_bit_equal_for_all_thread_counts(engine, dtype):
     rng = np.random.default_rng(4)
@@ -158,14 +158,16 @@ def test_engines_agree_on_new_rows():
     rng = np.random.default_rng(7)
     data, y, _ = problem("two", "squared", rng)
     other = KroneckerData([rng.standard_normal((9, 4)), rng.standard_normal((9, 3))])
-    lazy, explicit = (
+    lazy, explicit, tree = (
         KroneckerSGD(
             data, y, n_hidden=128, engine=engine, start="gaussian", dtype="float64",
             learning_rate=1.0, random_state=0, skip=0.1, weight_decay=0.01,
         ).run(5)
-        for engine in ("lazy", "explicit")
+        for engine in ("lazy", "explicit", "tree")
     )
     np.testing.assert_allclose(lazy.predict(other), explicit.predict(other), atol=1e-10)
+    np.testing.assert_allclose(lazy.predict(other), tree.predict(other), atol=1e-10)
+    np.testing.assert_allclose(lazy.bind(other).outputs(), tree.predict(other), atol=1e-10)
 
 
 def test_antithetic_start_is_zero_everywhere():
@@ -237,7 +239,7 @@ def test_flips_count_changes_of_fired_sets():
 def test_snapshot_and_restore_repeat_the_same_epochs():
     rng = np.random.default_rng(13)
     data, y, _ = problem("pairs", "squared", rng)
-    for engine in ("lazy", "explicit"):
+    for engine in ("lazy", "explicit", "tree"):
         sgd = KroneckerSGD(
             data, y, n_hidden=128, engine=engine, start="gaussian", random_state=0,
             weight_decay=1e-3,
@@ -254,9 +256,11 @@ def test_snapshot_and_restore_repeat_the_same_epochs():
 def test_state_goes_on_like_the_uninterrupted_run(start):
     rng = np.random.default_rng(14)
     data, y, _ = problem("two", "squared", rng)
-    engines = ("lazy", "explicit") if start == "gaussian" else ("lazy",)
+    engines = ("lazy", "explicit", "tree") if start == "gaussian" else ("lazy", "tree")
     for engine in engines:
-        options = dict(n_hidden=128, engine=engine, start=start, random_state=0, skip=0.1)
+        options = dict(
+            n_hidden=128, engine=engine, start=start, random_state=0, skip=0.1, weight_decay=1e-3
+        )
         whole = KroneckerSGD(data, y, **options).run(5)
         half = KroneckerSGD(data, y, **options).run(2)
         again = KroneckerSGD.from_state(*half.get_state())
