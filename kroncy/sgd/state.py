@@ -56,19 +56,19 @@ def get_state(trainer):
     bits = engine.fired_bits if trainer._saved_bits is None else trainer._saved_bits
     arrays = {f"data_{name}": array for name, array in data_arrays.items()}
     arrays |= {
-        "targets": trainer._targets,
-        "signs": trainer._signs,
+        "targets": trainer._targets.copy(),
+        "signs": trainer._signs.copy(),
         "c_values": csr.data,
         "c_indices": csr.indices.astype(np.int32),
         "c_indptr": csr.indptr,
-        "skip_coefficients": engine.skip_coefficients,
-        "fired_bits": bits,
+        "skip_coefficients": engine.skip_coefficients.copy(),
+        "fired_bits": bits.copy(),
         # The stream itself, so that a NumPy that draws other normals is noticed.
         "stream_check": trainer._start.streams.normals([0], 8),
     }
     if trainer._weights is not None:
         arrays["sample_weight"] = trainer._weights
-    arrays |= engine.arrays(copy=False)
+    arrays |= engine.arrays(copy=True)
     meta = {name: getattr(trainer, name) for name in VALUES}
     meta |= {
         "dtype": trainer.dtype.name,

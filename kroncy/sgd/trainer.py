@@ -460,3 +460,10 @@ class KroneckerSGD:
             This NumPy draws other normals than the one that trained the model.
         """
         return state.set_state(cls.__new__(cls), meta, arrays, n_threads)
+
+    def __getstate__(self):
+        # The engine holds memory that pickle cannot copy; its state is plain arrays.
+        return self.get_state()
+
+    def __setstate__(self, saved):
+        state.set_state(self, *saved, n_threads=None)

@@ -1,5 +1,7 @@
 """KroneckerSGD against a dense twin, itself under other thread counts, and theory."""
 
+import pickle
+
 import numpy as np
 import pytest
 from reference import DenseSGD, dense_rows
@@ -269,6 +271,23 @@ def test_state_goes_on_like_the_uninterrupted_run(start):
         assert np.array_equal(again.outputs(), whole.outputs())
         assert again.counters == whole.counters
         assert [h["flips"] for h in again.history] == [h["flips"] for h in whole.history]
+
+
+def test_pickle_goes_on_like_the_uninterrupted_run():
+    data, y, _ = problem("pairs", "logistic", np.random.default_rng(21))
+    sgd = KroneckerSGD(data, y, loss="logistic", n_hidden=64, random_state=0).run(2)
+    again = pickle.loads(pickle.dumps(sgd))
+    assert np.array_equal(again.run(2).outputs(), sgd.run(2).outputs())
+
+
+def test_state_is_a_copy():
+    data, y, _ = problem("two", "squared", np.random.default_rng(22))
+    sgd = KroneckerSGD(data, y, n_hidden=64, skip=0.1, random_state=0).run(1)
+    arrays = sgd.get_state()[1]
+    before = {name: array.copy() for name, array in arrays.items()}
+    sgd.run(1)
+    for name, array in arrays.items():
+        assert np.array_equal(array, before[name]), name
 
 
 def test_divergence_names_the_step_and_keeps_the_last_good_state():
