@@ -50,7 +50,7 @@ def test_pairs_are_ready_to_fit(flights):
     assert train.n_features == 51 * 127
     np.testing.assert_array_equal(y_test, flights.target[flights.test])
     assert len(y_train) == 32000
-    whole = KroneckerData(flights.factors, flights.indices, bias=1.0)
+    whole = KroneckerData(flights.factors, flights.indices, bias=2.0)
     rows = np.flatnonzero(flights.test)[:3]
     np.testing.assert_array_equal(test.to_dense([0, 1, 2]), whole.to_dense(rows))
 
