@@ -21,7 +21,8 @@ LOSSES = {"squared": 0, "logistic": 1, "softmax": 2}
 
 def run_batches(
     Engine engine, const int64_t[::1] order, Py_ssize_t batch_size, const double[:, ::1] targets,
-    const double[::1] weights, int loss, double learning_rate, double weight_decay
+    const double[::1] weights, int loss, double learning_rate, double weight_decay,
+    double total=0
 ):
     """Iterations on consecutive batches of `order`.
 
@@ -31,11 +32,12 @@ def run_batches(
     targets : (n_samples, n_outputs)
     weights : (n_samples,) sample weights, or (0,) for none
     loss : value of `LOSSES`
+    total : sum so far: an epoch cut into parts has the same sum however it was cut
 
     Returns
     -------
     tuple (float, int)
-        Sum over the samples read of their losses before their step, and the samples trained on.
+        `total` plus the losses of the samples before their step, and the samples trained on.
         Fewer than len(order) when the mean loss of a batch was NaN or beyond LARGEST_LOSS, or its
         step beyond what the engine can hold: that batch is not applied.
 
@@ -46,7 +48,7 @@ def run_batches(
     """
     cdef Py_ssize_t begin = 0, count, n = order.shape[0], i
     cdef int n_outputs = engine.n_outputs, failed = 0
-    cdef double total = 0, now, decay = 1 - learning_rate * weight_decay
+    cdef double now, decay = 1 - learning_rate * weight_decay
     cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
     engine.reserve(batch_size)
     with nogil:

@@ -93,11 +93,15 @@ cdef class TreeEngine(LazyEngine):
 
     def arrays(self, bint copy):
         # Always copies.  Sums grown step by step cannot be had again from z(0) and C to the bit.
-        return {"tree_values": self.trees.values(), "tree_scale": np.array(self.tree_scale)}
+        return {"tree_values": self.trees.values(), "tree_scale": np.array([self.tree_scale])}
 
     def set_arrays(self, arrays):
-        self.set_start(np.ascontiguousarray(arrays["tree_values"]))
-        self.tree_scale = float(arrays["tree_scale"])
+        values = np.ascontiguousarray(arrays["tree_values"], dtype=self.signs.dtype)
+        shape = self.n_samples, self.n_neurons
+        if values.shape != shape:
+            raise ValueError(f"tree_values must have shape {shape}, got {values.shape}")
+        self.set_start(values)
+        self.tree_scale = float(arrays["tree_scale"][0])
 
     def counters(self):
         return super().counters() | {

@@ -36,12 +36,11 @@ def run_epoch(trainer, progress):
         total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress, leave=False
     ) as bar:
         for part in _parts(order, trainer.batch_size):
-            loss, done = trainer._run_batches(part, trainer.batch_size)
+            total, done = trainer._run_batches(part, trainer.batch_size, total)
             if done < len(part):
                 error = DivergenceError(trainer._iterations + 1, trainer.learning_rate)
                 trainer.restore(good)
                 raise error
-            total += loss
             bar.update(done)
             if progress:
                 bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)

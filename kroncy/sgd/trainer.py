@@ -302,12 +302,12 @@ class KroneckerSGD:
                     break
         return self
 
-    def _run_batches(self, order, batch_size):
+    def _run_batches(self, order, batch_size, total=0.0):
         weights = np.empty(0) if self._weights is None else self._weights
         with blas_threads(1):
             total, done = run_batches(
                 self._engine, order, batch_size, self._targets, weights, LOSSES[self.loss],
-                self.learning_rate, self.weight_decay,
+                self.learning_rate, self.weight_decay, total,
             )
         self._iterations += -(-done // batch_size)
         return total, done

@@ -304,6 +304,18 @@ def test_divergence_names_the_step_and_keeps_the_last_good_state():
     assert np.array_equal(sgd.outputs(), good)
 
 
+def test_loss_of_an_epoch_does_not_depend_on_how_time_cut_it(monkeypatch):
+    rng = np.random.default_rng(21)
+    data, y, _ = problem("two", "squared", rng)
+
+    def losses(seconds):
+        monkeypatch.setattr("kroncy.sgd.epochs.PART_SECONDS", seconds)
+        sgd = KroneckerSGD(data, y, n_hidden=64, batch_size=3, random_state=0).run(8)
+        return [record["loss"] for record in sgd.history]
+
+    assert losses(0.0) == losses(10.0)
+
+
 def test_callback_stops_and_sees_the_trainer():
     rng = np.random.default_rng(16)
     data, y, _ = problem("two", "squared", rng)
