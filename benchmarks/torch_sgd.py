@@ -38,7 +38,7 @@ CONFIGS = {  # n samples, m neurons, factor widths p and q, rank of the factors
     "d1e4": (2048, 4096, (100, 100), None),
     "d1e5": (2048, 4096, (250, 400), None),
     "small": (8192, 4096, (8, 8), None),
-    "lowrank": (8192, 4096, (1000, 1000), 8),
+    "lowrank": (4096, 4096, (1000, 1000), 8),
 }
 
 
