@@ -3,7 +3,7 @@
 Kronecker SGD, rows x = a (x) b with d = p * q entries that are never formed:
 
     factors, pairs -> KroneckerData -> start: z(0) -> engine: C -> KroneckerSGD -> estimators
-                      G = KA o KB      gaussian|gram   lazy|explicit
+                      G = KA o KB      gaussian|gram   lazy|explicit|tree
 
 Low-rank gradient descent, functions of p variables that vary along r << p directions:
 

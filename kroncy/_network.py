@@ -42,7 +42,7 @@ class KroneckerNetwork(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions({"constant", "invscaling"})],
-        "power_t": [Interval(Real, 0, None, closed="left")],
+        "power_t": [None, Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -51,7 +51,7 @@ class KroneckerNetwork(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "start": [StrOptions({"auto", "gaussian", "gram"})],
-        "engine": [StrOptions({"auto", "lazy", "explicit"})],
+        "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
         "dtype": [StrOptions({"float32", "float64"})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "memory_limit": [None, Interval(Integral, 1, None, closed="left")],
@@ -71,13 +71,13 @@ class KroneckerNetwork(BaseEstimator):
         alpha=0.0,
         learning_rate_init="auto",
         learning_rate="invscaling",
-        power_t=1.0,
+        power_t=None,
         batch_size=32,
         max_iter=100,
         tol=1e-4,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=5,
+        n_iter_no_change=3,
         warm_start=False,
         start="auto",
         engine="auto",
@@ -218,7 +218,8 @@ class KroneckerNetwork(BaseEstimator):
     def _step_size(self):
         if self.learning_rate == "constant":
             return self.learning_rate_init_
-        return self.learning_rate_init_ / (1 + self.n_iter_) ** self.power_t
+        power = self._default_power_t if self.power_t is None else self.power_t
+        return self.learning_rate_init_ / (1 + self.n_iter_) ** power
 
     def _record(self):
         """Book the epoch that has just ended, and remember the state if it is the best."""

@@ -37,8 +37,9 @@ Parameters
         Step on the mean gradient of a batch; "auto" takes it from the Gram matrix of the data.
     learning_rate : {"constant", "invscaling"}, default="invscaling"
         "invscaling" divides the step by ``(1 + epoch) ** power_t``.
-    power_t : float >= 0, default=1.0
-        Exponent of "invscaling".
+    power_t : float >= 0, optional
+        Exponent of "invscaling".  Default: 0.5 for regression, 1.0 for classification, whose labels
+        are noisier.
     batch_size : int, default=32
         At most the number of samples is used.
     max_iter : int, default=100
@@ -51,14 +52,14 @@ Parameters
         score on them.  With fewer than ``1 / validation_fraction`` samples none are held out.
     validation_fraction : float, default=0.1
         Share of the samples held out; for pairs they share rows with the training samples.
-    n_iter_no_change : int, default=5
+    n_iter_no_change : int, default=3
         Training stops after so many epochs without improvement.
     warm_start : bool, default=False
         Let `fit` go on from the last state; the samples must be those of the last `fit`.
     start : {"auto", "gaussian", "gram"}, default="auto"
         "gaussian" draws weights, "gram" draws pre-activations with the same distribution; "auto"
         takes the cheaper (`partial_fit`: "gaussian", which lets samples join later).
-    engine : {"auto", "lazy", "explicit"}, default="auto"
+    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
         "lazy" never forms weights, "explicit" does (few features); the iterates are the same.
     dtype : {"float32", "float64"}, default="float32"
         Of the network; targets and predictions are float64.
@@ -131,6 +132,7 @@ class KroneckerRegressor(RegressorMixin, KroneckerNetwork):
     True
     """
 
+    _default_power_t = 0.5
     _score_name = "1 - (mean squared error / variance of the training targets)"
     _target_checks: ClassVar[dict] = {"multi_output": True, "y_numeric": True}
 
@@ -228,6 +230,7 @@ class KroneckerClassifier(ClassifierMixin, KroneckerNetwork):
     True
     """
 
+    _default_power_t = 1.0
     _score_name = "Minus the mean log loss"
     _target_checks: ClassVar[dict] = {}
 

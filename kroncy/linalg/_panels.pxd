@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
 
-# One factor: how its part of a panel is made.  Pointers are borrowed; the owner keeps the arrays.
+# One factor: how its part of a panel is made.  Pointers are borrowed from the owner's arrays.
 cdef struct Mode:
     const void *left          # features (n_unique, width), or a kernel with rows of n_unique entries
     const void *right         # features (n_right_unique, width); NULL marks a kernel

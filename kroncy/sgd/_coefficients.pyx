@@ -92,14 +92,20 @@ cdef class Coefficients:
                  np.ascontiguousarray(matrix.data))
         return made
 
-    def product(self, real[:, ::1] panel, int n_threads=1):
-        """C @ panel for a panel of 64- or 128-byte rows, 64-byte aligned."""
+    def product(self, real[:, ::1] panel, int n_threads=1, out=None):
+        """C @ panel for a panel of 64- or 128-byte rows, 64-byte aligned.
+
+        `out`: an aligned array with n_blocks * 256 rows to write to, e.g. of an earlier product.
+        """
         cdef int64_t block
         cdef int row_bytes = panel.shape[1] * sizeof(real)
         if panel.shape[0] != self.n_samples or row_bytes not in (64, 128):
             raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
         dtype = np.float32 if real is float else np.float64
-        out = aligned_empty((self.n_blocks * KRONCY_BLOCK, panel.shape[1]), dtype)
+        shape = self.n_blocks * KRONCY_BLOCK, panel.shape[1]
+        out = aligned_empty(shape, dtype) if out is None else out
+        if out.shape != shape or out.dtype != dtype or out.ctypes.data % 64:
+            raise ValueError(f"out must be a 64-byte aligned {dtype.__name__} array of shape {shape}")
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
