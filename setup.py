@@ -8,6 +8,7 @@ KRONCY_CFLAGS     further flags for compiler and linker, e.g. a sanitizer's
 """
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -78,12 +79,29 @@ class ProbingBuildExt(build_ext):
                 return False
 
 
+def kernels(pyx):
+    """The C kernels that `pyx` calls, found by the headers that it and its like-named pxds name."""
+    found, pending, seen = set(), [pyx, pyx.with_suffix(".pxd")], set()
+    while pending:
+        path = pending.pop()
+        if path in seen or not path.exists():
+            continue
+        seen.add(path)
+        text = path.read_text()
+        for name in re.findall(r'"(_\w+_kernel)\.h"', text):
+            found.add(str(path.with_name(name + ".c")))
+            pending += [path.with_name(name + ".c"), path.with_name(name + ".h")]
+        if path.suffix != ".c" and path.suffix != ".h":
+            pending += [path.with_name(m + ".pxd") for m in re.findall(r"from \.(_\w+) c", text)]
+    return sorted(found)
+
+
 def extensions():
-    """One extension for each .pyx, with the C kernels of its folder linked in."""
+    """One extension for each .pyx, with the C kernels that it calls linked in."""
     return [
         Extension(
             ".".join(pyx.with_suffix("").parts),
-            sources=[str(pyx), *sorted(map(str, pyx.parent.glob("_*_kernel.c")))],
+            sources=[str(pyx), *kernels(pyx)],
             depends=[str(header) for header in Path("kroncy").rglob("*.h")],
             include_dirs=["kroncy/_base"],
         )

@@ -2,12 +2,12 @@
 
     python benchmarks/defaults.py flights
     python benchmarks/defaults.py digits
-    python benchmarks/defaults.py davis --file davis.npz      (not bundled: its source states no licence)
+    python benchmarks/defaults.py davis --file davis.npz      (not bundled: no licence is stated)
 
 Flights: 32,000 departures to train on, 8,000 to test on; area under the ROC curve.
 Digits: even against odd, a (x) a, 1437 / 360 images, five splits; accuracy.
-Davis: drug-target affinities with the DeepDTA test fold; kernels are the similarities, centred, plus
-0.1, scaled to unit diagonal; concordance index and mean squared error.
+Davis: drug-target affinities with the DeepDTA test fold; kernels are the similarities, centred,
+plus 0.1, scaled to unit diagonal; concordance index and mean squared error.
 """
 
 import argparse

@@ -24,9 +24,8 @@ def imports(path, package):
         nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
         pairs = [("." * n.level + (n.module or ""), [a.name for a in n.names]) for n in nodes]
     else:
-        pairs = [
-            (source, re.findall(r"\w+", names)) for source, names in CIMPORT.findall(path.read_text())
-        ]
+        found = CIMPORT.findall(path.read_text())
+        pairs = [(source, re.findall(r"\w+", names)) for source, names in found]
     for source, names in pairs:
         dots = len(source) - len(source.lstrip("."))
         if not dots:

@@ -3,8 +3,8 @@ from libc.stdint cimport int64_t
 
 # One factor: how its part of a panel is made.  Pointers are borrowed from the owner's arrays.
 cdef struct Mode:
-    const void *left          # features (n_unique, width), or a kernel with rows of n_unique entries
-    const void *right         # features (n_right_unique, width); NULL marks a kernel
+    const void *left            # features (n_unique, width), or kernel rows (*, n_unique)
+    const void *right           # features (n_right_unique, width); NULL marks a kernel
     const int64_t *left_index   # (n_samples,) into left; NULL: sample i is row i
     const int64_t *right_index  # (n_right,) into right; NULL: sample j is row j
     int64_t n_unique

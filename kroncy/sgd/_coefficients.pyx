@@ -105,7 +105,7 @@ cdef class Coefficients:
         shape = self.n_blocks * KRONCY_BLOCK, panel.shape[1]
         out = aligned_empty(shape, dtype) if out is None else out
         if out.shape != shape or out.dtype != dtype or out.ctypes.data % 64:
-            raise ValueError(f"out must be a 64-byte aligned {dtype.__name__} array of shape {shape}")
+            raise ValueError(f"out must be an aligned {dtype.__name__} array of shape {shape}")
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
