@@ -287,7 +287,7 @@ def test_info(capsys):
 
 def test_module_runs():
     done = subprocess.run(
-        [sys.executable, "-m", "kroncy", "info"], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "kroncy", "info"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("kroncy")
 
