@@ -232,8 +232,8 @@ class KroneckerData:
         if other is None:
             other, cols = self, rows if cols is None else cols
         self.check_compatible(other, "other")
-        rows = self._all_or_checked(rows, "rows")
-        cols = other._all_or_checked(cols, "cols")
+        rows = self.check_samples(rows, "rows")
+        cols = other.check_samples(cols, "cols")
         require_memory(len(rows) * len(cols) * self.dtype.itemsize * 2, "the Gram matrix")
         product = None
         previous = None
@@ -267,7 +267,7 @@ class KroneckerData:
         """
         if self.factors is None:
             raise ValueError("data given as kernels has no explicit rows; use .gram()")
-        indices = self._all_or_checked(indices, "indices")
+        indices = self.check_samples(indices, "indices")
         size = len(indices) * self.n_features * self.dtype.itemsize
         require_memory(size, f"{len(indices)} dense rows of {self.n_features} features")
         rows = np.ones((len(indices), 1), dtype=self.dtype)
@@ -340,7 +340,8 @@ class KroneckerData:
         data.__dict__.update(self.__dict__, **changes)
         return data
 
-    def _all_or_checked(self, indices, name):
+    def check_samples(self, indices, name):
+        """`indices` as an int64 array of samples of this object; None means all of them."""
         if indices is None:
             return np.arange(self.n_samples)
         return check_indices(indices, name, self.n_samples, what="samples")

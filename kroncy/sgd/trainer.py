@@ -331,13 +331,13 @@ class KroneckerSGD:
 
     def outputs(self, indices=None):
         """Outputs f of training samples (default all), shape (len,) or (len, n_outputs)."""
-        rows = self._checked(indices)
+        rows = self.data.check_samples(indices, "indices")
         self._ensure_start()
         return self._squeeze(self._evaluate(self._engine.source, rows))
 
     def preactivations(self, indices):
         """Z of training samples, shape (len(indices), n_hidden)."""
-        rows = self._checked(indices)
+        rows = self.data.check_samples(indices, "indices")
         size = len(rows) * self.n_hidden * self.dtype.itemsize
         require_memory(size, f"pre-activations of {len(rows)} samples")
         self._ensure_start()
@@ -345,7 +345,7 @@ class KroneckerSGD:
 
     def fired(self, indices):
         """Which neurons fire on training samples: CSR of booleans (len(indices), n_hidden)."""
-        rows = self._checked(indices)
+        rows = self.data.check_samples(indices, "indices")
         parts = [
             scipy.sparse.csr_array(self.preactivations(rows[i : i + 256]) > self.threshold)
             for i in range(0, len(rows), 256)
@@ -417,11 +417,6 @@ class KroneckerSGD:
     def n_epochs_done(self):
         """Complete epochs so far."""
         return len(self.history)
-
-    def _checked(self, indices):
-        if indices is None:
-            return np.arange(self.data.n_samples)
-        return check_indices(indices, "indices", self.data.n_samples, what="samples")
 
     def _evaluate(self, source, rows, **options):
         with blas_threads(1):
