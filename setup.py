@@ -11,15 +11,18 @@ import os
 import re
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
 NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
+INCLUDE_DIRS = ["kroncy/_base"]
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
 
 OPENMP_PROGRAM = """
@@ -40,11 +43,15 @@ int main(int argc, char **argv) { (void)argv; return twice(argc) == 2 * argc ? 0
 
 
 class ProbingBuildExt(build_ext):
-    """build_ext that tries each optional flag on a small program before it is used."""
+    """build_ext that tries optional flags on a small program, and compiles each kernel once."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or len(os.sched_getaffinity(0))
 
     def build_extensions(self):
         compile_flags = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
-        compile_flags += ["-std=gnu11", "-Wno-psabi", *EXTRA]
+        compile_flags += ["-std=gnu11", "-Wno-psabi", "-Werror=implicit-function-declaration", *EXTRA]
         link_flags = [*EXTRA]
         macros = [("KRONCY_DEBUG", "1")] if DEBUG else []
         if OPENMP and self._runs(OPENMP_PROGRAM, ["-fopenmp"]):
@@ -55,11 +62,33 @@ class ProbingBuildExt(build_ext):
             macros.append(("KRONCY_NATIVE", "1"))
         elif not DEBUG and self._runs(CLONES_PROGRAM, []):
             macros.append(("KRONCY_CLONES_WORK", "1"))
+        objects = self._compile_kernels(compile_flags, macros)
         for extension in self.extensions:
+            needed = [source for source in extension.sources if source in objects]
+            extension.sources = [s for s in extension.sources if s not in objects]
+            extension.extra_objects += [objects[source] for source in needed]
+            extension.depends += needed
             extension.extra_compile_args += compile_flags
             extension.extra_link_args += link_flags
             extension.define_macros += macros
         super().build_extensions()
+
+    def _compile_kernels(self, flags, macros):
+        """Object file of each `_*_kernel.c` that an extension needs, all compiled side by side."""
+        sources = {s for e in self.extensions for s in e.sources if s.endswith("_kernel.c")}
+        headers = [str(header) for header in Path("kroncy").rglob("*.h")]
+
+        def compiled(source):
+            (target,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
+            if self.force or newer_group([source, *headers], target, "newer"):
+                self.compiler.compile(
+                    [source], output_dir=self.build_temp, macros=macros,
+                    include_dirs=INCLUDE_DIRS, extra_postargs=flags,
+                )
+            return target
+
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return dict(zip(sorted(sources), pool.map(compiled, sorted(sources)), strict=True))
 
     def _runs(self, program, flags):
         """Whether `program` compiles, links and runs with status 0 under `flags`."""
@@ -103,7 +132,7 @@ def extensions():
             ".".join(pyx.with_suffix("").parts),
             sources=[str(pyx), *kernels(pyx)],
             depends=[str(header) for header in Path("kroncy").rglob("*.h")],
-            include_dirs=["kroncy/_base"],
+            include_dirs=INCLUDE_DIRS,
         )
         for pyx in sorted(Path("kroncy").rglob("*.pyx"))
     ]

@@ -1,7 +1,6 @@
 """partial_fit: samples that join a trainer without changing what it has learned."""
 
 import numpy as np
-import scipy.sparse
 
 from .sgd.data import KroneckerData
 
@@ -54,11 +53,13 @@ def carry_over(old, new):
 
     W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
     """
-    learned, untrained = old.snapshot(), new.snapshot()
-    csr, n = learned["coefficients"], old.data.n_samples
-    shape = csr.shape[0], new.data.n_samples
-    longer = {name: untrained[name] for name in ("skip", "fired_bits")}
-    for name, array in longer.items():
-        array[:n] = learned[name]
-    longer["coefficients"] = scipy.sparse.csr_array((csr.data, csr.indices, csr.indptr), shape)
-    new.restore(learned | longer)
+    learned, longer = old.snapshot(), new.snapshot()
+    n = old.data.n_samples
+    longer["fired_bits"][:n] = learned["fired_bits"]
+    for name, array in learned["coefficients"].items():
+        if name.startswith("c_"):  # CSR: further columns without entries
+            longer["coefficients"][name] = array
+        else:
+            longer["coefficients"][name][:n] = array
+    names = "coefficients", "fired_bits"
+    new.restore(learned | {name: longer[name] for name in names})

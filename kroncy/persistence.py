@@ -23,7 +23,7 @@ from .estimators import KroneckerClassifier, KroneckerRegressor
 from .sgd.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
-VERSION = (1, 0)
+VERSION = (2, 0)
 MODELS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier, KroneckerSGD)}
 
 

@@ -9,6 +9,7 @@ import scipy.sparse
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from .._base._buffers import aligned_empty
 
@@ -110,12 +111,13 @@ cdef class Coefficients:
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
         for block in prange(self.n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
+            memset(&acc[block * KRONCY_BLOCK, 0], 0, KRONCY_BLOCK * row_bytes)
             if real is float:
-                kroncy_block_product_f32(
+                kroncy_block_add_product_f32(
                     self.tiles + block * self.n_tiles, self.n_tiles, self.block_rows(block),
                     row_bytes, &panel[0, 0], &acc[block * KRONCY_BLOCK, 0])
             else:
-                kroncy_block_product_f64(
+                kroncy_block_add_product_f64(
                     self.tiles + block * self.n_tiles, self.n_tiles, self.block_rows(block),
                     row_bytes, &panel[0, 0], &acc[block * KRONCY_BLOCK, 0])
         return out[:self.n_neurons]

@@ -23,43 +23,37 @@
 #define TARGET
 #include "_coefficients_product.h"
 
-void NAMED(kroncy_block_product)(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                                 const REAL *panel, REAL *acc) {
-    memset(acc, 0, (size_t)rows * row_bytes);
 #if defined(KRONCY_CLONES_WORK)
-    if (kroncy_cpu_level() == 4) {
-        NAMED(product_v4)(tiles, n_tiles, rows, row_bytes, (const char *)panel, (char *)acc);
-        return;
+#define BY_LEVEL(name, ...)                                                                     \
+    switch (kroncy_cpu_level()) {                                                               \
+    case 4: NAMED(name##_v4)(__VA_ARGS__); break;                                               \
+    case 3: NAMED(name##_v3)(__VA_ARGS__); break;                                               \
+    default: NAMED(name##_base)(__VA_ARGS__);                                                   \
     }
-    if (kroncy_cpu_level() == 3) {
-        NAMED(product_v3)(tiles, n_tiles, rows, row_bytes, (const char *)panel, (char *)acc);
-        return;
-    }
+#else
+#define BY_LEVEL(name, ...) NAMED(name##_base)(__VA_ARGS__);
 #endif
-    NAMED(product_base)(tiles, n_tiles, rows, row_bytes, (const char *)panel, (char *)acc);
+
+void NAMED(kroncy_block_add_product)(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
+                                 const REAL *panel, REAL *acc) {
+    BY_LEVEL(product, tiles, n_tiles, rows, row_bytes, (const char *)panel, (char *)acc)
 }
 
+void NAMED(kroncy_block_add_shared)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
+                                    int row_bytes, const REAL *shared, const REAL *panel,
+                                    REAL *acc) {
+    BY_LEVEL(shared_product, tiles, n_tiles, rows, row_bytes, shared, (const char *)panel,
+             (char *)acc)
+}
+
+#undef BY_LEVEL
+
 int NAMED(kroncy_tile_add)(kroncy_tile *tile, int row, int sample, REAL delta) {
-    int offset = sample << KRONCY_OFFSET_SHIFT;
-    int count = tile->count[row];
-    uint32_t begin = tile->begin[row];
-    int at = tile->offset ? lower_bound(tile->offset + begin, count, offset) : 0;
-    if (at < count && tile->offset[begin + at] == offset) {
-        ((REAL *)tile->value)[begin + at] += delta;
-        return 0;
-    }
-    if (tile->offset == NULL || begin + count == tile->begin[row + 1]) {
-        if (tile_grow(tile, sizeof(REAL)) != 0) return -1;
-        begin = tile->begin[row];
-    }
-    uint16_t *offsets = tile->offset + begin;
-    REAL *values = (REAL *)tile->value + begin;
-    memmove(offsets + at + 1, offsets + at, (count - at) * sizeof *offsets);
-    memmove(values + at + 1, values + at, (count - at) * sizeof *values);
-    offsets[at] = (uint16_t)offset;
-    values[at] = delta;
-    tile->count[row] = (uint16_t)(count + 1);
-    tile->entries++;
+    int fresh;
+    int64_t at = tile_place(tile, row, sample, sizeof(REAL), &fresh);
+    if (at < 0) return -1;
+    REAL *value = (REAL *)tile->value + at;
+    *value = fresh ? delta : *value + delta;
     return 0;
 }
 

@@ -22,20 +22,32 @@ typedef struct {
     uint32_t begin[KRONCY_BLOCK + 1]; /* row r may use [begin[r], begin[r + 1]) */
     uint16_t count[KRONCY_BLOCK];     /* entries of row r in use */
     uint16_t *offset;                 /* (sample within the tile) << 5, ascending in a row */
-    void *value;                      /* float or double, parallel to offset */
+    void *value;                      /* float or double, parallel to offset; NULL: no values */
     int64_t entries;                  /* sum of count */
 } kroncy_tile;
 
-/* acc = C_block panel.  panel (n_samples, row_bytes) and acc (rows, row_bytes) are 64-byte aligned;
+/* acc += C_block panel.  panel (n_samples, row_bytes) and acc (rows, row_bytes) are 64-byte aligned;
  * row_bytes is 128 or 64. */
-void kroncy_block_product_f32(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                              const float *panel /* IN */, float *acc /* OUT */);
-void kroncy_block_product_f64(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                              const double *panel /* IN */, double *acc /* OUT */);
+void kroncy_block_add_product_f32(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
+                              const float *panel /* IN */, float *acc /* IN, OUT */);
+void kroncy_block_add_product_f64(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
+                              const double *panel /* IN */, double *acc /* IN, OUT */);
+
+/* The same for tiles without values: C[r, i] = shared[i] wherever there is an entry. */
+void kroncy_block_add_shared_f32(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
+                                 const float *shared /* IN */, const float *panel /* IN */,
+                                 float *acc /* IN, OUT */);
+void kroncy_block_add_shared_f64(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
+                                 const double *shared /* IN */, const double *panel /* IN */,
+                                 double *acc /* IN, OUT */);
 
 /* C[row, sample] += delta within one tile; 0, or -1 when memory is exhausted (nothing changed). */
 int kroncy_tile_add_f32(kroncy_tile *tile, int row, int sample, float delta);
 int kroncy_tile_add_f64(kroncy_tile *tile, int row, int sample, double delta);
+
+/* Add an entry to, or take one from, a tile without values; insert: -1 when memory is exhausted. */
+int kroncy_tile_insert(kroncy_tile *tile, int row, int sample);
+void kroncy_tile_remove(kroncy_tile *tile, int row, int sample);
 
 /* Bring the place where C[row, sample] lies into cache. */
 static inline void kroncy_tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {

@@ -10,12 +10,22 @@
 typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
 
 #define LENGTH (128 / VECTOR_BYTES)
-#define ADD(acc, step)                                                                          \
+#define SAMPLE(step) ((four >> (16 * (step) + KRONCY_OFFSET_SHIFT)) & (KRONCY_TILE - 1))
+/* The asm makes the compiler form the address once: an FMA that reads [base + index] is two
+ * operations for the front end, one that reads [base + constant] is one. */
+#define ADD(acc, row, coefficient)                                                              \
     {                                                                                           \
-        const size_t at = (uint16_t)(four >> (16 * (step)));                                    \
-        const VEC *g = (const VEC *)(tile_rows + row_bytes / 32 * at);                          \
-        REAL c = value[j + (step)];                                                             \
+        const VEC *g = (const VEC *)(row);                                                      \
+        __asm__("" : "+r"(g));                                                                  \
+        REAL c = coefficient;                                                                   \
         for (int v = 0; v < length; v++) acc[v] += c * g[v];                                    \
+    }
+#define ROW(step) (tile_rows + row_bytes / 32 * (size_t)(uint16_t)(four >> (16 * (step))))
+#define ADD_VALUE(acc, step) ADD(acc, ROW(step), value[step])
+#define ADD_SHARED(acc, step, mask)                                                             \
+    {                                                                                           \
+        const size_t i = SAMPLE(step);                                                          \
+        ADD(acc, tile_rows + row_bytes * i, mask shared[i])                                     \
     }
 
 /* row_bytes and length are constants once inlined into the two calls below.  Entries alternate
@@ -29,20 +39,52 @@ TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
         VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
         VEC even[LENGTH], odd[LENGTH];
         for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
-        for (int j = 0; j < tile->count[r]; j += 4) {
+        for (int j = 0; j < tile->count[r]; j += 4, value += 4) {
             uint64_t four;
             memcpy(&four, offset + j, sizeof four);
-            ADD(even, 0)
-            ADD(odd, 1)
-            ADD(even, 2)
-            ADD(odd, 3)
+            ADD_VALUE(even, 0)
+            ADD_VALUE(odd, 1)
+            ADD_VALUE(even, 2)
+            ADD_VALUE(odd, 3)
         }
         for (int v = 0; v < length; v++) out[v] = even[v] + odd[v];
     }
 }
 
+/* The same where the values are those of the samples: unused places are masked in the last four. */
+TARGET static inline __attribute__((always_inline)) void LEVELED(shared_rows)(
+    const kroncy_tile *tile, int rows, const REAL *shared, const char *tile_rows, char *acc,
+    const int row_bytes) {
+    static const REAL used[] = {1, 1, 1, 1, 0, 0, 0};
+    const int length = row_bytes / VECTOR_BYTES;
+    for (int r = 0; r < rows; r++) {
+        const uint16_t *offset = tile->offset + tile->begin[r];
+        const int count = tile->count[r];
+        if (count == 0) continue;
+        VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
+        VEC even[LENGTH], odd[LENGTH];
+        uint64_t four;
+        int j = 0;
+        for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
+        for (; j + 4 < count; j += 4) {
+            memcpy(&four, offset + j, sizeof four);
+            ADD_SHARED(even, 0, )
+            ADD_SHARED(odd, 1, )
+            ADD_SHARED(even, 2, )
+            ADD_SHARED(odd, 3, )
+        }
+        const REAL *mask = used + 4 - (count - j);
+        memcpy(&four, offset + j, sizeof four);
+        ADD_SHARED(even, 0, mask[0] *)
+        ADD_SHARED(odd, 1, mask[1] *)
+        ADD_SHARED(even, 2, mask[2] *)
+        ADD_SHARED(odd, 3, mask[3] *)
+        for (int v = 0; v < length; v++) out[v] = even[v] + odd[v];
+    }
+}
+
 TARGET static void LEVELED(product)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
-                                               int row_bytes, const char *panel, char *acc) {
+                                    int row_bytes, const char *panel, char *acc) {
     for (int64_t t = 0; t < n_tiles; t++, panel += (size_t)KRONCY_TILE * row_bytes) {
         if (tiles[t].offset == NULL) continue;
         if (row_bytes == 128)
@@ -52,7 +94,24 @@ TARGET static void LEVELED(product)(const kroncy_tile *tiles, int64_t n_tiles, i
     }
 }
 
+TARGET static void LEVELED(shared_product)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
+                                           int row_bytes, const REAL *shared, const char *panel,
+                                           char *acc) {
+    for (int64_t t = 0; t < n_tiles;
+         t++, panel += (size_t)KRONCY_TILE * row_bytes, shared += KRONCY_TILE) {
+        if (tiles[t].offset == NULL) continue;
+        if (row_bytes == 128)
+            LEVELED(shared_rows)(tiles + t, rows, shared, panel, acc, 128);
+        else
+            LEVELED(shared_rows)(tiles + t, rows, shared, panel, acc, 64);
+    }
+}
+
+#undef SAMPLE
+#undef ROW
 #undef ADD
+#undef ADD_VALUE
+#undef ADD_SHARED
 #undef LENGTH
 #undef VEC
 #undef LEVELED

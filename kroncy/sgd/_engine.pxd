@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ._coefficients cimport Coefficients
+from ._kept cimport KeptEntries
 
 
 cdef class Source:
@@ -18,7 +19,8 @@ cdef class Engine:
     cdef public int n_threads
     cdef readonly double threshold, skip
     cdef public double scale, start_scale
-    cdef readonly Coefficients coefficients
+    cdef readonly Coefficients coefficients   # C but for the kept entries
+    cdef readonly KeptEntries kept            # None with several outputs
     cdef readonly object skip_coefficients, signs, fired_bits
     cdef readonly Source source
     cdef void *sign_values          # (n_neurons, n_outputs) reals
@@ -30,10 +32,10 @@ cdef class Engine:
     cdef double *scaled             # (mask_panels * width, n_outputs): e times the step
     cdef void *z_room               # one block of pre-activations for each thread
     cdef void *f_room               # (n_blocks, n_outputs, width) partial outputs
-    cdef object keep
     cdef readonly int64_t multiply_adds, gram_entries, neurons_fired, neurons_flipped, rows_read
 
     cdef int panel_width(self) noexcept nogil
+    cdef int64_t n_entries(self) noexcept nogil
     cdef int reserve(self, Py_ssize_t batch_size) except -1
     cdef void forward(self, Source source, const int64_t *rows, Py_ssize_t count, double *f,
                       void *z_out, bint record) noexcept nogil

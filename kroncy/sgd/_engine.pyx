@@ -11,6 +11,7 @@ depend on the number of threads.  W(t) = start_scale W(0) + scale C X, so that w
 two products.
 """
 import numpy as np
+import scipy.sparse
 
 from cython.parallel cimport prange
 from libc.math cimport sqrt
@@ -78,6 +79,7 @@ cdef class Engine:
         self.n_threads = n_threads
         self.scale = self.start_scale = 1.0
         self.coefficients = Coefficients(self.n_neurons, self.n_samples, self.is_double)
+        self.kept = KeptEntries(self.signs, self.n_samples) if self.n_outputs == 1 else None
         self.skip_coefficients = np.zeros((self.n_samples, self.n_outputs), dtype=signs.dtype)
         self.n_words = self.coefficients.n_blocks * KRONCY_BLOCK_WORDS
         self.fired_bits = np.zeros((self.n_samples, self.n_words), dtype=np.uint64)
@@ -94,11 +96,29 @@ cdef class Engine:
         free(self.masks)
         free(self.scaled)
 
-    def set_coefficients(self, matrix, skip_coefficients, double scale, double start_scale):
-        """Replace C (scipy.sparse), the skip's coefficients and the two scales."""
-        self.coefficients = Coefficients.from_csr(matrix)
-        self.skip_coefficients[...] = skip_coefficients
+    def coefficient_arrays(self):
+        """C / scale as the parts it is kept in: named arrays, for `set_coefficient_arrays`."""
+        csr = self.coefficients.to_csr()
+        arrays = {"c_values": csr.data, "c_indices": csr.indices.astype(np.int32),
+                  "c_indptr": csr.indptr}
+        if self.kept is not None:
+            arrays |= {"kept_bits": self.kept.bits.copy(), "shared": self.kept.shared.copy()}
+        return arrays | {"skip_coefficients": self.skip_coefficients.copy()}
+
+    def set_coefficient_arrays(self, arrays, double scale, double start_scale):
+        """Replace C, the skip's coefficients and the two scales."""
+        self.coefficients = Coefficients.from_csr(scipy.sparse.csr_array(
+            (arrays["c_values"], arrays["c_indices"], arrays["c_indptr"]),
+            shape=(self.n_neurons, self.n_samples)))
+        if self.kept is not None:
+            self.kept.set(arrays["kept_bits"], arrays["shared"])
+        self.skip_coefficients[...] = arrays["skip_coefficients"]
         self.scale, self.start_scale = scale, start_scale
+
+    def to_csr(self):
+        """C / scale, a scipy.sparse.csr_array."""
+        csr = self.coefficients.to_csr()
+        return csr if self.kept is None else csr + self.kept.to_csr()
 
     @property
     def needs_start(self):
@@ -154,6 +174,11 @@ cdef class Engine:
 
     cdef int panel_width(self) noexcept nogil:
         return PANEL_BYTES // (8 if self.is_double else 4)
+
+    cdef int64_t n_entries(self) noexcept nogil:
+        """Stored entries of C."""
+        return self.coefficients.n_entries() + (
+            self.kept.pattern.n_entries() if self.n_outputs == 1 else 0)
 
     cdef int reserve(self, Py_ssize_t batch_size) except -1:
         """Room for the masks of a batch."""
@@ -223,6 +248,7 @@ cdef class Engine:
         """
         cdef Py_ssize_t done = 0, now, j
         cdef int width = self.panel_width(), failed = 0, status
+        cdef uint32_t adopt = 0
         cdef int64_t block, stride = self.coefficients.n_blocks * KRONCY_BLOCK
         cdef const uint32_t *masks = self.masks
         cdef double factor
@@ -237,10 +263,15 @@ cdef class Engine:
                                         self.scaled + done * self.n_outputs)
             if status != 0:
                 return status
+            if self.n_outputs == 1:
+                adopt = self.kept.adopt(rows + done, now)
             for block in prange(self.coefficients.n_blocks, num_threads=self.n_threads,
                                 schedule="dynamic"):
-                failed |= update_block(self, block, rows + done, now, masks + block * KRONCY_BLOCK,
+                failed |= update_block(self, block, rows + done, now, adopt,
+                                       masks + block * KRONCY_BLOCK,
                                        self.scaled + done * self.n_outputs)
+            if self.n_outputs == 1:
+                self.kept.settle(rows + done, now, self.scaled + done)
             done += now
             masks += stride
         if self.skip > 0:
@@ -276,6 +307,8 @@ cdef class Engine:
         if self.scale < SMALLEST_SCALE:
             with gil:
                 self.coefficients.scale(self.scale)
+                if self.kept is not None:
+                    self.kept.shared *= self.scale
                 self.skip_coefficients *= self.scale
             self.scale = 1.0
 
@@ -373,13 +406,16 @@ cdef void record_block(
 
 
 cdef int update_block(
-    Engine self, int64_t block, const int64_t *rows, Py_ssize_t count, const uint32_t *masks,
-    const double *e
+    Engine self, int64_t block, const int64_t *rows, Py_ssize_t count, uint32_t adopt,
+    const uint32_t *masks, const double *e
 ) noexcept nogil:
+    """C of one block: through the recorded bits with one output, through the masks with several."""
     cdef kroncy_tile *tiles = self.coefficients.tiles + block * self.coefficients.n_tiles
     cdef int64_t first = block * KRONCY_BLOCK * self.n_outputs
     cdef int failed
-    if self.is_double:
+    if self.n_outputs == 1:
+        failed = self.kept.update_block(self.coefficients, block, rows, count, adopt, self.bits, e)
+    elif self.is_double:
         failed = kroncy_block_update_f64(tiles, self.coefficients.block_rows(block), <int> count,
                                          self.n_outputs, masks, rows, e,
                                          <const double *> self.sign_values + first)

@@ -13,3 +13,6 @@ cdef class GramSource(Source):
 
 cdef class LazyEngine(Engine):
     cdef void *skip_room
+
+    cdef void block_product(
+        self, int64_t block, const void *panel, int width, void *z) noexcept nogil

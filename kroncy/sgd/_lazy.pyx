@@ -6,10 +6,13 @@ neither depends on the number of features.
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
+from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate
 from ..linalg._panels cimport GramPanels
-from ._coefficients cimport KRONCY_BLOCK, kroncy_block_product_f32, kroncy_block_product_f64
+from ._coefficients cimport (
+    KRONCY_BLOCK, kroncy_block_add_product_f32, kroncy_block_add_product_f64, kroncy_tile,
+)
 from ._engine cimport Source
 
 
@@ -76,24 +79,51 @@ cdef class LazyEngine(Engine):
         """z(0) of the training samples, shape (n_samples, n_neurons); may be kept."""
         self.source.set_start(start)
 
+    def product(self, panel, out):
+        """out = (C / scale) panel, as in an iteration: the part of it that grows with nnz(C).
+
+        panel (n_samples, width) and out (n_blocks * 256, width) are 64-byte aligned arrays of rows
+        of 64 or 128 bytes.
+        """
+        cdef int64_t block
+        cdef int width = panel.shape[1]
+        cdef void *values = address(panel)
+        cdef char *z = <char *> address(out)
+        cdef int64_t block_bytes = KRONCY_BLOCK * panel.strides[0]
+        with nogil:
+            for block in prange(self.coefficients.n_blocks, num_threads=self.n_threads,
+                                schedule="dynamic"):
+                self.block_product(block, values, width, z + block * block_bytes)
+        return out
+
+    cdef void block_product(
+        self, int64_t block, const void *panel, int width, void *z
+    ) noexcept nogil:
+        """z (block rows, width) = (C / scale) panel."""
+        cdef int n_rows = self.coefficients.block_rows(block)
+        cdef int64_t n_tiles = self.coefficients.n_tiles
+        cdef kroncy_tile *tiles = self.coefficients.tiles + block * n_tiles
+        memset(z, 0, n_rows * width * (8 if self.is_double else 4))
+        if self.n_outputs == 1:
+            self.kept.block_add(block, width, panel, z)
+        if self.is_double:
+            kroncy_block_add_product_f64(tiles, n_tiles, n_rows, width * 8, <const double *> panel,
+                                         <double *> z)
+        else:
+            kroncy_block_add_product_f32(tiles, n_tiles, n_rows, width * 4, <const float *> panel,
+                                         <float *> z)
+
     cdef void block_z(
         self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
         void *z
     ) noexcept nogil:
-        cdef const void *panel = (<GramSource> source).panel
         cdef const void *start = (<GramSource> source).start
         cdef int n_rows = self.coefficients.block_rows(block)
-        cdef int64_t n_tiles = self.coefficients.n_tiles
         cdef const float *start_f32[32]
         cdef const double *start_f64[16]
         cdef int64_t first
         cdef Py_ssize_t c
-        if self.is_double:
-            kroncy_block_product_f64(self.coefficients.tiles + block * n_tiles, n_tiles, n_rows,
-                                     width * 8, <const double *> panel, <double *> z)
-        else:
-            kroncy_block_product_f32(self.coefficients.tiles + block * n_tiles, n_tiles, n_rows,
-                                     width * 4, <const float *> panel, <float *> z)
+        self.block_product(block, (<GramSource> source).panel, width, z)
         for c in range(count):
             first = rows[c] * self.n_neurons + block * KRONCY_BLOCK
             if self.is_double:
@@ -137,7 +167,7 @@ cdef class LazyEngine(Engine):
                 f[c * self.n_outputs + k] += self.scale * total
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
-        return self.coefficients.n_entries() * count
+        return self.n_entries() * count
 
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return self.n_samples * count

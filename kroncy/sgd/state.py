@@ -1,7 +1,6 @@
 """The state of a trainer: in memory to go back to, and as plain values and arrays to keep."""
 
 import numpy as np
-import scipy.sparse
 
 from .._base.threads import resolve_threads
 from .data import KroneckerData
@@ -26,8 +25,7 @@ def snapshot(trainer):
     """What training changes, copied."""
     engine = trainer._engine
     return {
-        "coefficients": engine.coefficients.to_csr(),
-        "skip": engine.skip_coefficients.copy(),
+        "coefficients": engine.coefficient_arrays(),
         "scales": (engine.scale, engine.start_scale),
         "arrays": engine.arrays(copy=True),
         "fired_bits": engine.fired_bits.copy(),
@@ -40,7 +38,7 @@ def snapshot(trainer):
 def restore(trainer, saved):
     """Put a `snapshot` back."""
     engine = trainer._engine
-    engine.set_coefficients(saved["coefficients"], saved["skip"], *saved["scales"])
+    engine.set_coefficient_arrays(saved["coefficients"], *saved["scales"])
     engine.set_arrays(saved["arrays"])
     engine.fired_bits[...] = saved["fired_bits"]
     trainer._iterations = saved["iterations"]
@@ -52,23 +50,18 @@ def get_state(trainer):
     """JSON values and named arrays."""
     engine = trainer._engine
     data_meta, data_arrays = trainer.data.get_state()
-    csr = engine.coefficients.to_csr()
     bits = engine.fired_bits if trainer._saved_bits is None else trainer._saved_bits
     arrays = {f"data_{name}": array for name, array in data_arrays.items()}
     arrays |= {
         "targets": trainer._targets.copy(),
         "signs": trainer._signs.copy(),
-        "c_values": csr.data,
-        "c_indices": csr.indices.astype(np.int32),
-        "c_indptr": csr.indptr,
-        "skip_coefficients": engine.skip_coefficients.copy(),
         "fired_bits": bits.copy(),
         # The stream itself, so that a NumPy that draws other normals is noticed.
         "stream_check": trainer._start.streams.normals([0], 8),
     }
     if trainer._weights is not None:
         arrays["sample_weight"] = trainer._weights
-    arrays |= engine.arrays(copy=True)
+    arrays |= engine.coefficient_arrays() | engine.arrays(copy=True)
     meta = {name: getattr(trainer, name) for name in VALUES}
     meta |= {
         "dtype": trainer.dtype.name,
@@ -108,11 +101,7 @@ def set_state(trainer, meta, arrays, n_threads):
         )
     trainer._build_engine()
     engine = trainer._engine
-    csr = scipy.sparse.csr_array(
-        (arrays["c_values"], arrays["c_indices"], arrays["c_indptr"]),
-        shape=(trainer.n_hidden, trainer.data.n_samples),
-    )
-    engine.set_coefficients(csr, arrays["skip_coefficients"], *meta["scales"])
+    engine.set_coefficient_arrays(arrays, *meta["scales"])
     engine.set_counters(meta["counters"])
     engine.set_arrays(arrays)
     trainer._saved_bits = arrays["fired_bits"]

@@ -390,7 +390,7 @@ class KroneckerSGD:
 
         With weight decay W(t) = decay * W(0) + C X, decay = `start_scale`.
         """
-        csr = self._engine.coefficients.to_csr()
+        csr = self._engine.to_csr()
         return csr * self.dtype.type(self._engine.scale)
 
     @property
