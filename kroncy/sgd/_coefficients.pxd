@@ -13,12 +13,10 @@ cdef extern from "_coefficients_kernel.h" nogil:
         void *value
         int64_t entries
 
-    void kroncy_block_add_product_f32(const kroncy_tile *, int64_t, int, int, const float *, float *)
-    void kroncy_block_add_product_f64(const kroncy_tile *, int64_t, int, int, const double *, double *)
-    void kroncy_block_add_shared_f32(const kroncy_tile *, int64_t, int, int, const float *,
-                                     const float *, float *)
-    void kroncy_block_add_shared_f64(const kroncy_tile *, int64_t, int, int, const double *,
-                                     const double *, double *)
+    void kroncy_tile_product_f32(const kroncy_tile *, const float *, const kroncy_tile *, int, int,
+                                 const float *, float *)
+    void kroncy_tile_product_f64(const kroncy_tile *, const double *, const kroncy_tile *, int,
+                                 int, const double *, double *)
     int kroncy_tile_insert(kroncy_tile *, int, int)
     int kroncy_tile_add_f32(kroncy_tile *, int, int, float)
     int kroncy_tile_add_f64(kroncy_tile *, int, int, double)

@@ -98,7 +98,7 @@ cdef class Coefficients:
 
         `out`: an aligned array with n_blocks * 256 rows to write to, e.g. of an earlier product.
         """
-        cdef int64_t block
+        cdef int64_t block, t
         cdef int row_bytes = panel.shape[1] * sizeof(real)
         if panel.shape[0] != self.n_samples or row_bytes not in (64, 128):
             raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
@@ -112,14 +112,15 @@ cdef class Coefficients:
             raise ValueError("panel must be 64-byte aligned")
         for block in prange(self.n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
             memset(&acc[block * KRONCY_BLOCK, 0], 0, KRONCY_BLOCK * row_bytes)
-            if real is float:
-                kroncy_block_add_product_f32(
-                    self.tiles + block * self.n_tiles, self.n_tiles, self.block_rows(block),
-                    row_bytes, &panel[0, 0], &acc[block * KRONCY_BLOCK, 0])
-            else:
-                kroncy_block_add_product_f64(
-                    self.tiles + block * self.n_tiles, self.n_tiles, self.block_rows(block),
-                    row_bytes, &panel[0, 0], &acc[block * KRONCY_BLOCK, 0])
+            for t in range(self.n_tiles):
+                if real is float:
+                    kroncy_tile_product_f32(
+                        NULL, NULL, self.tiles + block * self.n_tiles + t, self.block_rows(block),
+                        row_bytes, &panel[t * KRONCY_TILE, 0], &acc[block * KRONCY_BLOCK, 0])
+                else:
+                    kroncy_tile_product_f64(
+                        NULL, NULL, self.tiles + block * self.n_tiles + t, self.block_rows(block),
+                        row_bytes, &panel[t * KRONCY_TILE, 0], &acc[block * KRONCY_BLOCK, 0])
         return out[:self.n_neurons]
 
     cdef int block_rows(self, int64_t block) noexcept nogil:

@@ -34,16 +34,10 @@
 #define BY_LEVEL(name, ...) NAMED(name##_base)(__VA_ARGS__);
 #endif
 
-void NAMED(kroncy_block_add_product)(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                                 const REAL *panel, REAL *acc) {
-    BY_LEVEL(product, tiles, n_tiles, rows, row_bytes, (const char *)panel, (char *)acc)
-}
-
-void NAMED(kroncy_block_add_shared)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
-                                    int row_bytes, const REAL *shared, const REAL *panel,
-                                    REAL *acc) {
-    BY_LEVEL(shared_product, tiles, n_tiles, rows, row_bytes, shared, (const char *)panel,
-             (char *)acc)
+void NAMED(kroncy_tile_product)(const kroncy_tile *kept, const REAL *shared,
+                                const kroncy_tile *tile, int rows, int row_bytes, const REAL *panel,
+                                REAL *acc) {
+    BY_LEVEL(product, kept, shared, tile, rows, row_bytes, (const char *)panel, (char *)acc)
 }
 
 #undef BY_LEVEL

@@ -26,20 +26,15 @@ typedef struct {
     int64_t entries;                  /* sum of count */
 } kroncy_tile;
 
-/* acc += C_block panel.  panel (n_samples, row_bytes) and acc (rows, row_bytes) are 64-byte aligned;
- * row_bytes is 128 or 64. */
-void kroncy_block_add_product_f32(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                              const float *panel /* IN */, float *acc /* IN, OUT */);
-void kroncy_block_add_product_f64(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                              const double *panel /* IN */, double *acc /* IN, OUT */);
-
-/* The same for tiles without values: C[r, i] = shared[i] wherever there is an entry. */
-void kroncy_block_add_shared_f32(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                                 const float *shared /* IN */, const float *panel /* IN */,
-                                 float *acc /* IN, OUT */);
-void kroncy_block_add_shared_f64(const kroncy_tile *tiles, int64_t n_tiles, int rows, int row_bytes,
-                                 const double *shared /* IN */, const double *panel /* IN */,
-                                 double *acc /* IN, OUT */);
+/* acc += C_tile panel, for one tile and its rows of the panel.  panel (samples of the tile, row_bytes)
+ * and acc (rows, row_bytes) are 64-byte aligned; row_bytes is 128 or 64.  `kept`, NULL for none, is a
+ * tile without values in which an entry of sample i counts shared[i]. */
+void kroncy_tile_product_f32(const kroncy_tile *kept, const float *shared /* IN */,
+                             const kroncy_tile *tile, int rows, int row_bytes,
+                             const float *panel /* IN */, float *acc /* IN, OUT */);
+void kroncy_tile_product_f64(const kroncy_tile *kept, const double *shared /* IN */,
+                             const kroncy_tile *tile, int rows, int row_bytes,
+                             const double *panel /* IN */, double *acc /* IN, OUT */);
 
 /* C[row, sample] += delta within one tile; 0, or -1 when memory is exhausted (nothing changed). */
 int kroncy_tile_add_f32(kroncy_tile *tile, int row, int sample, float delta);

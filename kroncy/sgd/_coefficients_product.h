@@ -1,4 +1,4 @@
-/* acc += C_block panel for one dtype and one vector length: included by _coefficients_impl.h with
+/* acc += C_tile panel for one dtype and one vector length: included by _coefficients_impl.h with
  * REAL, LEVELED, VECTOR_BYTES and TARGET defined; undefines the last three.
  *
  * Limit: an entry reads 128 bytes of panel (two loads of 64), a value and a quarter of an offset word:
@@ -28,83 +28,64 @@ typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
         ADD(acc, tile_rows + row_bytes * i, mask shared[i])                                     \
     }
 
-/* row_bytes and length are constants once inlined into the two calls below.  Entries alternate
- * between two sets of accumulators, so that an addition need not wait for the one before it. */
+/* row_bytes, length and `is_shared` are constants once inlined into the calls below.  Entries alternate
+ * between two sets of accumulators, so that an addition need not wait for the one before it.  Where
+ * values are shared, unused places are masked in the last four of a row. */
 TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
-    const kroncy_tile *tile, int rows, const char *tile_rows, char *acc, const int row_bytes) {
-    const int length = row_bytes / VECTOR_BYTES;
-    for (int r = 0; r < rows; r++) {
-        const uint16_t *offset = tile->offset + tile->begin[r];
-        const REAL *value = (const REAL *)tile->value + tile->begin[r];
-        VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
-        VEC even[LENGTH], odd[LENGTH];
-        for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
-        for (int j = 0; j < tile->count[r]; j += 4, value += 4) {
-            uint64_t four;
-            memcpy(&four, offset + j, sizeof four);
-            ADD_VALUE(even, 0)
-            ADD_VALUE(odd, 1)
-            ADD_VALUE(even, 2)
-            ADD_VALUE(odd, 3)
-        }
-        for (int v = 0; v < length; v++) out[v] = even[v] + odd[v];
-    }
-}
-
-/* The same where the values are those of the samples: unused places are masked in the last four. */
-TARGET static inline __attribute__((always_inline)) void LEVELED(shared_rows)(
-    const kroncy_tile *tile, int rows, const REAL *shared, const char *tile_rows, char *acc,
-    const int row_bytes) {
+    const kroncy_tile *kept, const REAL *shared, const kroncy_tile *tile, int rows,
+    const char *tile_rows, char *acc, const int row_bytes, const int is_shared) {
     static const REAL used[] = {1, 1, 1, 1, 0, 0, 0};
     const int length = row_bytes / VECTOR_BYTES;
     for (int r = 0; r < rows; r++) {
-        const uint16_t *offset = tile->offset + tile->begin[r];
-        const int count = tile->count[r];
-        if (count == 0) continue;
+        const int count = tile->count[r], n_kept = is_shared ? kept->count[r] : 0;
+        if (count + n_kept == 0) continue;
         VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
         VEC even[LENGTH], odd[LENGTH];
         uint64_t four;
-        int j = 0;
         for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
-        for (; j + 4 < count; j += 4) {
+        if (n_kept) {
+            const uint16_t *offset = kept->offset + kept->begin[r];
+            int j = 0;
+            for (; j + 4 < n_kept; j += 4) {
+                memcpy(&four, offset + j, sizeof four);
+                ADD_SHARED(even, 0, )
+                ADD_SHARED(odd, 1, )
+                ADD_SHARED(even, 2, )
+                ADD_SHARED(odd, 3, )
+            }
+            const REAL *mask = used + 4 - (n_kept - j);
             memcpy(&four, offset + j, sizeof four);
-            ADD_SHARED(even, 0, )
-            ADD_SHARED(odd, 1, )
-            ADD_SHARED(even, 2, )
-            ADD_SHARED(odd, 3, )
+            ADD_SHARED(even, 0, mask[0] *)
+            ADD_SHARED(odd, 1, mask[1] *)
+            ADD_SHARED(even, 2, mask[2] *)
+            ADD_SHARED(odd, 3, mask[3] *)
         }
-        const REAL *mask = used + 4 - (count - j);
-        memcpy(&four, offset + j, sizeof four);
-        ADD_SHARED(even, 0, mask[0] *)
-        ADD_SHARED(odd, 1, mask[1] *)
-        ADD_SHARED(even, 2, mask[2] *)
-        ADD_SHARED(odd, 3, mask[3] *)
+        if (count) {
+            const uint16_t *offset = tile->offset + tile->begin[r];
+            const REAL *value = (const REAL *)tile->value + tile->begin[r];
+            for (int j = 0; j < count; j += 4, value += 4) {
+                memcpy(&four, offset + j, sizeof four);
+                ADD_VALUE(even, 0)
+                ADD_VALUE(odd, 1)
+                ADD_VALUE(even, 2)
+                ADD_VALUE(odd, 3)
+            }
+        }
         for (int v = 0; v < length; v++) out[v] = even[v] + odd[v];
     }
 }
 
-TARGET static void LEVELED(product)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
-                                    int row_bytes, const char *panel, char *acc) {
-    for (int64_t t = 0; t < n_tiles; t++, panel += (size_t)KRONCY_TILE * row_bytes) {
-        if (tiles[t].offset == NULL) continue;
-        if (row_bytes == 128)
-            LEVELED(rows)(tiles + t, rows, panel, acc, 128);
-        else
-            LEVELED(rows)(tiles + t, rows, panel, acc, 64);
-    }
-}
-
-TARGET static void LEVELED(shared_product)(const kroncy_tile *tiles, int64_t n_tiles, int rows,
-                                           int row_bytes, const REAL *shared, const char *panel,
-                                           char *acc) {
-    for (int64_t t = 0; t < n_tiles;
-         t++, panel += (size_t)KRONCY_TILE * row_bytes, shared += KRONCY_TILE) {
-        if (tiles[t].offset == NULL) continue;
-        if (row_bytes == 128)
-            LEVELED(shared_rows)(tiles + t, rows, shared, panel, acc, 128);
-        else
-            LEVELED(shared_rows)(tiles + t, rows, shared, panel, acc, 64);
-    }
+TARGET static void LEVELED(product)(const kroncy_tile *kept, const REAL *shared,
+                                    const kroncy_tile *tile, int rows, int row_bytes,
+                                    const char *panel, char *acc) {
+    if (kept && row_bytes == 128)
+        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 128, 1);
+    else if (kept)
+        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 64, 1);
+    else if (row_bytes == 128)
+        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 128, 0);
+    else
+        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 64, 0);
 }
 
 #undef SAMPLE

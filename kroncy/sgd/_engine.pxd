@@ -30,7 +30,8 @@ cdef class Engine:
     cdef uint32_t *masks            # (panels of the batch, n_blocks * KRONCY_BLOCK)
     cdef int64_t mask_panels
     cdef double *scaled             # (mask_panels * width, n_outputs): e times the step
-    cdef void *z_room               # one block of pre-activations for each thread
+    cdef int group                  # blocks that a thread takes at a time
+    cdef void *z_room               # a group of pre-activations for each thread
     cdef void *f_room               # (n_blocks, n_outputs, width) partial outputs
     cdef readonly int64_t multiply_adds, gram_entries, neurons_fired, neurons_flipped, rows_read
 
@@ -45,8 +46,8 @@ cdef class Engine:
                            const uint32_t *masks) noexcept nogil
     cdef int backward(self, const int64_t *rows, Py_ssize_t count, const double *e, double step,
                       double decay) noexcept nogil
-    cdef void block_z(self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count,
-                      int width, void *z) noexcept nogil
+    cdef void group_z(self, Source source, int64_t first, int n_blocks, const int64_t *rows,
+                      Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const int64_t *rows, Py_ssize_t count, const uint32_t *masks,
                            const double *e) noexcept nogil
     cdef void block_descend(self, int64_t block, Py_ssize_t count, const uint32_t *masks,

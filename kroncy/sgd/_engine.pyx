@@ -3,7 +3,7 @@
     forward   z of the batch, block by block -> fired masks, partial outputs -> f
     backward  C[r, i] += -(step / scale) m^-1/2 a_r e_i wherever neuron r fired on sample i
 
-An engine says how the pre-activations z of a block come about (`block_z`), or how a whole panel of
+An engine says how the pre-activations z of a block come about (`group_z`), or how a whole panel of
 samples gets its masks and outputs (`panel_forward`), and what else moves when C does
 (`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a
 time and exchange only their partial outputs, summed in the order of the blocks: results do not
@@ -44,6 +44,7 @@ ctypedef fused real:
 cdef enum:
     PANEL_BYTES = 128
     MAX_WIDTH = 32
+    MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 cdef double SMALLEST_SCALE = 2.0 ** -20
 
 
@@ -51,7 +52,7 @@ cdef class Source:
     """Rows whose pre-activations can be asked for: the training samples, or others."""
 
     cdef void prepare(self, const int64_t *rows, Py_ssize_t count, int n_threads) noexcept nogil:
-        """Make ready whatever `Engine.block_z` reads about these rows."""
+        """Make ready whatever `Engine.group_z` reads about these rows."""
         pass
 
 
@@ -79,14 +80,16 @@ cdef class Engine:
         self.n_threads = n_threads
         self.scale = self.start_scale = 1.0
         self.coefficients = Coefficients(self.n_neurons, self.n_samples, self.is_double)
-        self.kept = KeptEntries(self.signs, self.n_samples) if self.n_outputs == 1 else None
+        if self.n_outputs == 1:
+            self.kept = KeptEntries(self.n_neurons, self.n_samples, self.is_double)
         self.skip_coefficients = np.zeros((self.n_samples, self.n_outputs), dtype=signs.dtype)
         self.n_words = self.coefficients.n_blocks * KRONCY_BLOCK_WORDS
         self.fired_bits = np.zeros((self.n_samples, self.n_words), dtype=np.uint64)
         self.sign_values = address(self.signs)
         self.skip_values = address(self.skip_coefficients)
         self.bits = <uint64_t *> address(self.fired_bits)
-        self.z_room = allocate(n_threads * KRONCY_BLOCK * PANEL_BYTES)
+        self.group = <int> min(MAX_GROUP, max(1, self.coefficients.n_blocks // (2 * n_threads)))
+        self.z_room = allocate(n_threads * self.group * KRONCY_BLOCK * PANEL_BYTES)
         self.f_room = allocate(self.coefficients.n_blocks * self.n_outputs * PANEL_BYTES)
         self.reserve(1)
 
@@ -118,7 +121,10 @@ cdef class Engine:
     def to_csr(self):
         """C / scale, a scipy.sparse.csr_array."""
         csr = self.coefficients.to_csr()
-        return csr if self.kept is None else csr + self.kept.to_csr()
+        if self.kept is not None:
+            csr = csr + self.kept.to_csr()
+            csr.data *= np.repeat(self.signs[:, 0], np.diff(csr.indptr))
+        return csr
 
     @property
     def needs_start(self):
@@ -278,11 +284,11 @@ cdef class Engine:
             self.skip_descend(rows, count, e, step)
         return -1 if failed else 0
 
-    cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
-        void *z
+    cdef void group_z(
+        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
+        int width, void *z
     ) noexcept nogil:
-        """z (block rows, width) = pre-activations of the block on the prepared rows."""
+        """z (n_blocks * 256, width) = pre-activations of consecutive blocks on the prepared rows."""
         pass
 
     cdef int panel_descend(
@@ -345,16 +351,15 @@ cdef void forward_panel(
     uint32_t *masks, bint record
 ) noexcept nogil:
     """One panel of `forward`: every block by itself, then the sum of their outputs."""
-    cdef int64_t block, fired = 0, flipped = 0, n_blocks = self.coefficients.n_blocks
+    cdef int64_t group, block, fired = 0, flipped = 0, n_blocks = self.coefficients.n_blocks
     cdef int width = 64 // sizeof(real) if count * <int> sizeof(real) <= 64 else 128 // sizeof(real)
     cdef real *f_room = <real *> self.f_room
     cdef Py_ssize_t c, k
     cdef double total, norm = 1 / sqrt(<double> self.n_neurons)
-    for block in prange(n_blocks, num_threads=self.n_threads, schedule="dynamic"):
-        forward_block(self, source, block, rows, count, width, z_out,
-                      f_room + block * self.n_outputs * width, masks + block * KRONCY_BLOCK)
-        if record:
-            record_block(self, block, rows, count, masks + block * KRONCY_BLOCK, &fired, &flipped)
+    for group in prange((n_blocks + self.group - 1) // self.group, num_threads=self.n_threads,
+                        schedule="dynamic"):
+        forward_group(self, source, group * self.group, rows, count, width, z_out, f_room, masks,
+                      record, &fired, &flipped)
     self.neurons_fired += fired
     self.neurons_flipped += flipped
     for c in range(count):
@@ -367,16 +372,31 @@ cdef void forward_panel(
         self.skip_outputs(source, count, width, f)
 
 
-cdef void forward_block(
-    Engine self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
-    real *z_out, real *f, uint32_t *masks
+cdef void forward_group(
+    Engine self, Source source, int64_t first, const int64_t *rows, Py_ssize_t count, int width,
+    real *z_out, real *f_room, uint32_t *masks, bint record, int64_t *fired, int64_t *flipped
 ) noexcept nogil:
+    """Consecutive blocks of one thread, their z together, then one by one."""
+    cdef int n_blocks = <int> min(self.group, self.coefficients.n_blocks - first)
+    cdef int64_t block, size = KRONCY_BLOCK * PANEL_BYTES
+    cdef real *z = <real *> (<char *> self.z_room + kroncy_thread_id() * self.group * size)
+    self.group_z(source, first, n_blocks, rows, count, width, z)
+    for block in range(first, first + n_blocks):
+        forward_block(self, block, count, width, z + (block - first) * KRONCY_BLOCK * width, z_out,
+                      f_room + block * self.n_outputs * width, masks + block * KRONCY_BLOCK)
+        if record:
+            record_block(self, block, rows, count, masks + block * KRONCY_BLOCK, fired, flipped)
+
+
+cdef void forward_block(
+    Engine self, int64_t block, Py_ssize_t count, int width, const real *z, real *z_out, real *f,
+    uint32_t *masks
+) noexcept nogil:
+    """Fired masks and partial outputs of one block."""
     cdef int r, n_rows = self.coefficients.block_rows(block)
     cdef int64_t first = block * KRONCY_BLOCK
-    cdef real *z = <real *> (<char *> self.z_room + kroncy_thread_id() * KRONCY_BLOCK * PANEL_BYTES)
     cdef const real *signs = <const real *> self.sign_values + first * self.n_outputs
     cdef Py_ssize_t c
-    self.block_z(source, block, rows, count, width, z)
     if real is float:
         kroncy_block_activate_f32(n_rows, width, <int> count, self.n_outputs,
                                   <float> self.threshold, z, signs, f, masks)

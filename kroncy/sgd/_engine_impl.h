@@ -5,13 +5,14 @@
 
 /* Sixteen neurons at a time: the transposed reads stay in L1. */
 KRONCY_CLONES
-void NAMED(kroncy_block_start)(int rows, int width, int count, REAL scale, REAL start_scale,
-                               const REAL *const *start, REAL *z) {
+void NAMED(kroncy_block_start)(int rows, int width, int count, REAL scale, const REAL *signs,
+                               REAL start_scale, const REAL *const *start, REAL *z) {
     for (int r0 = 0; r0 < rows; r0 += 16) {
         int r1 = r0 + 16 < rows ? r0 + 16 : rows;
         for (int c = 0; c < count; c++)
             for (int r = r0; r < r1; r++)
-                z[r * width + c] = scale * z[r * width + c] + start_scale * start[c][r];
+                z[r * width + c] = (signs ? scale * signs[r] : scale) * z[r * width + c] +
+                                   start_scale * start[c][r];
     }
 }
 

@@ -12,10 +12,10 @@
 #define KRONCY_BLOCK_WORDS (KRONCY_BLOCK / 64)
 
 #define KRONCY_DECLARE(REAL, SUFFIX)                                                              \
-    /* z[r, c] = scale * z[r, c] + start_scale * start[c][r] */                                   \
+    /* z[r, c] = scale * signs[r] * z[r, c] + start_scale * start[c][r]; signs NULL: all 1 */      \
     void kroncy_block_start_##SUFFIX(int rows, int width, int count, REAL scale,                  \
-                                     REAL start_scale, const REAL *const *start /* IN */,         \
-                                     REAL *z /* IN, OUT */);                                      \
+                                     const REAL *signs /* IN */, REAL start_scale,                \
+                                     const REAL *const *start /* IN */, REAL *z /* IN, OUT */);   \
     /* f[k, c] = sum_r signs[r, k] max(z[r, c] - threshold, 0);  masks[r] bit c = z > threshold */ \
     void kroncy_block_activate_##SUFFIX(int rows, int width, int count, int n_outputs,            \
                                         REAL threshold, const REAL *z /* IN */,                   \

@@ -114,21 +114,26 @@ cdef class ExplicitEngine(Engine):
         self.weight_values = address(self.weights)
         self.skip_weight_values = address(self.skip_weights)
 
-    cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
-        void *z
+    cdef void group_z(
+        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
+        int width, void *z
     ) noexcept nogil:
-        cdef int n_rows = self.coefficients.block_rows(block)
-        cdef int64_t d = self.n_features, first = block * KRONCY_BLOCK * d
+        cdef int64_t block, d = self.n_features
+        cdef int n_rows
         cdef void *x = (<DenseSource> source).x
-        if self.is_double:
-            gemm[double](False, True, n_rows, width, <int> d, 1.0,
-                         <double *> self.weight_values + first, <int> d, <double *> x, <int> d,
-                         0.0, <double *> z, width)
-        else:
-            gemm[float](False, True, n_rows, width, <int> d, 1.0,
-                        <float *> self.weight_values + first, <int> d, <float *> x, <int> d,
-                        0.0, <float *> z, width)
+        cdef char *out = <char *> z
+        # Block by block, however they are grouped: BLAS rounds by the shape of its operands.
+        for block in range(first, first + n_blocks):
+            n_rows = self.coefficients.block_rows(block)
+            if self.is_double:
+                gemm[double](False, True, n_rows, width, <int> d, 1.0,
+                             <double *> self.weight_values + block * KRONCY_BLOCK * d, <int> d,
+                             <double *> x, <int> d, 0.0, <double *> out, width)
+            else:
+                gemm[float](False, True, n_rows, width, <int> d, 1.0,
+                            <float *> self.weight_values + block * KRONCY_BLOCK * d, <int> d,
+                            <float *> x, <int> d, 0.0, <float *> out, width)
+            out += KRONCY_BLOCK * width * (8 if self.is_double else 4)
 
     def arrays(self, bint copy):
         held = {"weights": self.weights, "skip_weights": self.skip_weights}

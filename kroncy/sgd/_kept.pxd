@@ -6,8 +6,6 @@ from ._coefficients cimport Coefficients
 cdef class KeptEntries:
     cdef readonly Coefficients pattern      # tiles without values
     cdef readonly object bits, shared       # (n_samples, n_words), (n_samples,)
-    cdef object signs
-    cdef const void *sign_values            # (n_neurons,) reals
     cdef void *shared_values
     cdef uint64_t *kept                     # bits
     cdef int64_t n_words
@@ -17,5 +15,3 @@ cdef class KeptEntries:
         self, Coefficients rest, int64_t block, const int64_t *rows, Py_ssize_t count,
         uint32_t adopt, const uint64_t *fired, const double *e) noexcept nogil
     cdef void settle(self, const int64_t *rows, Py_ssize_t count, const double *e) noexcept nogil
-    cdef void block_add(
-        self, int64_t block, int width, const void *panel, void *z) noexcept nogil

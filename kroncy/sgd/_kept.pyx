@@ -1,4 +1,4 @@
-"""The part of C that needs no values: C[r, i] = a_r s_i wherever r fired at every visit of i.
+"""The part of C' = diag(a) C that needs no values: s_i wherever r fired at every visit of i.
 
 See _kept_kernel.h.  It holds nearly all of C while fired sets stand still; an entry then costs the
 product two bytes of memory instead of six, and a step writes nothing.  C is the sum of
@@ -11,21 +11,16 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from .._base._buffers cimport address
 from ._coefficients cimport (
-    KRONCY_BLOCK, KRONCY_OFFSET_SHIFT, KRONCY_TILE, kroncy_block_add_shared_f32,
-    kroncy_block_add_shared_f64, kroncy_tile,
+    KRONCY_BLOCK, KRONCY_OFFSET_SHIFT, KRONCY_TILE, kroncy_tile,
 )
 
 
 cdef extern from "_kept_kernel.h" nogil:
     int kroncy_kept_enter(kroncy_tile *, int64_t, const uint64_t *)
     int kroncy_kept_update_f32(kroncy_tile *, kroncy_tile *, int, uint32_t, const int64_t *,
-                               const uint64_t **, uint64_t **, const double *, const float *,
-                               const float *)
+                               const uint64_t **, uint64_t **, const double *, const float *)
     int kroncy_kept_update_f64(kroncy_tile *, kroncy_tile *, int, uint32_t, const int64_t *,
-                               const uint64_t **, uint64_t **, const double *, const double *,
-                               const double *)
-    void kroncy_kept_sign_rows_f32(int, int, const float *, float *)
-    void kroncy_kept_sign_rows_f64(int, int, const double *, double *)
+                               const uint64_t **, uint64_t **, const double *, const double *)
 
 cdef enum:
     MAX_WIDTH = 32
@@ -37,18 +32,15 @@ cdef class KeptEntries:
 
     Parameters
     ----------
-    signs : ndarray of shape (n_neurons, 1)
-        Output signs in the dtype of the computation; kept.
-    n_samples : int
+    n_neurons, n_samples : int
+    is_double : bool
     """
 
-    def __init__(self, signs, int64_t n_samples):
-        self.signs = signs
-        self.pattern = Coefficients(len(signs), n_samples, signs.dtype == np.float64)
+    def __init__(self, int64_t n_neurons, int64_t n_samples, bint is_double):
+        self.pattern = Coefficients(n_neurons, n_samples, is_double)
         self.n_words = self.pattern.n_blocks * BLOCK_WORDS
         self.bits = np.zeros((n_samples, self.n_words), dtype=np.uint64)
-        self.shared = np.zeros(n_samples, dtype=signs.dtype)
-        self.sign_values = address(self.signs)
+        self.shared = np.zeros(n_samples, dtype=np.float64 if is_double else np.float32)
         self.shared_values = address(self.shared)
         self.kept = <uint64_t *> address(self.bits)
 
@@ -56,7 +48,7 @@ cdef class KeptEntries:
         """Replace the pattern, given as `bits`, and the shared values."""
         cdef int64_t i, block
         cdef int failed = 0
-        self.pattern = Coefficients(len(self.signs), len(shared), self.signs.dtype == np.float64)
+        self.pattern = Coefficients(self.pattern.n_neurons, len(shared), self.pattern.is_double)
         self.bits[...] = bits
         self.shared[...] = shared
         with nogil:
@@ -69,7 +61,7 @@ cdef class KeptEntries:
             raise MemoryError("no memory for the coefficients")
 
     def to_csr(self):
-        """These entries of C, a scipy.sparse.csr_array."""
+        """These entries of C', a scipy.sparse.csr_array."""
         cdef Coefficients c = self.pattern
         indptr = np.zeros(c.n_neurons + 1, dtype=np.int64)
         indices = np.empty(c.nnz, dtype=np.int64)
@@ -85,8 +77,8 @@ cdef class KeptEntries:
                     column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
                     at += 1
             start[row + 1] = at
-        values = np.repeat(self.signs[:, 0], np.diff(indptr)) * self.shared[indices]
-        return scipy.sparse.csr_array((values, indices, indptr), shape=(c.n_neurons, c.n_samples))
+        return scipy.sparse.csr_array(
+            (self.shared[indices], indices, indptr), shape=(c.n_neurons, c.n_samples))
 
     cdef uint32_t adopt(self, const int64_t *rows, Py_ssize_t count) noexcept nogil:
         """Before a step on at most MAX_WIDTH rows: which have no pattern, so that it is theirs to
@@ -122,12 +114,10 @@ cdef class KeptEntries:
         if self.pattern.is_double:
             return kroncy_kept_update_f64(
                 self.pattern.tiles + tiles, rest.tiles + tiles, <int> count, adopt, rows, now,
-                kept, e, <const double *> self.shared_values,
-                <const double *> self.sign_values + block * KRONCY_BLOCK)
+                kept, e, <const double *> self.shared_values)
         return kroncy_kept_update_f32(
             self.pattern.tiles + tiles, rest.tiles + tiles, <int> count, adopt, rows, now, kept,
-            e, <const float *> self.shared_values,
-            <const float *> self.sign_values + block * KRONCY_BLOCK)
+            e, <const float *> self.shared_values)
 
     cdef void settle(self, const int64_t *rows, Py_ssize_t count, const double *e) noexcept nogil:
         """After the blocks of a step: s_i += e_i."""
@@ -137,24 +127,3 @@ cdef class KeptEntries:
                 (<double *> self.shared_values)[rows[c]] += e[c]
             else:
                 (<float *> self.shared_values)[rows[c]] += <float> e[c]
-
-    cdef void block_add(
-        self, int64_t block, int width, const void *panel, void *z
-    ) noexcept nogil:
-        """z (block rows, width), zero before, = these entries of the block times the panel."""
-        cdef int n_rows = self.pattern.block_rows(block)
-        cdef kroncy_tile *tiles = self.pattern.tiles + block * self.pattern.n_tiles
-        if self.pattern.is_double:
-            kroncy_block_add_shared_f64(tiles, self.pattern.n_tiles, n_rows, width * 8,
-                                        <const double *> self.shared_values,
-                                        <const double *> panel, <double *> z)
-            kroncy_kept_sign_rows_f64(
-                n_rows, width, <const double *> self.sign_values + block * KRONCY_BLOCK,
-                <double *> z)
-        else:
-            kroncy_block_add_shared_f32(tiles, self.pattern.n_tiles, n_rows, width * 4,
-                                        <const float *> self.shared_values,
-                                        <const float *> panel, <float *> z)
-            kroncy_kept_sign_rows_f32(
-                n_rows, width, <const float *> self.sign_values + block * KRONCY_BLOCK,
-                <float *> z)

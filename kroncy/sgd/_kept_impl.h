@@ -2,8 +2,7 @@
 
 int NAMED(kroncy_kept_update)(kroncy_tile *pattern, kroncy_tile *tiles, int count, uint32_t adopt,
                               const int64_t *samples, const uint64_t *const *fired,
-                              uint64_t *const *kept, const double *e, const REAL *shared,
-                              const REAL *signs) {
+                              uint64_t *const *kept, const double *e, const REAL *shared) {
     /* C is far larger than the caches and its places are known in advance: ask for them all first. */
     for (int c = 0; c < count; c++) {
         const kroncy_tile *tile = tiles + samples[c] / KRONCY_TILE;
@@ -27,23 +26,17 @@ int NAMED(kroncy_kept_update)(kroncy_tile *pattern, kroncy_tile *tiles, int coun
             const uint64_t stopped = kept[c][w] & ~fired[c][w], other = fired[c][w] & ~kept[c][w];
             for (uint64_t bits = stopped; bits; bits &= bits - 1) {
                 const int r = 64 * w + __builtin_ctzll(bits);
-                if (NAMED(kroncy_tile_add)(tiles + t, r, column, signs[r] * shared[samples[c]]) != 0)
+                if (NAMED(kroncy_tile_add)(tiles + t, r, column, shared[samples[c]]) != 0)
                     return -1;
                 kroncy_tile_remove(pattern + t, r, column);
             }
             kept[c][w] &= fired[c][w];
             for (uint64_t bits = other; bits; bits &= bits - 1) {
                 const int r = 64 * w + __builtin_ctzll(bits);
-                if (NAMED(kroncy_tile_add)(tiles + t, r, column, (REAL)(signs[r] * e[c])) != 0)
+                if (NAMED(kroncy_tile_add)(tiles + t, r, column, (REAL)e[c]) != 0)
                     return -1;
             }
         }
     }
     return 0;
-}
-
-KRONCY_CLONES
-void NAMED(kroncy_kept_sign_rows)(int rows, int width, const REAL *signs, REAL *acc) {
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < width; c++) acc[r * width + c] *= signs[r];
 }

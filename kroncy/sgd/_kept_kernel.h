@@ -1,10 +1,11 @@
-/* The part of C in which all neurons share one value per sample: C[r, i] = signs[r] shared[i].
+/* The part of C in which all neurons share one value per sample.
  *
- * With one output a step adds signs[r] e_i to C[r, i] wherever neuron r fires on sample i.  As long as the
- * same neurons fire at every visit of i, a single number per sample holds all of that: the entries are a
- * pattern without values, and a step that changes no fired set writes nothing to it.  A neuron that
- * stops firing takes its value along into the tiles with values; one that starts firing later is
- * kept there from the beginning.  kept[i] holds the pattern of sample i as a bitset, like fired[i]. */
+ * With one output C = diag(signs) C', and a step adds e_i to C'[r, i] wherever neuron r fires on sample
+ * i.  As long as the same neurons fire at every visit of i, a single number, shared[i], holds all of
+ * that: the entries are a pattern without values, and a step that changes no fired set writes
+ * nothing to it.  A neuron that stops firing takes its value along into the tiles with values; one
+ * that starts firing later is kept there from the beginning.  kept[i] holds the pattern of sample
+ * i as a bitset, like fired[i]. */
 #ifndef KRONCY_KEPT_KERNEL_H
 #define KRONCY_KEPT_KERNEL_H
 
@@ -21,10 +22,7 @@
                                     int count, uint32_t adopt, const int64_t *samples /* IN */,   \
                                     const uint64_t *const *fired /* IN */,                        \
                                     uint64_t *const *kept /* IN, OUT */, const double *e /* IN */, \
-                                    const REAL *shared /* IN */, const REAL *signs /* IN */);     \
-    /* acc[r] *= signs[r] */                                                                      \
-    void kroncy_kept_sign_rows_##SUFFIX(int rows, int width, const REAL *signs /* IN */,          \
-                                        REAL *acc /* IN, OUT */);
+                                    const REAL *shared /* IN */);
 
 KRONCY_DECLARE(float, f32)
 KRONCY_DECLARE(double, f64)

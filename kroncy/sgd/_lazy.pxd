@@ -14,5 +14,5 @@ cdef class GramSource(Source):
 cdef class LazyEngine(Engine):
     cdef void *skip_room
 
-    cdef void block_product(
-        self, int64_t block, const void *panel, int width, void *z) noexcept nogil
+    cdef void group_product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
+                            void *z) noexcept nogil

@@ -11,20 +11,26 @@ from libc.string cimport memset
 from .._base._buffers cimport address, allocate
 from ..linalg._panels cimport GramPanels
 from ._coefficients cimport (
-    KRONCY_BLOCK, kroncy_block_add_product_f32, kroncy_block_add_product_f64, kroncy_tile,
+    KRONCY_BLOCK, KRONCY_TILE, kroncy_tile, kroncy_tile_product_f32, kroncy_tile_product_f64,
 )
 from ._engine cimport Source
 
 
 cdef extern from "_engine_kernel.h" nogil:
-    void kroncy_block_start_f32(int, int, int, float, float, const float **, float *)
-    void kroncy_block_start_f64(int, int, int, double, double, const double **, double *)
+    void kroncy_block_start_f32(int, int, int, float, const float *, float, const float **, float *)
+    void kroncy_block_start_f64(int, int, int, double, const double *, double, const double **,
+                                double *)
     void kroncy_skip_outputs_f32(int64_t, int64_t, int, int, const float *, const float *, float *)
     void kroncy_skip_outputs_f64(int64_t, int64_t, int, int, const double *, const double *,
                                  double *)
 
+ctypedef fused real:
+    float
+    double
+
 cdef enum:
     PANEL_BYTES = 128
+    MAX_WIDTH = 32
     CHUNK = 2048        # samples of a partial sum of the skip: fixed, so the sums are too
 
 
@@ -82,60 +88,70 @@ cdef class LazyEngine(Engine):
     def product(self, panel, out):
         """out = (C / scale) panel, as in an iteration: the part of it that grows with nnz(C).
 
-        panel (n_samples, width) and out (n_blocks * 256, width) are 64-byte aligned arrays of rows
-        of 64 or 128 bytes.
+        But for the signs: with one output row r is to be multiplied by a_r.  panel (n_samples,
+        width) and out (n_blocks * 256, width) are 64-byte aligned arrays of rows of 64 or 128 bytes.
         """
-        cdef int64_t block
-        cdef int width = panel.shape[1]
+        cdef int64_t group, first, n_blocks = self.coefficients.n_blocks
+        cdef int row_bytes = panel.strides[0]
         cdef void *values = address(panel)
         cdef char *z = <char *> address(out)
-        cdef int64_t block_bytes = KRONCY_BLOCK * panel.strides[0]
         with nogil:
-            for block in prange(self.coefficients.n_blocks, num_threads=self.n_threads,
-                                schedule="dynamic"):
-                self.block_product(block, values, width, z + block * block_bytes)
+            for group in prange((n_blocks + self.group - 1) // self.group,
+                                num_threads=self.n_threads, schedule="dynamic"):
+                first = group * self.group
+                self.group_product(first, <int> min(self.group, n_blocks - first), values,
+                                   row_bytes, z + first * KRONCY_BLOCK * row_bytes)
         return out
 
-    cdef void block_product(
-        self, int64_t block, const void *panel, int width, void *z
+    cdef void group_product(
+        self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *z
     ) noexcept nogil:
-        """z (block rows, width) = (C / scale) panel."""
-        cdef int n_rows = self.coefficients.block_rows(block)
-        cdef int64_t n_tiles = self.coefficients.n_tiles
-        cdef kroncy_tile *tiles = self.coefficients.tiles + block * n_tiles
-        memset(z, 0, n_rows * width * (8 if self.is_double else 4))
-        if self.n_outputs == 1:
-            self.kept.block_add(block, width, panel, z)
-        if self.is_double:
-            kroncy_block_add_product_f64(tiles, n_tiles, n_rows, width * 8, <const double *> panel,
-                                         <double *> z)
-        else:
-            kroncy_block_add_product_f32(tiles, n_tiles, n_rows, width * 4, <const float *> panel,
-                                         <float *> z)
+        """z (n_blocks * 256, width) = (C / scale) panel, but for the signs with one output.
 
-    cdef void block_z(
-        self, Source source, int64_t block, const int64_t *rows, Py_ssize_t count, int width,
-        void *z
+        Tile by tile of the panel, which stays in L2 while all the blocks pass over it.
+        """
+        cdef int64_t t, block, at, n_tiles = self.coefficients.n_tiles
+        cdef int n_rows
+        cdef const kroncy_tile *kept = NULL
+        cdef const kroncy_tile *tile
+        cdef const void *shared = NULL
+        cdef const char *rows
+        cdef char *acc
+        if self.n_outputs == 1:
+            shared = self.kept.shared_values
+        memset(z, 0, n_blocks * KRONCY_BLOCK * row_bytes)
+        for t in range(n_tiles):
+            rows = <const char *> panel + t * KRONCY_TILE * row_bytes
+            for block in range(first, first + n_blocks):
+                at = block * n_tiles + t
+                tile = self.coefficients.tiles + at
+                if self.n_outputs == 1:
+                    kept = self.kept.pattern.tiles + at
+                n_rows = self.coefficients.block_rows(block)
+                acc = <char *> z + (block - first) * KRONCY_BLOCK * row_bytes
+                if self.is_double:
+                    kroncy_tile_product_f64(
+                        kept, <const double *> shared + t * KRONCY_TILE, tile, n_rows,
+                        row_bytes, <const double *> rows, <double *> acc)
+                else:
+                    kroncy_tile_product_f32(
+                        kept, <const float *> shared + t * KRONCY_TILE, tile, n_rows,
+                        row_bytes, <const float *> rows, <float *> acc)
+
+    cdef void group_z(
+        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
+        int width, void *z
     ) noexcept nogil:
-        cdef const void *start = (<GramSource> source).start
-        cdef int n_rows = self.coefficients.block_rows(block)
-        cdef const float *start_f32[32]
-        cdef const double *start_f64[16]
-        cdef int64_t first
-        cdef Py_ssize_t c
-        self.block_product(block, (<GramSource> source).panel, width, z)
-        for c in range(count):
-            first = rows[c] * self.n_neurons + block * KRONCY_BLOCK
+        cdef int64_t block
+        self.group_product(first, n_blocks, (<GramSource> source).panel,
+                           width * (8 if self.is_double else 4), z)
+        for block in range(first, first + n_blocks):
             if self.is_double:
-                start_f64[c] = <const double *> start + first
+                add_start[double](self, block, <const double *> (<GramSource> source).start, rows,
+                                  count, width, <double *> z + (block - first) * KRONCY_BLOCK * width)
             else:
-                start_f32[c] = <const float *> start + first
-        if self.is_double:
-            kroncy_block_start_f64(n_rows, width, <int> count, self.scale, self.start_scale,
-                                   start_f64, <double *> z)
-        else:
-            kroncy_block_start_f32(n_rows, width, <int> count, <float> self.scale,
-                                   <float> self.start_scale, start_f32, <float *> z)
+                add_start[float](self, block, <const float *> (<GramSource> source).start, rows,
+                                 count, width, <float *> z + (block - first) * KRONCY_BLOCK * width)
 
     cdef void skip_outputs(
         self, Source source, Py_ssize_t count, int width, double *f
@@ -171,3 +187,24 @@ cdef class LazyEngine(Engine):
 
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return self.n_samples * count
+
+
+cdef void add_start(
+    LazyEngine self, int64_t block, const real *start, const int64_t *rows, Py_ssize_t count,
+    int width, real *z
+) noexcept nogil:
+    """z = scale (signs o z) + start_scale z(0) of one block."""
+    cdef int64_t first = block * KRONCY_BLOCK
+    cdef const real *signs = NULL
+    cdef const real *starts[MAX_WIDTH]
+    cdef Py_ssize_t c
+    if self.n_outputs == 1:
+        signs = <const real *> self.sign_values + first
+    for c in range(count):
+        starts[c] = start + rows[c] * self.n_neurons + first
+    if real is float:
+        kroncy_block_start_f32(self.coefficients.block_rows(block), width, <int> count,
+                               <float> self.scale, signs, <float> self.start_scale, starts, z)
+    else:
+        kroncy_block_start_f64(self.coefficients.block_rows(block), width, <int> count, self.scale,
+                               signs, self.start_scale, starts, z)
