@@ -61,7 +61,7 @@ class KroneckerNetwork(BaseEstimator):
 
     def __init__(
         self,
-        n_hidden=4096,
+        n_hidden=2048,
         *,
         threshold=None,
         layout="power",
@@ -74,10 +74,10 @@ class KroneckerNetwork(BaseEstimator):
         power_t=None,
         batch_size=32,
         max_iter=100,
-        tol=1e-4,
+        tol=2e-3,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=3,
+        n_iter_no_change=2,
         warm_start=False,
         start="auto",
         engine="auto",
@@ -219,7 +219,7 @@ class KroneckerNetwork(BaseEstimator):
         if self.learning_rate == "constant":
             return self.learning_rate_init_
         power = self._default_power_t if self.power_t is None else self.power_t
-        return self.learning_rate_init_ / (1 + self.n_iter_) ** power
+        return self.learning_rate_init_ / (1 + self.trainer_.n_iterations / 1000) ** power
 
     def _record(self):
         """Book the epoch that has just ended, and remember the state if it is the best."""
@@ -236,7 +236,10 @@ class KroneckerNetwork(BaseEstimator):
             line += f", validation score = {score:.6f}"
         if self.verbose == 1:
             print(line)
-        self._stale = 0 if score >= self._best_score + self.tol else self._stale + 1
+        # Relative: a validation loss of 0.05 that still falls by 1 % an epoch is no standstill.
+        first = self._best_score == -np.inf
+        enough = first or score >= self._best_score + self.tol * abs(self._best_score)
+        self._stale = 0 if enough else self._stale + 1
         if score > self._best_score:
             self._best_score = score
             if held is not None:

@@ -13,7 +13,7 @@ from ._network import KroneckerNetwork
 PARAMETERS = """\
 Parameters
     ----------
-    n_hidden : int, default=4096
+    n_hidden : int, default=2048
         Neurons m of the hidden layer; an even number (they start in pairs of opposite sign, so
         that an untrained network predicts 0).
     threshold : float >= 0, optional
@@ -36,7 +36,8 @@ Parameters
     learning_rate_init : float or "auto", default="auto"
         Step on the mean gradient of a batch; "auto" takes it from the Gram matrix of the data.
     learning_rate : {"constant", "invscaling"}, default="invscaling"
-        "invscaling" divides the step by ``(1 + epoch) ** power_t``.
+        "invscaling" divides the step of an epoch by ``(1 + t / 1000) ** power_t``, t the
+        iterations before it.
     power_t : float >= 0, optional
         Exponent of "invscaling".  Default: 0.5 for regression, 1.0 for classification, whose labels
         are noisier.
@@ -44,15 +45,15 @@ Parameters
         At most the number of samples is used.
     max_iter : int, default=100
         Largest number of epochs.
-    tol : float >= 0, default=1e-4
+    tol : float >= 0, default=2e-3
         Least improvement of the validation score (of the training loss without early stopping)
-        that counts.
+        that counts, relative to the best so far.
     early_stopping : bool, default=True
         Hold out `validation_fraction` of the samples (of each class), keep the state with the best
         score on them.  With fewer than ``1 / validation_fraction`` samples none are held out.
     validation_fraction : float, default=0.1
         Share of the samples held out; for pairs they share rows with the training samples.
-    n_iter_no_change : int, default=3
+    n_iter_no_change : int, default=2
         Training stops after so many epochs without improvement.
     warm_start : bool, default=False
         Let `fit` go on from the last state; the samples must be those of the last `fit`.

@@ -414,6 +414,11 @@ class KroneckerSGD:
         return self._engine.counters() | {"iterations": self._iterations}
 
     @property
+    def n_iterations(self):
+        """Iterations so far."""
+        return self._iterations
+
+    @property
     def n_epochs_done(self):
         """Complete epochs so far."""
         return len(self.history)
