@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse
 
 from .._base.threads import resolve_threads
+from .compression import Compression
 from .data import KroneckerData
 
 VALUES = (
@@ -68,6 +69,8 @@ def get_state(trainer):
     }
     if trainer._weights is not None:
         arrays["sample_weight"] = trainer._weights
+    if trainer.compress:
+        arrays |= trainer._compression.get_arrays()
     arrays |= engine.arrays(copy=True)
     meta = {name: getattr(trainer, name) for name in VALUES}
     meta |= {
@@ -93,7 +96,8 @@ def set_state(trainer, meta, arrays, n_threads):
         if name.startswith("data_")
     }
     trainer.data = KroneckerData.from_state(meta["data"], data_arrays)
-    trainer._rows = trainer.data.compact().astype(trainer.dtype)
+    rows = trainer.data.compact().astype(trainer.dtype)
+    trainer._set_rows(rows, Compression.from_arrays(rows, arrays))
     trainer._targets, trainer._signs = arrays["targets"], arrays["signs"]
     trainer._weights = arrays.get("sample_weight")
     trainer._seed = meta["seed"]

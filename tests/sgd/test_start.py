@@ -5,7 +5,8 @@ import pytest
 from reference import dense_rows
 
 from kroncy import KroneckerData, KroneckerSGD
-from kroncy.sgd.start import GaussianStart, GramStart, Streams, factor_kernel
+from kroncy.sgd.start import GaussianStart, GramStart, factor_kernel
+from kroncy.sgd.streams import Streams
 
 
 def example(kind, rng, n=30):
@@ -115,7 +116,8 @@ def test_a_start_that_does_not_fit_is_refused_with_the_estimate():
     data = KroneckerData([np.ones((2, 10**4)), np.ones((2, 10**4))])
     with pytest.raises(MemoryError, match="memory_limit"):
         KroneckerSGD(
-            data, np.zeros(2), n_hidden=64, start="gaussian", engine="lazy", memory_limit=10**6
+            data, np.zeros(2), n_hidden=64, start="gaussian", engine="lazy", memory_limit=10**6,
+            compress=False,
         )
 
 
