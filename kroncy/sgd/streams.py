@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 COMPLEMENT = 2**62  # first key of the second set of streams, beyond every neuron number
+SERIAL = 2**14  # normals that one thread draws before others would have started
 CONTENT = 2**63  # key of the streams that belong to rows
 
 
@@ -35,13 +36,23 @@ class Streams:
         """Standard normals, one row of `length` for each of `streams`."""
         out = np.empty((len(streams), length), dtype=self.dtype) if out is None else out
 
-        def draw(position):
-            words = [self.seed, self.first_key + int(streams[position])]
-            generator = np.random.Generator(np.random.Philox(key=np.array(words, dtype=np.uint64)))
-            generator.standard_normal(length, dtype=self.dtype, out=out[position])
+        def draw(positions):
+            # One generator turned to stream after stream: making one takes as long as 1000 normals.
+            bits = np.random.Philox(key=0)
+            generator, state = np.random.Generator(bits), bits.state
+            for position in positions:
+                words = [self.seed, self.first_key + int(streams[position])]
+                state["state"]["key"] = np.array(words, dtype=np.uint64)
+                bits.state = state
+                generator.standard_normal(length, dtype=self.dtype, out=out[position])
 
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            list(pool.map(draw, range(len(streams))))
+        n_threads = self.n_threads if out.size > SERIAL else 1
+        parts = [range(first, len(streams), n_threads) for first in range(n_threads)]
+        if n_threads == 1:
+            draw(parts[0])
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(draw, parts))
         return out
 
     def content_normals(self, digests):
