@@ -82,7 +82,7 @@ def compare_numpy(options):
         "rows expanded, matmul": dense if n * p * p * itemsize < LARGEST else None,
         "one einsum": einsum if m * n * p * p < 3e10 else None,
     }
-    methods = {name: run for name, run in methods.items() if name in options.methods}
+    methods = {name: run for name, run in methods.items() if run and name in options.methods}
     with blas_threads(options.threads):
         medians, worst = take_turns(
             list(methods.values()), options.repeats, 0, clock_of(options.threads)

@@ -69,6 +69,7 @@ class Panels:
     def __init__(
         self, shapes, n_samples, n_streams, dtype, *, room=None, levels=None, triangular=False
     ):
+        self.n_modes = len(shapes)
         self.length = prod(width for _, width in shapes)
         self.dtype = np.dtype(dtype)
         last = len(shapes) - 1
@@ -112,7 +113,9 @@ class Panels:
         normals = self.length * (2 if self.moved else 1)
         products = self.u * (self.rest + (self.n_other if self.by_table else 0))
         each = lanes * (normals + products + self.n_samples)
-        return self.dtype.itemsize * (each + 2 * self.step * self.rest + self.workspace(lanes))
+        elements = each + 2 * self.step * self.rest + self.workspace(lanes)
+        # Sorted indices, their order, and a pass over it.
+        return self.dtype.itemsize * elements + 8 * self.n_samples * (self.n_modes + 2)
 
     def _count(self, lanes):
         if not lanes:

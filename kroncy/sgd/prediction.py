@@ -30,8 +30,8 @@ def bind_rows(rows, start, data, engine):
 
 
 def largest_chunk(row_bytes, room):
-    """Rows to predict at a time: their z(0) takes a quarter of the room at most."""
-    room = PREDICT_BYTES if room is None else min(PREDICT_BYTES, room // 4)
+    """Rows to predict at a time: z(0) and what makes it take half of the room at most."""
+    room = PREDICT_BYTES if room is None else min(PREDICT_BYTES, room // 8)
     return max(1, room // row_bytes)
 
 

@@ -66,8 +66,11 @@ class GaussianStart:
             return self._multiply(data.compact().astype(self.streams.dtype), room)
         data = data.compact().astype(self.streams.dtype)
         z = self._multiply(self.compression.project(data), room)
-        beyond = self.beyond(data)
-        return z if beyond is None else np.add(z, beyond, out=z)
+        outside = np.flatnonzero(self.compression.outside(data))
+        if len(outside):
+            room = None if room is None else room - 2 * z.nbytes
+            z[outside] += self._complement(data.take(outside).compact(), room)
+        return z
 
     def beyond(self, data):
         """What W~ adds to z(0) of rows of the original length; None if they lie in the span."""
@@ -75,10 +78,11 @@ class GaussianStart:
         if not len(outside):
             return None
         z = np.zeros((data.n_samples, self.streams.n_neurons), dtype=self.streams.dtype)
-        z[outside] = self._complement(data.take(outside).compact())
+        room = None if self.room is None else self.room - 2 * z.nbytes
+        z[outside] = self._complement(data.take(outside).compact(), room)
         return z
 
-    def _complement(self, data):
+    def _complement(self, data, room):
         """<w~, x - Q Q^T x>, as the difference of two products."""
         within = self.compression.expand(self.compression.project(data))
         n = data.n_samples
@@ -87,9 +91,9 @@ class GaussianStart:
             np.concatenate([index, index + len(factor)])
             for factor, index in zip(data.factors, data.indices, strict=True)
         ]
-        coordinates = Coordinates(modes, indices)
-        z = preactivations(self.streams.complement(), coordinates, self.room, self.levels)
-        return z[:n] - z[n:]
+        streams = self.streams.complement()
+        z = preactivations(streams, Coordinates(modes, indices), room, self.levels)
+        return np.subtract(z[:n], z[n:], out=z[:n])
 
     def weights(self, neurons):
         """Rows of W(0) in the coordinates of the training rows, which the state has room for."""

@@ -1,5 +1,7 @@
 """Compression is exact: the same network, in coordinates of the span of the training rows."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from reference import DenseSGD, dense_rows
@@ -157,6 +159,20 @@ def test_samples_join_a_compressed_training(engine):
     np.testing.assert_allclose(model.predict(more), before, atol=1e-7)
     np.testing.assert_allclose(model.trainer_.initial_weights(np.arange(64)), w0, atol=1e-12)
     model.partial_fit(data.take([3, 9]), [0.5, 0.2])
+
+
+@pytest.mark.parametrize("engine", ["lazy", "explicit"])
+def test_prediction_in_pieces_keeps_to_the_memory_limit(engine):
+    rng = np.random.default_rng(10)
+    data = problem(rng)
+    other = KroneckerData([rng.standard_normal((400, 9)), rng.standard_normal((400, 7))])
+    whole = trainer(data, engine=engine).predict(other)
+    limited = trainer(data, engine=engine, memory_limit=10**6)
+    np.testing.assert_allclose(limited.predict(other), whole, atol=1e-12)
+    tracemalloc.start()
+    limited.predict(other)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
 
 
 def test_auto_compresses_where_that_is_cheaper():
