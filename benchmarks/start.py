@@ -21,7 +21,7 @@ from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base.threads import blas_threads
 from kroncy.linalg import multiplications
 from kroncy.sgd.compression import find_compression
-from kroncy.sgd.preactivations import Panels
+from kroncy.sgd.preactivations import LEVEL_THREADS, Panels
 from kroncy.sgd.start import GaussianStart, GramStart
 from kroncy.sgd.streams import Streams
 
@@ -200,7 +200,9 @@ def compare_engines(options):
 def fit_exponent(options):
     """omega of square products, and the exponent of d that the start's count shows, p = q = n."""
     sizes = [2**power for power in range(10, 16)]
-    square = [float(multiplications(n, n, n, dtype=options.dtype)) for n in sizes]
+    square = [
+        float(multiplications(n, n, n, dtype=options.dtype, n_threads=LEVEL_THREADS)) for n in sizes
+    ]
     counts = [
         Panels([(n, n), (n, n)], n, options.m, options.dtype).multiplications / (options.m * n)
         for n in sizes

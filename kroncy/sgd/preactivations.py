@@ -23,6 +23,7 @@ PANEL_BYTES = 2**30  # normals and products of a panel of neurons
 LANES = 256  # most neurons of a panel
 EXPANDED = 2**24  # entries of the trailing rows expanded at a time (three modes and more)
 CONTRACT_COST = 4  # multiply-adds of a GEMM that take as long as one of `contract`
+LEVEL_THREADS = 2  # whose crossover decides: the result must not depend on the threads there are
 GATHER_COST = 16  # the same for one entry read by `gather`
 
 
@@ -47,8 +48,8 @@ class Panels:
     room : int, optional
         Bytes that a panel should not exceed, if one neuron alone does not.
     levels : int, optional
-        Levels of the fast multiplication; default those that `matmul` would choose with all
-        cores, so that the result does not depend on the number of threads.
+        Levels of the fast multiplication; default those that `matmul` would choose with two
+        threads, however many there are.
     triangular : bool
         The product is by multiply_chunks, which leaves out zeros.
 
@@ -101,7 +102,7 @@ class Panels:
         if self.by_table:
             shapes.append((self.u * lanes, self.rest, self.n_other))
         return [
-            (*s, auto_levels(*s, self.dtype) if self._levels is None else self._levels)
+            (*s, auto_levels(*s, self.dtype, LEVEL_THREADS) if self._levels is None else self._levels)
             for s in shapes
         ]
 

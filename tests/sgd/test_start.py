@@ -116,7 +116,7 @@ def test_panels_take_no_more_memory_than_they_say(name):
 def test_the_count_of_multiplications_has_the_exponent_of_the_product():
     """m n d^((omega - 1) / 2) with p = q = n and omega from square products of the same sizes."""
     sizes = 2 ** np.arange(10, 16)
-    square = [multiplications(int(n), int(n), int(n)) for n in sizes]
+    square = [multiplications(int(n), int(n), int(n), n_threads=2) for n in sizes]
     omega = np.polyfit(np.log(sizes), np.log(np.array(square, dtype=float)), 1)[0]
     assert omega < 2.9
     counts = [
