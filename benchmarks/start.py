@@ -95,7 +95,6 @@ def compare_numpy(options):
 def time_methods(options):
     """A row for each d and method: seconds and scalar multiplications."""
     n, m, dtype = options.n, options.m, np.dtype(options.dtype)
-    rows = []
     for p in options.sizes:
         data = row_data(n, p, np.random.default_rng(0)).astype(dtype)
         d = p * p
@@ -141,12 +140,11 @@ def time_methods(options):
                 [run for run, _ in methods.values()], options.repeats, 0, clock_of(options.threads)
             )
         for (name, (_, number)), seconds in zip(methods.items(), medians, strict=True):
-            rows.append([d, name, f"{seconds:.4f}", f"{number:.4e}"])
             print(f"{d:10d} {name:32s} {seconds:9.3f} s {number:11.3e}  others {worst:.2f}",
                   flush=True)
-    if options.out:
-        with open(options.out, "a", newline="") as stream:
-            csv.writer(stream).writerows(rows)
+            if options.out:
+                with open(options.out, "a", newline="") as stream:
+                    csv.writer(stream).writerow([d, name, f"{seconds:.4f}", f"{number:.4e}"])
 
 
 def draw_plot(options):
@@ -165,7 +163,8 @@ def draw_plot(options):
         axes[1].loglog(sizes, [row[3] for row in points], "o-", ms=3, lw=1)
     axes[0].set(xlabel="features d", ylabel="seconds")
     axes[1].set(xlabel="features d", ylabel="multiplications")
-    axes[0].legend(fontsize=7)
+    axes[1].legend(axes[0].get_lines(), [line.get_label() for line in axes[0].get_lines()],
+                   fontsize=6)
     figure.savefig(options.picture, dpi=80)
 
 
