@@ -101,10 +101,9 @@ class Panels:
         shapes = [(self.u, self.width, lanes * self.rest)]
         if self.by_table:
             shapes.append((self.u * lanes, self.rest, self.n_other))
-        return [
-            (*s, auto_levels(*s, self.dtype, LEVEL_THREADS) if self._levels is None else self._levels)
-            for s in shapes
-        ]
+        if self._levels is not None:
+            return [(*shape, self._levels) for shape in shapes]
+        return [(*shape, auto_levels(*shape, self.dtype, LEVEL_THREADS)) for shape in shapes]
 
     def workspace(self, lanes):
         """Elements of the workspace that the products share."""
