@@ -51,6 +51,7 @@ class KroneckerNetwork(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "start": [StrOptions({"auto", "gaussian", "gram"})],
+        "compress": [StrOptions({"auto"}), "boolean"],
         "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
         "dtype": [StrOptions({"float32", "float64"})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -80,6 +81,7 @@ class KroneckerNetwork(BaseEstimator):
         n_iter_no_change=2,
         warm_start=False,
         start="auto",
+        compress="auto",
         engine="auto",
         dtype="float32",
         n_threads=None,
@@ -105,6 +107,7 @@ class KroneckerNetwork(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.start = start
+        self.compress = compress
         self.engine = engine
         self.dtype = dtype
         self.n_threads = n_threads
@@ -255,6 +258,7 @@ class KroneckerNetwork(BaseEstimator):
             "learning_rate": self.learning_rate_init,
             "batch_size": min(self.batch_size, len(target)),
             "start": self.start,
+            "compress": self.compress,
             "antithetic": True,
             "engine": self.engine,
             "dtype": self.dtype,
@@ -330,7 +334,9 @@ class KroneckerNetwork(BaseEstimator):
             np.concatenate([self._target, target]),
             np.concatenate([self._weight, weight]),
             start=old.start,
-            engine=old.engine,
+            # The same W(0), which is in coordinates of the old samples' span.
+            compress=old._compression or False,
+            engine="lazy" if old.compress and old.engine == "explicit" else old.engine,
             learning_rate=old.learning_rate,
         )
         carry_over(old, self.trainer_)
@@ -343,7 +349,9 @@ class KroneckerNetwork(BaseEstimator):
             self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             # Samples may join later: with weights W(0), their pre-activations are known then.
             start = "gaussian" if self.start == "auto" and data.factors else self.start
-            self._new_trainer(data, target, weight, start=start)
+            # Later samples will hardly lie in the span of the first ones.
+            compress = self.compress if self.compress != "auto" else False
+            self._new_trainer(data, target, weight, start=start, compress=compress)
             self._begin(early_stopping=False)
         if not hasattr(self, "_seen"):
             self._seen = Seen(self.trainer_.data, self._target, self._weight)

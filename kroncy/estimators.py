@@ -60,6 +60,10 @@ Parameters
     start : {"auto", "gaussian", "gram"}, default="auto"
         "gaussian" draws weights, "gram" draws pre-activations with the same distribution; "auto"
         takes the cheaper (`partial_fit`: "gaussian", which lets samples join later).
+    compress : {"auto", True, False}, default="auto"
+        Draw the weights of the gaussian start in an orthonormal basis of the rows' span: exact, and
+        cheaper where factors have fewer rows, or a lower rank, than columns.  `partial_fit`
+        takes "auto" for False.
     engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
         "lazy" never forms weights, "explicit" does (few features); the iterates are the same.
     dtype : {"float32", "float64"}, default="float32"

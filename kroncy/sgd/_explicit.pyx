@@ -36,6 +36,8 @@ cdef class DenseSource(Source):
     ----------
     factors : tuple of ndarray (u_l, p_l)
     indices : tuple of ndarray of int64 (n_rows,)
+    start : ndarray of shape (n_rows, n_neurons), optional
+        A part of z(0) that the weights do not hold.
     """
 
     cdef int n_factors
@@ -44,12 +46,14 @@ cdef class DenseSource(Source):
     cdef int64_t widths[16]
     cdef int64_t n_features
     cdef void *x            # (panel width, n_features), rows beyond the batch 0
+    cdef const void *start
 
-    def __init__(self, factors, indices):
+    def __init__(self, factors, indices, start=None):
         cdef int l
         if len(factors) > MAX_FACTORS:
             raise ValueError(f"at most {MAX_FACTORS} factors, got {len(factors)}")
-        self.keep = (factors, indices)
+        self.keep = (factors, indices, start)
+        self.start = NULL if start is None else address(start)
         self.n_factors = len(factors)
         self.n_rows = len(indices[0])
         self.is_double = factors[0].dtype == np.float64
@@ -121,6 +125,7 @@ cdef class ExplicitEngine(Engine):
         cdef int64_t block, d = self.n_features
         cdef int n_rows
         cdef void *x = (<DenseSource> source).x
+        cdef const void *start = (<DenseSource> source).start
         cdef char *out = <char *> z
         # Block by block, however they are grouped: BLAS rounds by the shape of its operands.
         for block in range(first, first + n_blocks):
@@ -133,6 +138,12 @@ cdef class ExplicitEngine(Engine):
                 gemm[float](False, True, n_rows, width, <int> d, 1.0,
                             <float *> self.weight_values + block * KRONCY_BLOCK * d, <int> d,
                             <float *> x, <int> d, 0.0, <float *> out, width)
+            if start != NULL and self.is_double:
+                add_start[double](self, <const double *> start, block, rows, count, width,
+                                  <double *> out)
+            elif start != NULL:
+                add_start[float](self, <const float *> start, block, rows, count, width,
+                                 <float *> out)
             out += KRONCY_BLOCK * width * (8 if self.is_double else 4)
 
     def arrays(self, bint copy):
@@ -204,6 +215,19 @@ cdef class ExplicitEngine(Engine):
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.n_neurons * self.n_features * count
+
+
+cdef void add_start(
+    ExplicitEngine self, const real *start, int64_t block, const int64_t *rows, Py_ssize_t count,
+    int width, real *z
+) noexcept nogil:
+    """z (rows of the block, width) += start_scale * start of the samples `rows`."""
+    cdef int64_t r, n_rows = self.coefficients.block_rows(block), first = block * KRONCY_BLOCK
+    cdef Py_ssize_t c
+    cdef real scale = <real> self.start_scale
+    for c in range(count):
+        for r in range(n_rows):
+            z[r * width + c] += scale * start[rows[c] * self.n_neurons + first + r]
 
 
 cdef void scale_rows(

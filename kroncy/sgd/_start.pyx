@@ -1,4 +1,4 @@
-"""Second half of the start: contract what one GEMM left over with the rows of the other factors."""
+"""Kernels of the start: products in chunks, and what one product leaves over for the others."""
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
@@ -40,17 +40,25 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
 
 def contract(const real[:, :, ::1] t, const real[:, ::1] y, const int64_t[::1] t_index,
              const int64_t[::1] y_index, real[:, ::1] z, int n_threads):
-    """z[i, r] = sum_j t[t_index[i], j, r] y[y_index[i], j].
-
-    t (unique rows, rest, lanes): the lanes are neurons, contiguous, so one multiplication serves
-    a whole vector of them.
-    """
-    cdef int64_t i, rest = t.shape[1], lanes = t.shape[2]
+    """z[i, r] = sum_j t[t_index[i], r, j] y[y_index[i], j], t (rows, lanes, rest)."""
+    cdef int64_t i, lanes = t.shape[1], rest = t.shape[2]
     if not (z.shape[0] == t_index.shape[0] == y_index.shape[0] and y.shape[1] == rest
             and z.shape[1] == lanes):
         raise ValueError("shapes do not match")
     for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
         if real is float:
-            kroncy_contract_f32(rest, lanes, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
+            kroncy_contract_f32(lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
         else:
-            kroncy_contract_f64(rest, lanes, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
+            kroncy_contract_f64(lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
+
+
+def gather(const real[:, :, ::1] table, const int64_t[::1] t_index, const int64_t[::1] y_index,
+           real[:, ::1] z, int n_threads):
+    """z[i, r] = table[t_index[i], r, y_index[i]], table (rows, lanes, columns)."""
+    cdef int64_t i, r
+    if not (z.shape[0] == t_index.shape[0] == y_index.shape[0]
+            and z.shape[1] == table.shape[1]):
+        raise ValueError("shapes do not match")
+    for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+        for r in range(z.shape[1]):
+            z[i, r] = table[t_index[i], r, y_index[i]]

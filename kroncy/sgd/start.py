@@ -1,21 +1,15 @@
 """Where z(0) comes from: pre-activations at the start, with or without weights.
 
 Both starts are one computation.  Neuron r has a stream of standard normals N_r, the rows have
-coordinates V_l in each mode, and
+coordinates V_l in each mode, and z_ri(0) = < N_r , V_1[i_1] (x) V_2[i_2] (x) ... >
 
-    z_ri(0) = < N_r , V_1[i_1] (x) V_2[i_2] (x) ... >
-
-gaussian   V_l are the factors themselves, and N_r is the row w_r(0) of the initial weights.
+gaussian   V_l are the factors themselves, and N_r is the row w_r(0) of the initial weights; or,
+           compressed, the factors in coordinates of the spaces that their rows span.
 gram       V_l are Cholesky factors: of each factor's kernel (pairs), or one of the whole Gram
            matrix.  The covariance over the samples is the same; the number of features is gone.
-
-Panels of neurons go through one GEMM (the first mode) and one contraction (the others); no panel
-outlives its turn.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
 from hashlib import blake2b
 from math import inf, prod
 
@@ -24,157 +18,110 @@ import scipy.linalg
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
-from ._start import contract, multiply_chunks
 from .gram import gram_matrix
+from .preactivations import Coordinates, Panels, panel_cost, preactivations
 
-PANEL_BYTES = 2**28  # noise and half-contracted products of a panel of neurons
-LANES = 64  # neurons of a panel, where that fits
-SAMPLES = 1024  # samples whose trailing rows are expanded at a time (three factors and more)
 NORMAL_COST = 20  # multiply-adds that drawing one normal takes as long as
+FACTORISING = 3 * 8  # bytes for each entry of a kernel while it is factorised
 RESIDUAL_FLOOR = 1e-7  # conditional variance below which a row counts as known
 
 
-class Streams:
-    """One counter-based stream of normals for each neuron (NumPy's Philox).
-
-    Any neuron's numbers can be drawn again at any time, alone, in any order.  With `antithetic`,
-    neurons 2j and 2j + 1 share a stream.
-    """
-
-    def __init__(self, seed, n_neurons, antithetic, dtype, n_threads):
-        self.seed = seed
-        self.n_neurons = n_neurons
-        self.repeat = 2 if antithetic else 1
-        self.n_streams = n_neurons // self.repeat
-        self.dtype = np.dtype(dtype)
-        self.n_threads = n_threads
-
-    def normals(self, streams, length):
-        """Standard normals, one row of `length` for each of `streams`."""
-        out = np.empty((len(streams), length), dtype=self.dtype)
-
-        def draw(position):
-            key = np.array([self.seed, streams[position]], dtype=np.uint64)
-            generator = np.random.Generator(np.random.Philox(key=key))
-            generator.standard_normal(length, dtype=self.dtype, out=out[position])
-
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            list(pool.map(draw, range(len(streams))))
-        return out
-
-    def content_normals(self, digests):
-        """For each 64-bit digest of a row's content, one normal a stream."""
-        # The second key word lies beyond every neuron number, so these streams are new.
-        out = np.empty((len(digests), self.n_streams), dtype=self.dtype)
-        for row, digest in enumerate(digests):
-            key = np.array([self.seed ^ int(digest), 2**63], dtype=np.uint64)
-            generator = np.random.Generator(np.random.Philox(key=key))
-            generator.standard_normal(self.n_streams, dtype=self.dtype, out=out[row])
-        return np.repeat(out, self.repeat, axis=1)
-
-
-@dataclass
-class Coordinates:
-    """Rows of each mode and which of them each sample takes."""
-
-    modes: list  # arrays (u_l, r_l)
-    indices: list  # arrays (n_samples,)
-    triangular: bool = False  # modes[0] is lower triangular (alone only)
-
-    @property
-    def length(self):
-        """Normals that a neuron needs."""
-        return prod(mode.shape[1] for mode in self.modes)
-
-
-def preactivations(streams, coordinates, memory_limit=None):
-    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, n_neurons), in the streams' dtype.
-
-    Costs, a neuron, min over l of (u_l r + n r / r_l) multiply-adds, r = r_1 r_2 ...
-    """
-    n_samples = len(coordinates.indices[0])
-    itemsize = streams.dtype.itemsize
-    order = _contraction_order(coordinates)
-    modes = [np.ascontiguousarray(coordinates.modes[l], dtype=streams.dtype) for l in order]
-    indices = [np.ascontiguousarray(coordinates.indices[l], dtype=np.int64) for l in order]
-    first, rest = modes[0], prod(mode.shape[1] for mode in modes[1:])
-    per_neuron = itemsize * (2 * coordinates.length + first.shape[0] * rest + n_samples)
-    lanes = min(LANES, streams.n_streams, max(1, PANEL_BYTES // per_neuron))
-    require_memory(
-        n_samples * streams.n_neurons * itemsize + lanes * per_neuron,
-        f"the pre-activations of {n_samples} samples and {streams.n_neurons} neurons",
-        limit=memory_limit,
-        remedy="Use fewer samples or neurons, float32, or start='gram'",
-    )
-    z = np.empty((n_samples, streams.n_neurons), dtype=streams.dtype)
-    with blas_threads(1):
-        for begin in range(0, streams.n_streams, lanes):
-            block = np.arange(begin, min(begin + lanes, streams.n_streams))
-            noise = streams.normals(block, coordinates.length)
-            noise = noise.reshape(len(block), *(mode.shape[1] for mode in coordinates.modes))
-            noise = noise.transpose(*(1 + l for l in order), 0)
-            noise = np.ascontiguousarray(noise).reshape(first.shape[1], -1)
-            half = np.empty((first.shape[0], noise.shape[1]), dtype=streams.dtype)
-            multiply_chunks(
-                first, noise, half, streams.n_threads, triangular=coordinates.triangular
-            )
-            panel = _contract_rest(half.reshape(len(first), rest, -1), modes, indices, streams)
-            columns = slice(begin * streams.repeat, (begin + len(block)) * streams.repeat)
-            z[:, columns] = np.repeat(panel, streams.repeat, axis=1)
-    return z
-
-
-def _contraction_order(coordinates):
-    """Modes with the one whose GEMM makes the whole cheapest in front."""
-    n_samples, length = len(coordinates.indices[0]), coordinates.length
-
-    def cost(l):
-        rows, width = coordinates.modes[l].shape
-        return rows * length + n_samples * length // width
-
-    order = list(range(len(coordinates.modes)))
-    best = min(order, key=cost)
-    return [best] + [l for l in order if l != best]
-
-
-def _contract_rest(half, modes, indices, streams):
-    """Z of a panel of neurons, (n_samples, lanes), from half (u_1, r / r_1, lanes)."""
-    if len(modes) == 1:
-        return half[indices[0], 0]
-    z = np.empty((len(indices[0]), half.shape[2]), dtype=half.dtype)
-    if len(modes) == 2:
-        contract(half, modes[1], indices[0], indices[1], z, streams.n_threads)
-        return z
-    for begin in range(0, len(z), SAMPLES):
-        part = slice(begin, begin + SAMPLES)
-        rows = [mode[index[part]] for mode, index in zip(modes[1:], indices[1:], strict=True)]
-        rest = reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), rows)
-        rest, own = np.ascontiguousarray(rest), np.arange(len(rest))
-        contract(half, rest, indices[0][part], own, z[part], streams.n_threads)
-    return z
-
-
 class GaussianStart:
-    """W(0) with independent standard normal entries, generated in panels and thrown away."""
+    """W(0) with independent standard normal entries, generated in panels and thrown away.
+
+    With a `compression` Q of the training factors (orthonormal columns, rows of X in their span),
+    W(0) = W' Q^T + W~ (I - Q Q^T) for two independent sets of streams, W' of the length of the
+    coordinates and W~ of the length of a row.  That is N(0, I) as ever, and training needs W'
+    alone: X W(0)^T = (X Q) W'^T.
+
+    Parameters
+    ----------
+    data : KroneckerData
+        The training rows, in coordinates if they lie in the span.
+    streams : Streams
+    room : int, optional
+        Bytes beyond the state of the training, z(0) included.
+    compression : Compression, optional
+    levels : int, optional
+        Levels of the fast multiplication; default by its crossover.
+    """
 
     name = "gaussian"
 
-    def __init__(self, data, streams, memory_limit=None):
+    def __init__(self, data, streams, room=None, compression=None, levels=None):
+        self.data = data
         self.streams = streams
-        self.memory_limit = memory_limit
-        self.n_features = data.n_features
+        self.room = room
+        self.compression = compression
+        self.in_coordinates = (
+            compression is not None and data.n_features < compression.n_features
+        )
+        self.levels = levels
 
     def preactivations(self, data):
-        """z(0) of any rows, shape (n_samples, n_neurons)."""
-        data = data.compact()
-        coordinates = Coordinates(list(data.factors), list(data.indices))
-        return preactivations(self.streams, coordinates, self.memory_limit)
+        """z(0) of the training rows, or of any others, shape (n_samples, n_neurons)."""
+        training = data is self.data
+        room = _with_result(self.room, data, self.streams) if training else self.room
+        if self.compression is None or (training and self.in_coordinates):
+            return self._multiply(data.compact().astype(self.streams.dtype), room)
+        data = data.compact().astype(self.streams.dtype)
+        z = self._multiply(self.compression.project(data), room)
+        outside = np.flatnonzero(self.compression.outside(data))
+        if len(outside):
+            room = None if room is None else room - 2 * z.nbytes
+            z[outside] += self._complement(data.take(outside).compact(), room)
+        return z
+
+    def beyond(self, data):
+        """What W~ adds to z(0) of rows of the original length; None if they lie in the span."""
+        outside = np.flatnonzero(self.compression.outside(data))
+        if not len(outside):
+            return None
+        z = np.zeros((data.n_samples, self.streams.n_neurons), dtype=self.streams.dtype)
+        room = None if self.room is None else self.room - 2 * z.nbytes
+        z[outside] = self._complement(data.take(outside).compact(), room)
+        return z
+
+    def _complement(self, data, room):
+        """<w~, x - Q Q^T x>, as the difference of two products."""
+        within = self.compression.expand(self.compression.project(data))
+        n = data.n_samples
+        modes = [np.vstack(pair) for pair in zip(data.factors, within.factors, strict=True)]
+        indices = [
+            np.concatenate([index, index + len(factor)])
+            for factor, index in zip(data.factors, data.indices, strict=True)
+        ]
+        streams = self.streams.complement()
+        z = preactivations(streams, Coordinates(modes, indices), room, self.levels)
+        return np.subtract(z[:n], z[n:], out=z[:n])
+
+    def weights(self, neurons):
+        """Rows of W(0) in the coordinates of the training rows, which the state has room for."""
+        if self.compression is not None and not self.in_coordinates:
+            return self.initial_weights(neurons)
+        return self.streams.normals(self._streams_of(neurons), self.data.n_features)
 
     def initial_weights(self, neurons):
         """Rows of W(0), shape (len(neurons), n_features)."""
-        size = len(neurons) * self.n_features * self.streams.dtype.itemsize
-        require_memory(size, f"{len(neurons)} rows of W(0)", limit=self.memory_limit)
-        return self.streams.normals(np.asarray(neurons) // self.streams.repeat, self.n_features)
+        compression, dtype = self.compression, self.streams.dtype
+        length = self.data.n_features if compression is None else compression.n_features
+        size = len(neurons) * length * dtype.itemsize
+        if compression is not None:
+            size *= 3
+        require_memory(size, f"{len(neurons)} rows of W(0)", limit=self.room)
+        rows = self._streams_of(neurons)
+        if compression is None:
+            return self.streams.normals(rows, length)
+        within = self.streams.normals(rows, prod(compression.ranks))
+        other = self.streams.complement().normals(rows, length)
+        return other + compression.lift(within - compression.coordinates(other))
+
+    def _streams_of(self, neurons):
+        return np.asarray(neurons, dtype=np.int64) // self.streams.repeat
+
+    def _multiply(self, data, limit):
+        coordinates = Coordinates(list(data.factors), list(data.indices))
+        return preactivations(self.streams, coordinates, limit, self.levels)
 
 
 class GramStart:
@@ -182,9 +129,9 @@ class GramStart:
 
     name = "gram"
 
-    def __init__(self, data, streams, memory_limit=None):
+    def __init__(self, data, streams, room=None):
         self.streams = streams
-        self.memory_limit = memory_limit
+        self.room = room
         self.data = data
         self.by_mode = _mode_cost(data, streams.n_streams) < _whole_cost(data, streams.n_streams)
         if self.by_mode:
@@ -225,7 +172,8 @@ class GramStart:
             indices = [self.roots[0].position[self.unique_of]]
         roots = [root.lower for root in self.roots]
         coordinates = Coordinates(roots, indices, triangular=not self.by_mode)
-        return preactivations(self.streams, coordinates, self.memory_limit)
+        limit = _with_result(self.room, self.data, self.streams)
+        return preactivations(self.streams, coordinates, limit)
 
     def _of_others(self, data):
         wide, mine = data.compact().astype(np.float64), self.data.astype(np.float64)
@@ -237,7 +185,7 @@ class GramStart:
         else:
             modes = [self.roots[0].coordinates(mine.gram(self.kept, other=wide))]
             indices = [np.arange(wide.n_samples)]
-        z = preactivations(self.streams, Coordinates(modes, indices), self.memory_limit)
+        z = preactivations(self.streams, Coordinates(modes, indices), self.room)
         explained = prod(
             np.einsum("ij,ij->i", mode, mode)[index]
             for mode, index in zip(modes, indices, strict=True)
@@ -251,9 +199,9 @@ class GramStart:
 
     def _check_memory(self, entries):
         require_memory(
-            3 * 8 * entries,
+            FACTORISING * entries,
             "factorising the Gram matrix for start='gram'",
-            limit=self.memory_limit,
+            limit=self.room,
             remedy="Use fewer samples, or start='gaussian'",
         )
 
@@ -290,18 +238,37 @@ def factor_kernel(kernel):
     return Root(np.tril(packed)[:, :rank], position)
 
 
-def choose_start(data, n_streams):
-    """"gaussian" or "gram", whichever takes fewer operations by estimate."""
-    gram = min(_mode_cost(data, n_streams), _whole_cost(data, n_streams))
-    return "gaussian" if _gaussian_cost(data, n_streams) <= gram else "gram"
+def _with_result(room, data, streams):
+    """Bytes for z(0) of the training rows and its panels: `room` has no z(0) in it any more."""
+    size = data.n_samples * streams.n_neurons * streams.dtype.itemsize
+    return None if room is None else room + size
 
 
-def _gaussian_cost(data, n_streams):
+def start_nbytes(data, start, n_streams, dtype):
+    """Least bytes that a start takes beside its result."""
+    n, one = data.n_samples, {"room": 0, "levels": 0}
+    if start == "gaussian":
+        shapes = [factor.shape for factor in data.factors]
+        return Panels(shapes, n, n_streams, dtype, **one).nbytes
+    sizes = [_mode_size(data, l) for l in range(data.n_factors)]
+    if not _mode_cost(data, n_streams) < _whole_cost(data, n_streams):
+        sizes = [n]
+    panel = Panels([(u, u) for u in sizes], n, n_streams, dtype, **one).nbytes
+    return FACTORISING * sum(u * u for u in sizes) + panel
+
+
+def gaussian_cost(data, n_streams, widths=None):
+    """Multiply-adds of the gaussian start, with factors of other widths where given."""
     if data.factors is None:
         return inf
-    length, n = data.n_features, data.n_samples
-    contraction = min(f.shape[0] * length + n * length // f.shape[1] for f in data.factors)
-    return n_streams * (NORMAL_COST * length + contraction)
+    widths = widths or [factor.shape[1] for factor in data.factors]
+    shapes = [(len(f), width) for f, width in zip(data.factors, widths, strict=True)]
+    return n_streams * (NORMAL_COST * prod(widths) + panel_cost(shapes, data.n_samples))
+
+
+def gram_cost(data, n_streams):
+    """Multiply-adds of the gram start."""
+    return min(_mode_cost(data, n_streams), _whole_cost(data, n_streams))
 
 
 def _whole_cost(data, n_streams):
@@ -311,9 +278,8 @@ def _whole_cost(data, n_streams):
 
 def _mode_cost(data, n_streams):
     sizes = [_mode_size(data, l) for l in range(data.n_factors)]
-    length = prod(sizes)
-    contraction = min(u * length + data.n_samples * length // u for u in sizes)
-    return sum(u**3 / 3 for u in sizes) + n_streams * (NORMAL_COST * length + contraction)
+    panel = panel_cost([(u, u) for u in sizes], data.n_samples)
+    return sum(u**3 / 3 for u in sizes) + n_streams * (NORMAL_COST * prod(sizes) + panel)
 
 
 def _mode_size(data, mode):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._base.threads import resolve_threads
+from .compression import Compression
 from .data import KroneckerData
 
 VALUES = (
@@ -61,6 +62,8 @@ def get_state(trainer):
     }
     if trainer._weights is not None:
         arrays["sample_weight"] = trainer._weights
+    if trainer.compress:
+        arrays |= trainer._compression.get_arrays()
     arrays |= engine.coefficient_arrays() | engine.arrays(copy=True)
     meta = {name: getattr(trainer, name) for name in VALUES}
     meta |= {
@@ -86,7 +89,8 @@ def set_state(trainer, meta, arrays, n_threads):
         if name.startswith("data_")
     }
     trainer.data = KroneckerData.from_state(meta["data"], data_arrays)
-    trainer._rows = trainer.data.compact().astype(trainer.dtype)
+    rows = trainer.data.compact().astype(trainer.dtype)
+    trainer._set_rows(rows, Compression.from_arrays(rows, arrays))
     trainer._targets, trainer._signs = arrays["targets"], arrays["signs"]
     trainer._weights = arrays.get("sample_weight")
     trainer._seed = meta["seed"]

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import scipy.sparse
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
@@ -11,29 +10,14 @@ from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_choice, check_indices, check_integer, check_real
 from . import assembly, state
-from ._explicit import DenseSource, ExplicitEngine
-from ._lazy import GramSource, LazyEngine
 from ._loop import LOSSES, run_batches
-from ._tree_engine import TreeEngine
+from .compression import check_compress
 from .data import KroneckerData
 from .epochs import DivergenceError, run_epoch
-from .gram import cross_panels, training_panels
+from .prediction import BoundRows, bind_rows, fired_sets, largest_chunk
 from .rate import stable_learning_rate
-from .start import GaussianStart, GramStart, Streams
+from .streams import Streams
 from .targets import check_sample_weight, check_targets
-
-PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
-
-
-class BoundRows:
-    """Rows outside the training set, ready for repeated prediction; made by `KroneckerSGD.bind`."""
-
-    def __init__(self, outputs):
-        self._outputs = outputs
-
-    def outputs(self):
-        """Current outputs, shape (n,) or (n, n_outputs)."""
-        return self._outputs()
 
 
 class KroneckerSGD:
@@ -61,6 +45,10 @@ class KroneckerSGD:
     start : {"auto", "gaussian", "gram"}, default="auto"
         Weights drawn and multiplied, or pre-activations drawn from N(0, G).  "auto" takes the
         cheaper by estimate; the attribute `start` says which.
+    compress : {"auto", True, False}, default="auto"
+        Whether the gaussian start draws weights in an orthonormal basis of the rows' span, an
+        exact saving where factors have fewer rows, or a lower rank, than columns.  "auto": where
+        that is cheaper; the attribute `compress` says whether.
     antithetic : bool, default=False
         Neurons 2j and 2j + 1 start equal with opposite signs, so that f = 0 at the start.
     engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
@@ -147,6 +135,7 @@ class KroneckerSGD:
         learning_rate="auto",
         batch_size=32,
         start="auto",
+        compress="auto",
         antithetic=False,
         engine="auto",
         dtype="float32",
@@ -182,15 +171,14 @@ class KroneckerSGD:
             learning_rate = check_real(learning_rate, "learning_rate", minimum=0.0, strict=True)
         check_choice(start, "start", ("auto", "gaussian", "gram"))
         check_choice(engine, "engine", ("auto", *assembly.ENGINES))
+        compress = check_compress(compress)
 
         self.data = data
-        self._rows = data.compact().astype(self.dtype)
-        self.start, self.engine = assembly.resolve(
-            self._rows, start, engine, self.n_hidden, self.threshold, self.antithetic
+        rows = data.compact().astype(self.dtype)
+        self.start, self.engine, compression = assembly.resolve(
+            rows, start, engine, compress, self.n_hidden, self.threshold, self.antithetic
         )
-        assembly.check_memory(
-            self._rows, self.engine, self.n_hidden, self.threshold, memory_limit
-        )
+        self._set_rows(rows, compression)
 
         words = check_random_state(random_state).randint(0, 2**32, size=4, dtype=np.uint64)
         self._seed = int(words[0] << np.uint64(32) | words[1])
@@ -212,24 +200,25 @@ class KroneckerSGD:
 
     # -- construction ---------------------------------------------------------------------------
 
-    def _build_start(self):
-        streams = Streams(
-            self._seed, self.n_hidden, self.antithetic, self.dtype, self.n_threads
+    def _set_rows(self, rows, compression):
+        """Rows as trained on, in coordinates where they are compressed, and room for the start."""
+        self._compression = compression
+        self._rows = rows if compression is None else compression.project_within(rows)
+        self._room = assembly.check_memory(
+            self._rows, self.engine, self.start, self.n_hidden, self.threshold, self.antithetic,
+            self.memory_limit,
         )
-        kind = GaussianStart if self.start == "gaussian" else GramStart
-        self._start = kind(self._rows, streams, self.memory_limit)
+
+    def _build_start(self):
+        streams = Streams(self._seed, self.n_hidden, self.antithetic, self.dtype, self.n_threads)
+        self._start = assembly.make_start(
+            self.start, self._rows, streams, self._room, self._compression
+        )
 
     def _build_engine(self):
         """An engine at C = 0, without z(0) yet."""
         args = (self._signs, self.threshold, self.skip, self.n_threads)
-        if self.engine == "explicit":
-            weights = self._start.initial_weights(np.arange(self.n_hidden))
-            source = DenseSource(self._rows.factors, self._rows.indices)
-            self._engine = ExplicitEngine(source, *args, weights)
-        else:
-            panels = training_panels(self._rows, self.n_threads)
-            kind = TreeEngine if self.engine == "tree" else LazyEngine
-            self._engine = kind(GramSource(panels, None), *args)
+        self._engine = assembly.make_engine(self.engine, self._rows, self._start, *args)
 
     def _ensure_start(self):
         """Make z(0) of the training samples, unless it is there: a loaded model may not need it."""
@@ -241,13 +230,8 @@ class KroneckerSGD:
 
     def _auto_learning_rate(self):
         return stable_learning_rate(
-            self._rows,
-            self._fired_now,
-            self.skip,
-            self.batch_size,
-            self._weights,
-            float(norm.sf(self.threshold)),
-            np.random.Generator(np.random.PCG64(self._seed)),
+            self._rows, self._fired_now, self.skip, self.batch_size, self._weights,
+            float(norm.sf(self.threshold)), np.random.Generator(np.random.PCG64(self._seed)),
         )
 
     # -- training -------------------------------------------------------------------------------
@@ -346,18 +330,12 @@ class KroneckerSGD:
     def fired(self, indices):
         """Which neurons fire on training samples: CSR of booleans (len(indices), n_hidden)."""
         rows = self.data.check_samples(indices, "indices")
-        parts = [
-            scipy.sparse.csr_array(self.preactivations(rows[i : i + 256]) > self.threshold)
-            for i in range(0, len(rows), 256)
-        ]
-        if not parts:
-            return scipy.sparse.csr_array((0, self.n_hidden), dtype=bool)
-        return scipy.sparse.vstack(parts, format="csr")
+        return fired_sets(self.preactivations, rows, self.n_hidden, self.threshold)
 
     def predict(self, data):
         """Outputs f of other rows, (n,) or (n, n_outputs); logits for "logistic" and "softmax"."""
         self.data.check_compatible(data, "data")
-        chunk = max(1, PREDICT_BYTES // (self.n_hidden * self.dtype.itemsize))
+        chunk = largest_chunk(self.n_hidden * self.dtype.itemsize, self._room)
         parts = [
             self.bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
             for i in range(0, len(data), chunk)
@@ -372,17 +350,23 @@ class KroneckerSGD:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        if self.engine == "explicit":
-            source = DenseSource(data.factors, data.indices)
-        else:
-            panels = cross_panels(self._rows, data)
-            source = GramSource(panels, self._start.preactivations(data))
+        source = bind_rows(self._rows, self._start, data, self.engine)
         return BoundRows(lambda: self._squeeze(self._evaluate(source, np.arange(len(data)))))
 
     def initial_weights(self, neurons):
-        """Rows of W(0), shape (len(neurons), n_features); with the gaussian start only."""
+        """Rows of W(0), shape (len(neurons), n_features); with the gaussian start only.
+
+        Independent standard normals, the same for any choice of neurons.  With `compress` the part
+        in the span of the training rows is what training started from, and the rest is from
+        streams of its own that only rows beyond the span read.
+        """
         neurons = check_indices(neurons, "neurons", self.n_hidden, what="neurons")
         return self._start.initial_weights(neurons)
+
+    @property
+    def compress(self):
+        """Whether the start is compressed."""
+        return self._compression is not None
 
     @property
     def coefficients(self):

@@ -1,11 +1,17 @@
 """The two starts: exact against W(0), and distributed as they should be."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from reference import dense_rows
 
 from kroncy import KroneckerData, KroneckerSGD
-from kroncy.sgd.start import GaussianStart, GramStart, Streams, factor_kernel
+from kroncy.linalg import multiplications
+from kroncy.sgd.assembly import check_memory
+from kroncy.sgd.preactivations import Coordinates, Panels, plan, preactivations
+from kroncy.sgd.start import GaussianStart, GramStart, factor_kernel, start_nbytes
+from kroncy.sgd.streams import Streams
 
 
 def example(kind, rng, n=30):
@@ -35,6 +41,106 @@ def test_initial_weights_are_the_same_in_any_panel_and_order():
     assert np.array_equal(start.initial_weights([31, 2, 2]), whole[[31, 2, 2]])
     assert np.array_equal(np.vstack([start.initial_weights([r]) for r in range(40)]), whole)
     assert abs(whole.mean()) < 0.2 and whole.std() == pytest.approx(1, abs=0.1)
+
+
+SHAPES = {  # rows and columns of each factor, number of samples: which products are chosen
+    "last first": ([(50, 30), (50, 30)], 50),
+    "first first": ([(5, 60), (90, 7)], 200),
+    "two products": ([(8, 12), (7, 40)], 900),
+    "three": ([(9, 5), (20, 6), (11, 8)], 70),
+    "middle of three": ([(30, 3), (2, 40), (30, 3)], 70),
+}
+
+
+@pytest.mark.parametrize("levels", [None, 0, 2])
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_products_agree_with_dense_rows_for_every_panel_and_thread_count(name, levels, dtype):
+    shapes, n = SHAPES[name]
+    rng = np.random.default_rng(6)
+    data = KroneckerData(
+        [rng.standard_normal(shape) for shape in shapes],
+        [rng.integers(0, u, n) for u, _ in shapes] if n != shapes[0][0] else None,
+    ).astype(dtype)
+    starts = [
+        GaussianStart(data, Streams(7, 46, True, dtype, n_threads), levels=levels)
+        for n_threads in (1, 2, 3)
+    ]
+    z = [start.preactivations(data) for start in starts]
+    assert np.array_equal(z[0], z[1]) and np.array_equal(z[0], z[2])
+    x = dense_rows(data.factors, data.indices)
+    w0 = starts[0].initial_weights(np.arange(46))
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(z[0], x @ w0.T.astype(float), atol=tolerance)
+    coordinates = Coordinates(list(data.factors), list(data.indices))
+    streams = starts[0].streams
+    one, most = plan(streams, coordinates, room=0), plan(streams, coordinates)
+    assert one.lanes == 1 and most.lanes == 23
+    small = preactivations(streams, coordinates, z[0].nbytes + 3 * one.nbytes, levels)
+    np.testing.assert_allclose(small, z[0], atol=tolerance)
+
+
+def test_the_shapes_above_take_every_way():
+    panels = {
+        name: Panels(shapes, n, 10, np.float64, levels=0) for name, (shapes, n) in SHAPES.items()
+    }
+    assert {name: p.first for name, p in panels.items()} == {
+        "last first": 1, "first first": 0, "two products": 1, "three": 2, "middle of three": 1,
+    }
+    assert [name for name, p in panels.items() if p.by_table] == ["two products"]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_panels_take_no_more_memory_than_they_say(name):
+    shapes, n = SHAPES[name]
+    rng = np.random.default_rng(6)
+    shapes = [(4 * u, 4 * width) for u, width in shapes]
+    modes = [rng.standard_normal(shape) for shape in shapes]
+    coordinates = Coordinates(modes, [rng.integers(0, u, n) for u, _ in shapes])
+    streams = Streams(7, 64, False, np.float64, 1)
+    result = 64 * n * 8
+    least = plan(streams, coordinates, room=0).nbytes
+    limit = result + 3 * least
+    panels = plan(streams, coordinates, room=3 * least)
+    assert panels.nbytes <= 3 * least
+    preactivations(streams, coordinates, limit)
+    tracemalloc.start()
+    preactivations(streams, coordinates, limit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= limit + 2**16
+    with pytest.raises(MemoryError, match="memory_limit"):
+        preactivations(streams, coordinates, result + least - 1)
+
+
+def test_the_count_of_multiplications_has_the_exponent_of_the_product():
+    """m n d^((omega - 1) / 2) with p = q = n and omega from square products of the same sizes."""
+    sizes = 2 ** np.arange(10, 16)
+    square = [multiplications(int(n), int(n), int(n), n_threads=2) for n in sizes]
+    omega = np.polyfit(np.log(sizes), np.log(np.array(square, dtype=float)), 1)[0]
+    assert omega < 2.9
+    counts = [
+        Panels([(n, n), (n, n)], n, 64, np.float64).multiplications / (64 * n)
+        for n in sizes.tolist()
+    ]
+    exponent = np.polyfit(np.log(sizes**2), np.log(counts), 1)[0]
+    assert exponent == pytest.approx((omega - 1) / 2, abs=0.02)
+    assert counts[-1] < 0.7 * sizes[-1] ** 2
+
+
+def test_multiplications_of_a_small_start():
+    one, two = ((3, 5), (4, 7)), ((30, 5), (40, 7))
+    table, contracted = (Panels(s, 20, 6, np.float64, levels=0) for s in (one, two))
+    assert table.by_table and table.multiplications == 6 * (3 * 35 + 3 * 4 * 7)
+    assert not contracted.by_table and contracted.multiplications == 6 * (30 * 35 + 20 * 7)
+
+
+def test_streams_are_philox_of_seed_and_neuron():
+    for dtype in (np.float32, np.float64):
+        drawn = Streams(7, 40, False, dtype, 2).normals([5, 39], 10001)
+        for neuron, row in zip([5, 39], drawn, strict=True):
+            generator = np.random.Generator(np.random.Philox(key=[7, neuron]))
+            assert np.array_equal(row, generator.standard_normal(10001, dtype=dtype))
 
 
 def covariance_error(z, gram):
@@ -115,8 +221,27 @@ def test_a_start_that_does_not_fit_is_refused_with_the_estimate():
     data = KroneckerData([np.ones((2, 10**4)), np.ones((2, 10**4))])
     with pytest.raises(MemoryError, match="memory_limit"):
         KroneckerSGD(
-            data, np.zeros(2), n_hidden=64, start="gaussian", engine="lazy", memory_limit=10**6
+            data, np.zeros(2), n_hidden=64, start="gaussian", engine="lazy", memory_limit=10**6,
+            compress=False,
         )
+
+
+def test_state_and_start_count_together():
+    rng = np.random.default_rng(7)
+    data = KroneckerData([rng.standard_normal((40, 60)), rng.standard_normal((40, 50))])
+    options = {"n_hidden": 512, "start": "gaussian", "engine": "lazy", "compress": False}
+    rows = data.astype(np.float32)
+    state = 0
+    for limit in (2**30, None):
+        room = check_memory(rows, "lazy", "gaussian", 512, 1.0, False, limit)
+        state = state or limit - room
+        assert (room is None) == (limit is None)
+    start = start_nbytes(rows, "gaussian", 512, np.float32)
+    assert start < state
+    options["threshold"] = 1.0
+    KroneckerSGD(data, np.zeros(40), memory_limit=state + start, **options)
+    with pytest.raises(MemoryError, match="memory_limit"):
+        KroneckerSGD(data, np.zeros(40), memory_limit=state + start - 1, **options)
 
 
 def test_gram_start_class_is_used_for_kernels():
