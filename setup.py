@@ -89,10 +89,13 @@ def kernels(pyx):
         seen.add(path)
         text = path.read_text()
         for name in re.findall(r'"(_\w+_kernel)\.h"', text):
-            found.add(str(path.with_name(name + ".c")))
+            found.add(path.with_name(name + ".c"))
             pending += [path.with_name(name + ".c"), path.with_name(name + ".h")]
         if path.suffix != ".c" and path.suffix != ".h":
-            pending += [path.with_name(m + ".pxd") for m in re.findall(r"from \.(_\w+) c", text)]
+            modules = re.findall(r"from (\.+)((?:\w+\.)*_\w+) c", text)
+            for dots, name in modules:
+                parts = name.split(".")
+                pending.append(Path(path.parents[len(dots) - 1], *parts).with_suffix(".pxd"))
     return sorted(found)
 
 
@@ -101,9 +104,13 @@ def extensions():
     return [
         Extension(
             ".".join(pyx.with_suffix("").parts),
-            sources=[str(pyx), *kernels(pyx)],
+            sources=[str(source) for source in (pyx, *kernels(pyx))],
             depends=[str(header) for header in Path("kroncy").rglob("*.h")],
-            include_dirs=["kroncy/_base"],
+            include_dirs=[
+                "kroncy/_base",
+                "kroncy/include",
+                *sorted({str(kernel.parent) for kernel in kernels(pyx)}),
+            ],
         )
         for pyx in sorted(Path("kroncy").rglob("*.pyx"))
     ]
