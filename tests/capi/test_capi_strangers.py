@@ -40,9 +40,9 @@ from zipfile import ZipFile
 from setuptools import build_meta
 import kroncy
 print(kroncy.get_include())
-sys.path.insert(0, ".")
-wheel = build_meta.build_wheel(sys.argv[1])
-ZipFile(Path(sys.argv[1], wheel)).extractall(sys.argv[1])
+folder = sys.argv[1]
+wheel = build_meta.build_wheel(folder)
+ZipFile(Path(folder, wheel)).extractall(folder)
 """
 
 
