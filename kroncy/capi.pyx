@@ -236,8 +236,8 @@ cdef int kroncy_lrgd_evaluate_f64(
     kroncy_function function, void *user_data, int64_t q, int64_t p, const double *x,
     const double *directions, const double *steps, double *values, int n_threads
 ) noexcept nogil:
-    return _algebra.lrgd_evaluate(function, user_data, q, p, x, directions, steps, values, n_threads)
-
+    return _algebra.lrgd_evaluate(function, user_data, q, p, x, directions, steps, values,
+                                  n_threads)
 
 
 cdef extern from "kroncy.h":

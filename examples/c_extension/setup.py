@@ -1,5 +1,6 @@
-import kroncy
 from setuptools import Extension, setup
+
+import kroncy
 
 setup(
     ext_modules=[

@@ -1,6 +1,7 @@
-import kroncy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import kroncy
 
 setup(
     ext_modules=cythonize(

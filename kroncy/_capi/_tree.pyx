@@ -20,7 +20,7 @@ from ._support cimport (
 )
 
 cdef enum:
-    STACK_BYTES = 16384     # scratch of a query that needs no more: 26000 leaves in float32
+    STACK_BYTES = 49152     # scratch of a query that needs no more: 78000 leaves in float32
 cdef int64_t LARGEST_TREE = <int64_t> 1 << 34   # leaves: groups are numbered in 32 bits
 
 kroncy_watch_fork()

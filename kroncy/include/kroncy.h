@@ -124,7 +124,8 @@ typedef struct {
     int (*tree_free)(kroncy_tree *tree);
     /* Ascending indices of the leaves > threshold in one tree, to leaves (capacity,).  *n_found is
      * their number also where that exceeds capacity: KRONCY_SMALL_BUFFER, no leaves written.
-     * n_leaves always suffice; capacity 0 counts.  The threshold may be infinite.  [shared] */
+     * n_leaves always suffice; capacity 0 counts.  The threshold may be infinite.  Takes up to 50 kB
+     * of the stack.  [shared] */
     int (*tree_query)(kroncy_tree *tree, int64_t i, double threshold, int64_t capacity,
                       int64_t *leaves, int64_t *n_found);
     /* The same for trees (n,), in parallel: those of trees[j] are leaves[indptr[j]] up to, without,

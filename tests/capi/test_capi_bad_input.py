@@ -6,8 +6,19 @@ import re
 import numpy as np
 import pytest
 from reference_capi import (
-    CODES, HEADER, Options, aligned, api, at, create, factor_arguments, ints, members, query,
-    tree_of, trainer_of,
+    CODES,
+    HEADER,
+    Options,
+    aligned,
+    api,
+    at,
+    create,
+    factor_arguments,
+    ints,
+    members,
+    query,
+    trainer_of,
+    tree_of,
 )
 
 HUGE = 2**62

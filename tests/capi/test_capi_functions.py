@@ -5,7 +5,17 @@ import ctypes as ct
 import numpy as np
 import pytest
 from reference_capi import (
-    CODES, FUNCTION, aligned, api, at, create, factor_arguments, ints, query, tree_of, trainer_of,
+    CODES,
+    FUNCTION,
+    aligned,
+    api,
+    at,
+    create,
+    factor_arguments,
+    ints,
+    query,
+    trainer_of,
+    tree_of,
 )
 
 from kroncy import AsynchronousTree, KroneckerData, KroneckerSGD

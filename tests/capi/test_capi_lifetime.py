@@ -1,6 +1,5 @@
 """Handles over time: no growth, use in several threads at once, and after fork()."""
 
-import ctypes as ct
 import os
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from reference_capi import CODES, api, at, create, ints, query, tree_of, trainer_of
+from reference_capi import CODES, api, at, create, ints, query, trainer_of, tree_of
 
 
 def resident():
