@@ -173,7 +173,8 @@ def main():
         rows, y = rng.random((50, 2), dtype=np.float32), rng.random(50)
         steps = [(probe.measure_step(rows, y, 300), python_step(rows, y, 300)) for _ in range(9)]
         c, python = 1e6 * np.median(steps, axis=0)
-        print(f"\nOne step on one sample, 64 neurons: {c:.0f} us from C, {python:.0f} us from Python")
+        print(f"\nOne step on one sample, 64 neurons: {c:.0f} us from C, ", end="")
+        print(f"{python:.0f} us from Python")
 
 
 if __name__ == "__main__":
