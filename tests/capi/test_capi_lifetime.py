@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from reference_capi import CODES, api, at, create, ints, query, trainer_of, tree_of
 
-
 # AddressSanitizer keeps up to 256 MB of freed memory to recognise it.
 KEPT = 300e6 if "asan" in os.environ.get("LD_PRELOAD", "") else 0
 
