@@ -167,11 +167,12 @@ cdef int tree_change(
     void *tree, int kind, int64_t n, const int64_t *leaves, const void *rows,
     bint is_double
 ) noexcept nogil:
-    cdef max_trees *trees = &(<Tree *> tree).trees
+    cdef max_trees *trees
     cdef max_trees_change change
     cdef int status = kroncy_handle_enter(tree, KRONCY_MAGIC_TREE, True)
     if status:
         return status
+    trees = &(<Tree *> tree).trees
     status = kroncy_check_array(rows, n, trees.n_trees)
     if status == 0 and n > 0 and leaves == NULL:
         status = KRONCY_NULL_POINTER
