@@ -22,7 +22,7 @@ from setuptools.modified import newer_group
 DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
 NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
-INCLUDE_DIRS = ["kroncy/_base"]
+INCLUDE_DIRS = [f"kroncy/{folder}" for folder in ("_base", "include", "linalg", "sgd", "lrgd", "_capi")]
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
 
 OPENMP_PROGRAM = """
@@ -118,10 +118,13 @@ def kernels(pyx):
         seen.add(path)
         text = path.read_text()
         for name in re.findall(r'"(_\w+_kernel)\.h"', text):
-            found.add(str(path.with_name(name + ".c")))
+            found.add(path.with_name(name + ".c"))
             pending += [path.with_name(name + ".c"), path.with_name(name + ".h")]
         if path.suffix != ".c" and path.suffix != ".h":
-            pending += [path.with_name(m + ".pxd") for m in re.findall(r"from \.(_\w+) c", text)]
+            modules = re.findall(r"from (\.+)((?:\w+\.)*_\w+) c", text)
+            for dots, name in modules:
+                parts = name.split(".")
+                pending.append(Path(path.parents[len(dots) - 1], *parts).with_suffix(".pxd"))
     return sorted(found)
 
 
@@ -130,7 +133,7 @@ def extensions():
     return [
         Extension(
             ".".join(pyx.with_suffix("").parts),
-            sources=[str(pyx), *kernels(pyx)],
+            sources=[str(source) for source in (pyx, *kernels(pyx))],
             depends=[str(header) for header in Path("kroncy").rglob("*.h")],
             include_dirs=INCLUDE_DIRS,
         )

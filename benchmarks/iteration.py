@@ -15,12 +15,12 @@ import threading
 import time
 
 import numpy as np
-from kroncy._base._buffers import aligned_empty
-from kroncy.sgd._coefficients import Coefficients
 
 import kroncy
 from kroncy import KroneckerData, KroneckerSGD
+from kroncy._base._buffers import aligned_empty
 from kroncy._base.threads import blas_threads
+from kroncy.sgd._coefficients import Coefficients
 
 
 def cores_received():

@@ -11,7 +11,7 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
 """
 
 from . import linalg, lrgd
-from ._base.config import show_config
+from ._base.config import get_include, show_config
 from .estimators import KroneckerClassifier, KroneckerRegressor
 from .persistence import load, save
 from .sgd.data import KroneckerData
@@ -25,6 +25,7 @@ __all__ = [
     "KroneckerData",
     "KroneckerRegressor",
     "KroneckerSGD",
+    "get_include",
     "linalg",
     "load",
     "lrgd",

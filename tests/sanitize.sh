@@ -49,7 +49,9 @@ runtime() { # the shared runtime libraries of a compiler, joined for LD_PRELOAD
 if [ "$which" != thread ]; then
     build address "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     # CPython keeps memory until it exits, so leaks cannot be told from its own.
+    # CFLAGS: the extensions that tests/capi builds are watched too.
     run address LD_PRELOAD="$(runtime gcc libasan.so libubsan.so libstdc++.so)" \
+        CFLAGS="-fsanitize=address,undefined" \
         ASAN_OPTIONS=detect_leaks=0:halt_on_error=1:allocator_may_return_null=1
 fi
 

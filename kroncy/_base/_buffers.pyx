@@ -2,10 +2,6 @@
 from libc.stdint cimport int64_t
 
 
-cdef extern from "stdlib.h" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
-
-
 cdef void *allocate(int64_t n_bytes) except NULL:
     """64-byte aligned memory of at least one line, for `free`."""
     cdef void *memory = aligned_alloc(64, <size_t> ((max(n_bytes, 1) + 63) // 64 * 64))

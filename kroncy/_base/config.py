@@ -1,4 +1,6 @@
-"""show_config: what is on in this build, on this machine."""
+"""show_config: what is on in this build, on this machine; get_include: where its header is."""
+
+from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
@@ -55,3 +57,20 @@ def show_config(mode="stdout"):
         for blas in config["blas"]:
             print(f"BLAS    {blas['library']} {blas['version']}, kernel {blas['kernel']}")
     return config
+
+
+def get_include():
+    """Folder that holds ``kroncy.h``, for C and Cython extensions that call kroncy.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import kroncy
+    >>> Path(kroncy.get_include(), "kroncy.h").exists()
+    True
+    """
+    return str(Path(__file__).parents[1] / "include")

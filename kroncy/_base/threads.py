@@ -50,3 +50,15 @@ def blas_threads(n):
     """
     with _controller().limit(limits=n, user_api="blas"):
         yield
+
+
+def set_blas_threads(n):
+    """Give BLAS `n` threads from now on; returns their number until now.
+
+    For the C door, where a block of code has no Python to enter and leave.
+    """
+    libraries = _controller().select(user_api="blas").lib_controllers
+    before = [library.num_threads for library in libraries]
+    for library in libraries:
+        library.set_num_threads(n)
+    return max(before, default=1)

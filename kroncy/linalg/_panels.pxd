@@ -12,16 +12,31 @@ cdef struct Mode:
     int power                 # how many equal factors this mode stands for
 
 
+# All that filling a panel needs.  Whoever has set n_samples, is_double, n_modes and modes calls
+# `panels_reserve`, and `panels_release` in the end, after a failure too.
+cdef struct Panels:
+    int64_t n_samples
+    bint is_double
+    bint direct                 # a single factor without an index is made in the panel itself
+    int n_modes
+    Mode modes[16]
+    void *parts[16]             # (n_unique, panel row) of each mode
+    void *gathered              # (panel width, widest factor)
+
+cdef int panels_reserve(Panels *self) noexcept nogil
+cdef void panels_release(Panels *self) noexcept nogil
+cdef int panel_row_bytes(bint is_double, Py_ssize_t count) noexcept nogil
+cdef void panels_fill(
+    Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
+) noexcept nogil
+
+
 cdef class GramPanels:
     cdef readonly int64_t n_samples
     cdef readonly int64_t n_right
     cdef readonly bint is_double
     cdef readonly bint cached
-    cdef int n_modes
-    cdef Mode modes[16]
-    cdef void *parts[16]
-    cdef void *gathered
-    cdef bint direct
+    cdef Panels panels
     cdef object keep
 
     cdef int panel_row_bytes(self, Py_ssize_t count) noexcept nogil

@@ -13,7 +13,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from .._base._blas cimport gemm
-from .._base._buffers cimport address, allocate
+from .._base._buffers cimport address, aligned_alloc
 
 from .._base._buffers import aligned_empty
 
@@ -50,44 +50,33 @@ cdef class GramPanels:
     """
 
     def __cinit__(self):
-        cdef int l
-        for l in range(16):
-            self.parts[l] = NULL
-        self.gathered = NULL
+        memset(&self.panels, 0, sizeof(Panels))
 
     def __init__(self, modes, n_samples, n_right, *, cached=False):
         cdef int l
-        cdef int64_t widest = 0
+        cdef Mode *mode
         if not 1 <= len(modes) <= KRONCY_MAX_MODES:
             raise ValueError(f"between 1 and {KRONCY_MAX_MODES} factors, got {len(modes)}")
-        self.n_modes = len(modes)
-        self.n_samples = n_samples
+        self.n_samples = self.panels.n_samples = n_samples
         self.n_right = n_right
         self.cached = cached
-        self.is_double = modes[0][0].dtype == np.float64
+        self.is_double = self.panels.is_double = modes[0][0].dtype == np.float64
         self.keep = list(modes)
+        self.panels.n_modes = len(modes)
         for l, (left, right, left_index, right_index, power) in enumerate(modes):
-            self.modes[l].left = address(left)
-            self.modes[l].right = NULL if right is None else address(right)
-            self.modes[l].left_index = index_address(left_index)
-            self.modes[l].right_index = index_address(right_index)
-            self.modes[l].n_unique = left.shape[1] if right is None else left.shape[0]
-            self.modes[l].width = left.shape[1]
-            self.modes[l].power = power
-            if right is not None:
-                widest = max(widest, left.shape[1])
-        # A single factor without an index is made in the panel itself.
-        self.direct = self.n_modes == 1 and self.modes[0].left_index == NULL
-        for l in range(0 if self.direct else self.n_modes):
-            self.parts[l] = allocate(self.modes[l].n_unique * PANEL_BYTES)
-        if widest:
-            self.gathered = allocate(widest * PANEL_BYTES)
+            mode = &self.panels.modes[l]
+            mode.left = address(left)
+            mode.right = NULL if right is None else address(right)
+            mode.left_index = index_address(left_index)
+            mode.right_index = index_address(right_index)
+            mode.n_unique = left.shape[1] if right is None else left.shape[0]
+            mode.width = left.shape[1]
+            mode.power = power
+        if panels_reserve(&self.panels):
+            raise MemoryError("no memory for the parts of a Gram panel")
 
     def __dealloc__(self):
-        cdef int l
-        for l in range(16):
-            free(self.parts[l])
-        free(self.gathered)
+        panels_release(&self.panels)
 
     def columns(self, const int64_t[::1] samples, int n_threads=1):
         """G[:, samples] as an (n_samples, len(samples)) array: the panels put side by side."""
@@ -105,22 +94,60 @@ cdef class GramPanels:
 
     cdef int panel_row_bytes(self, Py_ssize_t count) noexcept nogil:
         """Bytes in a row of a panel for `count` samples: 64 if they fit, else 128."""
-        return 64 if count * (8 if self.is_double else 4) <= 64 else 128
+        return panel_row_bytes(self.is_double, count)
 
     cdef void fill(
         self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
     ) noexcept nogil:
         """panel = G[:, samples[:count]], unused columns 0.  BLAS must run with one thread."""
-        if self.is_double:
-            fill_panel[double](self, samples, count, <double *> panel, n_threads)
-        else:
-            fill_panel[float](self, samples, count, <float *> panel, n_threads)
+        panels_fill(&self.panels, samples, count, panel, n_threads)
+
+
+cdef int panels_reserve(Panels *self) noexcept nogil:
+    """Room for the parts; -1 without memory."""
+    cdef int l
+    cdef int64_t widest = 0
+    self.direct = self.n_modes == 1 and self.modes[0].left_index == NULL
+    for l in range(self.n_modes):
+        if self.modes[l].right != NULL:
+            widest = max(widest, <int64_t> self.modes[l].width)
+        if not self.direct:
+            self.parts[l] = aligned_alloc(64, self.modes[l].n_unique * PANEL_BYTES)
+            if self.parts[l] == NULL:
+                return -1
+    if widest:
+        self.gathered = aligned_alloc(64, widest * PANEL_BYTES)
+        if self.gathered == NULL:
+            return -1
+    return 0
+
+
+cdef void panels_release(Panels *self) noexcept nogil:
+    cdef int l
+    for l in range(self.n_modes):
+        free(self.parts[l])
+        self.parts[l] = NULL
+    free(self.gathered)
+    self.gathered = NULL
+
+
+cdef int panel_row_bytes(bint is_double, Py_ssize_t count) noexcept nogil:
+    return 64 if count * (8 if is_double else 4) <= 64 else 128
+
+
+cdef void panels_fill(
+    Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
+) noexcept nogil:
+    if self.is_double:
+        fill_panel[double](self, samples, count, <double *> panel, n_threads)
+    else:
+        fill_panel[float](self, samples, count, <float *> panel, n_threads)
 
 
 cdef void fill_panel(
-    GramPanels self, const int64_t *samples, Py_ssize_t count, real *panel, int n_threads
+    Panels *self, const int64_t *samples, Py_ssize_t count, real *panel, int n_threads
 ) noexcept nogil:
-    cdef int l, width = self.panel_row_bytes(count) // sizeof(real)
+    cdef int l, width = panel_row_bytes(self.is_double, count) // sizeof(real)
     cdef int64_t chunk, n_chunks = (self.n_samples + CHUNK - 1) // CHUNK
     cdef const real *parts[16]
     cdef const int64_t *index[16]

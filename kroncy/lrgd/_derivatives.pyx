@@ -18,9 +18,6 @@ cdef extern from "Python.h":
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
 
-ctypedef double (*plain_function)(int, double *) noexcept nogil
-ctypedef double (*data_function)(int, double *, void *) noexcept nogil
-
 cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
 
 
@@ -37,6 +34,36 @@ cdef void write_point(
         d = directions + <size_t> j * p
         for i in range(p):
             point[i] = x[i] + h * d[i]
+
+
+cdef size_t point_room(size_t p) noexcept nogil:
+    """Doubles from the point of one thread to that of the next."""
+    return (p + 2 * LINE - 1) // LINE * LINE
+
+
+cdef double call(const Callback *f, int p, double *point) noexcept nogil:
+    if f.plain != NULL:
+        return f.plain(p, point)
+    return f.with_data(p, point, f.user_data)
+
+
+cdef void evaluate_points(
+    const Callback *f, const double *x, const double *directions, const double *h,
+    Py_ssize_t start, Py_ssize_t stop, size_t p, double *points, double *out, int n_threads,
+) noexcept nogil:
+    """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_room(p) for each thread."""
+    cdef Py_ssize_t j
+    cdef double *point = points
+    if n_threads == 1:
+        for j in range(start, stop):
+            write_point(x, directions, j, h[j], points, p)
+            out[j] = call(f, <int> p, points)
+        return
+    with parallel(num_threads=n_threads):
+        point = points + kroncy_thread_id() * point_room(p)
+        for j in prange(start, stop, schedule="static"):
+            write_point(x, directions, j, h[j], point, p)
+            out[j] = call(f, <int> p, point)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
@@ -106,9 +133,7 @@ cdef class CFunction:
     """
 
     cdef object callable  # keeps the capsule, and what it points into, alive
-    cdef plain_function plain
-    cdef data_function with_data
-    cdef void *user_data
+    cdef Callback function
     cdef double[::1] work  # a point for each thread, kept: fresh pages cost as much as a pass
     cdef public double worth_threads  # seconds of work below which threads only cost
 
@@ -119,23 +144,18 @@ cdef class CFunction:
         words = signature.replace("const", "").replace(" ", "")
         self.callable = callable
         self.worth_threads = 2e-4
-        self.plain = NULL
-        self.with_data = NULL
-        self.user_data = PyCapsule_GetContext(capsule)
+        self.function.plain = NULL
+        self.function.with_data = NULL
+        self.function.user_data = PyCapsule_GetContext(capsule)
         if words == "double(int,double*)":
-            self.plain = <plain_function> PyCapsule_GetPointer(capsule, name)
+            self.function.plain = <plain_function> PyCapsule_GetPointer(capsule, name)
         elif words == "double(int,double*,void*)":
-            self.with_data = <data_function> PyCapsule_GetPointer(capsule, name)
+            self.function.with_data = <data_function> PyCapsule_GetPointer(capsule, name)
         else:
             raise ValueError(
                 "fun must have the signature 'double (int, double *)' or "
                 f"'double (int, double *, void *)', got {signature!r}"
             )
-
-    cdef double call(self, int p, double *point) noexcept nogil:
-        if self.plain != NULL:
-            return self.plain(p, point)
-        return self.with_data(p, point, self.user_data)
 
     def value(self, const double[::1] x):
         """f(x)."""
@@ -144,7 +164,7 @@ cdef class CFunction:
             raise ValueError("x must have between 1 and 2**31 - 1 entries")
         cdef double result
         with nogil:
-            result = self.call(<int> point.shape[0], &point[0])
+            result = call(&self.function, <int> point.shape[0], &point[0])
         return result
 
     def values(
@@ -159,30 +179,21 @@ cdef class CFunction:
         cdef const double *rows = first(directions)
         cdef const double *steps = &h[0]
         cdef double *results = &out[0]
-        cdef Py_ssize_t j, count = h.shape[0]
-        cdef size_t p = x.shape[0], stride = (p + 2 * LINE - 1) // LINE * LINE
-        cdef double *point
+        cdef Py_ssize_t count = h.shape[0]
+        cdef size_t p = x.shape[0], room = point_room(p)
         cdef int threads = <int> min(n_threads, count)
         cdef Py_ssize_t start = 0
         cdef double seconds
-        if self.work is None or <size_t> self.work.shape[0] < threads * stride:
-            self.work = np.empty(threads * stride)
+        if self.work is None or <size_t> self.work.shape[0] < threads * room:
+            self.work = np.empty(threads * room)
         cdef double *points = &self.work[0]
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()
             write_point(base, rows, 0, steps[0], points, p)
-            results[0] = self.call(<int> p, points)
+            results[0] = call(&self.function, <int> p, points)
             start = 1
             if (perf_counter() - seconds) * count < self.worth_threads:
                 threads = 1
         with nogil:
-            if threads == 1:
-                for j in range(start, count):
-                    write_point(base, rows, j, steps[j], points, p)
-                    results[j] = self.call(<int> p, points)
-            else:
-                with parallel(num_threads=threads):
-                    point = points + kroncy_thread_id() * stride
-                    for j in prange(start, count, schedule="static"):
-                        write_point(base, rows, j, steps[j], point, p)
-                        results[j] = self.call(<int> p, point)
+            evaluate_points(&self.function, base, rows, steps, start, count, p, points, results,
+                            threads)

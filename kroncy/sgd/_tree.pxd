@@ -13,15 +13,16 @@ cdef extern from "_tree_kernel.h" nogil:
         KRONCY_TREE_ADD
         KRONCY_TREE_GRAM
 
-    ctypedef struct kroncy_tree:
+    ctypedef struct max_trees:
         int64_t n_trees
         int64_t n_leaves
         bint is_double
         int lanes
+        double magnitude
         int64_t nodes_visited
         int64_t nodes_recomputed
 
-    ctypedef struct kroncy_tree_change:
+    ctypedef struct max_trees_change:
         int kind
         int64_t n_rows
         const int64_t *leaves
@@ -32,48 +33,55 @@ cdef extern from "_tree_kernel.h" nogil:
         const void *data
         int64_t n_batch
 
-    ctypedef struct kroncy_tree_scratch:
+    ctypedef struct max_trees_scratch:
         int64_t n_lines
 
-    int64_t kroncy_tree_size(int64_t n_trees, int64_t n_leaves, bint is_double)
-    int kroncy_tree_create(
-        kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, bint is_double)
-    void kroncy_tree_destroy(kroncy_tree *tree)
-    void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads)
-    void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out)
-    void kroncy_tree_gather(
-        const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves, void *out)
-    void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads)
-    int64_t kroncy_tree_scratch_size(const kroncy_tree *tree)
-    kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory)
-    void *kroncy_tree_borrow_scratch(kroncy_tree *tree)
-    void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory)
-    int64_t kroncy_tree_find(
-        kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *scratch)
-    void kroncy_tree_emit(
-        const kroncy_tree *tree, const kroncy_tree_scratch *scratch, int64_t *out)
-    int64_t kroncy_tree_heap_size(const kroncy_tree *tree, int64_t k)
-    void kroncy_tree_top(
-        const kroncy_tree *tree, int64_t i, int64_t k, void *heap, int64_t *out)
-    double kroncy_tree_max(const kroncy_tree *tree, int64_t i)
-    int kroncy_tree_update(
-        kroncy_tree *tree, const kroncy_tree_change *change, int n_threads)
-    int kroncy_tree_enter(kroncy_tree *tree, bint writing)
-    void kroncy_tree_leave(kroncy_tree *tree, bint writing)
-    bint kroncy_tree_is_consistent(const kroncy_tree *tree)
+    int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, bint is_double)
+    int max_trees_create(
+        max_trees *tree, int64_t n_trees, int64_t n_leaves, bint is_double)
+    void max_trees_destroy(max_trees *tree)
+    void max_trees_build(max_trees *tree, const void *values, int n_threads)
+    void max_trees_values(const max_trees *tree, int64_t i, void *out)
+    void max_trees_gather(
+        const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves, void *out)
+    void max_trees_scale(max_trees *tree, double factor, int n_threads)
+    int64_t max_trees_scratch_size(const max_trees *tree)
+    max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory)
+    void *max_trees_borrow_scratch(max_trees *tree)
+    void max_trees_return_scratch(max_trees *tree, void *memory)
+    int64_t max_trees_find(
+        max_trees *tree, int64_t i, double threshold, max_trees_scratch *scratch)
+    void max_trees_emit(
+        const max_trees *tree, const max_trees_scratch *scratch, int64_t *out)
+    int64_t max_trees_heap_size(const max_trees *tree, int64_t k)
+    void max_trees_top(
+        const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out)
+    double max_trees_max(const max_trees *tree, int64_t i)
+    int max_trees_update(
+        max_trees *tree, const max_trees_change *change, int n_threads)
+    int max_trees_enter(max_trees *tree, bint writing)
+    void max_trees_leave(max_trees *tree, bint writing)
+    bint max_trees_is_consistent(const max_trees *tree)
+
+# Fired sets of trees which (n,), each in a new buffer found[j] of sizes[j] entries, for `free`.
+# found is all NULL before; the caller has entered.  0 or KRONCY_TREE_NO_MEMORY.
+cdef int find_many(
+    max_trees *trees, int64_t n, const int64_t *which, double threshold, int n_threads,
+    int64_t **found, int64_t *sizes,
+) noexcept nogil
 
 
 cdef class MaxTrees:
     """The storage below AsynchronousTree; indices and arrays are not checked here.
 
-    From nogil code take `&trees.tree` and call the functions above between `kroncy_tree_enter` and
-    `kroncy_tree_leave`, or use the two methods, which do that.
+    From nogil code take `&trees.tree` and call the functions above between `max_trees_enter` and
+    `max_trees_leave`, or use the two methods, which do that.
     """
-    cdef kroncy_tree tree
+    cdef max_trees tree
     cdef readonly int n_threads
 
     # Fired set of tree i, ascending, into out (n_leaves,); its size, or KRONCY_TREE_BUSY.
-    # `scratch` holds kroncy_tree_scratch_size(&self.tree) bytes, one per calling thread.
+    # `scratch` holds max_trees_scratch_size(&self.tree) bytes, one per calling thread.
     cdef int64_t query_into(
         self, int64_t i, double threshold, void *scratch, int64_t *out) noexcept nogil
 
@@ -84,10 +92,7 @@ cdef class MaxTrees:
         const int64_t *indices, const void *data, int64_t n_batch, const void *gram,
     ) noexcept nogil
 
-    cdef int apply(self, const kroncy_tree_change *change) noexcept nogil
-    cdef bint query_new(
-        self, int64_t i, double threshold, void *scratch, int64_t **out, int64_t *size,
-    ) noexcept nogil
+    cdef int apply(self, const max_trees_change *change) noexcept nogil
     cdef change_rows(
         self, int kind, const int64_t[::1] leaves, const int64_t[::1] order, const void *rows, what)
     cdef enter(self, bint writing)

@@ -22,9 +22,9 @@ from ._coefficients cimport KRONCY_BLOCK
 from ._engine cimport Engine, Source
 from ._lazy cimport GramSource, LazyEngine
 from ._tree cimport (
-    KRONCY_TREE_NO_MEMORY, MaxTrees, kroncy_tree_build, kroncy_tree_emit, kroncy_tree_find,
-    kroncy_tree_gather, kroncy_tree_scale, kroncy_tree_scratch, kroncy_tree_scratch_in,
-    kroncy_tree_scratch_size, kroncy_tree_values
+    KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_build, max_trees_emit, max_trees_find,
+    max_trees_gather, max_trees_scale, max_trees_scratch, max_trees_scratch_in,
+    max_trees_scratch_size, max_trees_values
 )
 
 
@@ -84,10 +84,10 @@ cdef class TreeEngine(LazyEngine):
         if self.trees is not None:
             values = address(start)
             with nogil:
-                kroncy_tree_build(&self.trees.tree, values, self.n_threads)
+                max_trees_build(&self.trees.tree, values, self.n_threads)
             return
         self.trees = MaxTrees(start, self.n_threads)
-        self.query_size = kroncy_tree_scratch_size(&self.trees.tree)
+        self.query_size = max_trees_scratch_size(&self.trees.tree)
         self.query_size += (self.n_neurons * (8 + (8 if self.is_double else 4)) + 63) // 64 * 64
         self.query_room = <char *> allocate(self.n_threads * self.query_size)
 
@@ -161,14 +161,14 @@ cdef class TreeEngine(LazyEngine):
         Engine.decay_weights(self, factor)
         self.tree_scale *= factor
         if self.tree_scale < SMALLEST_SCALE:
-            kroncy_tree_scale(&self.trees.tree, self.tree_scale, self.n_threads)
+            max_trees_scale(&self.trees.tree, self.tree_scale, self.n_threads)
             self.tree_scale = 1.0
 
 
 cdef void read_tree(TreeEngine self, int64_t row, real *z) noexcept nogil:
     """All pre-activations of one sample."""
     cdef int64_t r
-    kroncy_tree_values(&self.trees.tree, row, z)
+    max_trees_values(&self.trees.tree, row, z)
     for r in range(self.n_neurons):
         z[r] = <real> (self.tree_scale * z[r])
 
@@ -178,15 +178,15 @@ cdef void query_tree(
 ) noexcept nogil:
     """Outputs of one sample and its bit in the masks, from the leaves above the threshold."""
     cdef char *room = self.query_room + kroncy_thread_id() * self.query_size
-    cdef kroncy_tree_scratch scratch = kroncy_tree_scratch_in(&self.trees.tree, room)
-    cdef int64_t *neurons = <int64_t *> (room + kroncy_tree_scratch_size(&self.trees.tree))
+    cdef max_trees_scratch scratch = max_trees_scratch_in(&self.trees.tree, room)
+    cdef int64_t *neurons = <int64_t *> (room + max_trees_scratch_size(&self.trees.tree))
     cdef real *values = <real *> (neurons + self.n_neurons)
     cdef real threshold = <real> self.threshold
     # A little low: what fires is decided on the rounded z, as in the other engines.
     cdef double bound = threshold * (1 - 1e-6) / self.tree_scale
-    cdef int64_t found = kroncy_tree_find(&self.trees.tree, row, bound, &scratch)
-    kroncy_tree_emit(&self.trees.tree, &scratch, neurons)
-    kroncy_tree_gather(&self.trees.tree, row, found, neurons, values)
+    cdef int64_t found = max_trees_find(&self.trees.tree, row, bound, &scratch)
+    max_trees_emit(&self.trees.tree, &scratch, neurons)
+    max_trees_gather(&self.trees.tree, row, found, neurons, values)
     if real is float:
         kroncy_fired_activate_f32(
             found, neurons, values, self.tree_scale, threshold, 1 / sqrt(<double> self.n_neurons),

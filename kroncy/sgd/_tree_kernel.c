@@ -22,7 +22,7 @@ typedef struct {
     int64_t *groups[KRONCY_TREE_LEVELS];
     int64_t *start; /* first row of the change in each leaf group; n[0] + 1 entries */
     void *memory;
-} kroncy_tree_plan;
+} max_trees_plan;
 
 /* A quarter of a line, and the transpose of a square of them. */
 typedef float quarter_f32 __attribute__((vector_size(16), may_alias));
@@ -69,7 +69,7 @@ INLINE void transpose_f64(quarter_f64 *q) {
 #define DISPATCH(tree, name, ...) \
     ((tree)->is_double ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
 
-static void set_shape(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
+static void set_shape(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
     memset(tree, 0, sizeof *tree);
     tree->n_trees = n_trees;
     tree->n_leaves = n_leaves;
@@ -84,14 +84,14 @@ static void set_shape(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int 
     } while (nodes > 1);
 }
 
-int64_t kroncy_tree_size(int64_t n_trees, int64_t n_leaves, int is_double) {
-    kroncy_tree tree;
+int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, int is_double) {
+    max_trees tree;
     set_shape(&tree, n_trees, n_leaves, is_double);
     return n_trees * tree.tree_groups * KRONCY_ALIGNMENT;
 }
 
-int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
-    const size_t size = kroncy_tree_size(n_trees, n_leaves, is_double);
+int max_trees_create(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
+    const size_t size = max_trees_size(n_trees, n_leaves, is_double);
     const size_t page = size >= HUGE_PAGE ? HUGE_PAGE : KRONCY_ALIGNMENT;
     set_shape(tree, n_trees, n_leaves, is_double);
     tree->tiles = aligned_alloc(page, (size + page - 1) / page * page);
@@ -102,24 +102,24 @@ int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int
     return 0;
 }
 
-void kroncy_tree_destroy(kroncy_tree *tree) {
+void max_trees_destroy(max_trees *tree) {
     free(tree->tiles);
     free(tree->idle_scratch);
     tree->tiles = tree->idle_scratch = NULL;
 }
 
-static int64_t n_blocks(const kroncy_tree *tree) {
+static int64_t n_blocks(const max_trees *tree) {
     return (tree->n_trees + tree->lanes - 1) / tree->lanes;
 }
 
-static double largest_leaf(const kroncy_tree *tree) {
+static double largest_leaf(const max_trees *tree) {
     double largest = 0;
     for (int64_t b = 0; b < n_blocks(tree); b++)
         largest = fmax(largest, DISPATCH(tree, block_magnitude, tree, b));
     return largest;
 }
 
-void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads) {
+void max_trees_build(max_trees *tree, const void *values, int n_threads) {
     const int64_t blocks = n_blocks(tree);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, build_block, tree, b, values);
@@ -127,16 +127,16 @@ void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads) {
     (void)n_threads;
 }
 
-void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out) {
+void max_trees_values(const max_trees *tree, int64_t i, void *out) {
     DISPATCH(tree, values, tree, i, out);
 }
 
-void kroncy_tree_gather(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
                         void *out) {
     DISPATCH(tree, gather, tree, i, n, leaves, out);
 }
 
-void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads) {
+void max_trees_scale(max_trees *tree, double factor, int n_threads) {
     const int64_t blocks = n_blocks(tree);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, scale_block, tree, b, factor);
@@ -144,56 +144,56 @@ void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads) {
     (void)n_threads;
 }
 
-int kroncy_tree_is_consistent(const kroncy_tree *tree) {
+int max_trees_is_consistent(const max_trees *tree) {
     for (int64_t b = 0; b < n_blocks(tree); b++)
         if (!DISPATCH(tree, block_is_consistent, tree, b)) return 0;
     return 1;
 }
 
-int64_t kroncy_tree_scratch_size(const kroncy_tree *tree) {
+int64_t max_trees_scratch_size(const max_trees *tree) {
     const int64_t size = tree->n_groups[0] * (int64_t)(2 * sizeof(uint32_t) + sizeof(uint16_t));
     return (size + KRONCY_ALIGNMENT - 1) / KRONCY_ALIGNMENT * KRONCY_ALIGNMENT;
 }
 
-kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory) {
+max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory) {
     uint32_t *groups = memory, *spare = groups + tree->n_groups[0];
-    return (kroncy_tree_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
+    return (max_trees_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
 }
 
 /* The last scratch is kept for the next query: fresh pages cost more than a small query. */
-void *kroncy_tree_borrow_scratch(kroncy_tree *tree) {
+void *max_trees_borrow_scratch(max_trees *tree) {
     void *memory = __atomic_exchange_n(&tree->idle_scratch, NULL, __ATOMIC_ACQ_REL);
-    return memory ? memory : malloc(kroncy_tree_scratch_size(tree));
+    return memory ? memory : malloc(max_trees_scratch_size(tree));
 }
 
-void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory) {
+void max_trees_return_scratch(max_trees *tree, void *memory) {
     free(__atomic_exchange_n(&tree->idle_scratch, memory, __ATOMIC_ACQ_REL));
 }
 
-int64_t kroncy_tree_find(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s) {
+int64_t max_trees_find(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
     return DISPATCH(tree, find, tree, i, threshold, s);
 }
 
-void kroncy_tree_emit(const kroncy_tree *tree, const kroncy_tree_scratch *s, int64_t *out) {
+void max_trees_emit(const max_trees *tree, const max_trees_scratch *s, int64_t *out) {
     DISPATCH(tree, emit, s, out);
 }
 
-int64_t kroncy_tree_heap_size(const kroncy_tree *tree, int64_t k) {
+int64_t max_trees_heap_size(const max_trees *tree, int64_t k) {
     /* Each node that leaves the heap holds one of the k leaves below it. */
     const int64_t opened = tree->tree_groups / tree->n_levels < k ? tree->tree_groups
                                                                   : k * tree->n_levels;
     return (opened * tree->lanes + 1) * (int64_t)sizeof(candidate_f64);
 }
 
-void kroncy_tree_top(const kroncy_tree *tree, int64_t i, int64_t k, void *heap, int64_t *out) {
+void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out) {
     DISPATCH(tree, top, tree, i, k, heap, out);
 }
 
-double kroncy_tree_max(const kroncy_tree *tree, int64_t i) {
+double max_trees_max(const max_trees *tree, int64_t i) {
     return DISPATCH(tree, max, tree, i);
 }
 
-int kroncy_tree_enter(kroncy_tree *tree, int writing) {
+int max_trees_enter(max_trees *tree, int writing) {
     int users = __atomic_load_n(&tree->users, __ATOMIC_RELAXED);
     do {
         if (users < 0 || (writing && users)) return KRONCY_TREE_BUSY;
@@ -202,15 +202,15 @@ int kroncy_tree_enter(kroncy_tree *tree, int writing) {
     return 0;
 }
 
-void kroncy_tree_leave(kroncy_tree *tree, int writing) {
+void max_trees_leave(max_trees *tree, int writing) {
     __atomic_fetch_add(&tree->users, writing ? 1 : -1, __ATOMIC_RELEASE);
 }
 
 /* ---- update ---- */
 
 /* The distinct groups at every level; leaves ascend, so one pass a level finds them. */
-static int make_plan(const kroncy_tree *tree, const kroncy_tree_change *change,
-                     kroncy_tree_plan *plan) {
+static int make_plan(const max_trees *tree, const max_trees_change *change,
+                     max_trees_plan *plan) {
     const int64_t n = change->n_rows, lanes = tree->lanes;
     plan->memory = malloc(((tree->n_levels + 1) * n + 1) * sizeof(int64_t));
     if (!plan->memory) return KRONCY_TREE_NO_MEMORY;
@@ -234,7 +234,7 @@ static int make_plan(const kroncy_tree *tree, const kroncy_tree_change *change,
 }
 
 /* The largest sum of |coefficients| that one leaf receives; infinity if one is not finite. */
-static double largest_weight(const kroncy_tree_change *change, int is_double) {
+static double largest_weight(const max_trees_change *change, int is_double) {
     double largest = 0, weight = 0;
     for (int64_t e = 0; e < change->n_rows; e++) {
         const int64_t row = change->order ? change->order[e] : e;
@@ -254,7 +254,7 @@ static double largest_weight(const kroncy_tree_change *change, int is_double) {
 }
 
 /* Refuse what would not stay finite, before anything is changed; keep the bound of |leaf|. */
-static int bound_change(kroncy_tree *tree, const kroncy_tree_change *change) {
+static int bound_change(max_trees *tree, const max_trees_change *change) {
     /* Rounding of long sums near the end of the range is far below one per cent. */
     const double limit = 0.99 * (tree->is_double ? DBL_MAX : FLT_MAX);
     const int64_t n_rows = change->kind == KRONCY_TREE_GRAM ? change->n_batch : change->n_rows;
@@ -272,13 +272,13 @@ static int bound_change(kroncy_tree *tree, const kroncy_tree_change *change) {
     return 0;
 }
 
-int kroncy_tree_update(kroncy_tree *tree, const kroncy_tree_change *change, int n_threads) {
+int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads) {
     if (!change->n_rows) return 0;
     for (int64_t e = 0; e < change->n_rows; e++)
         if (change->leaves[e] < (e ? change->leaves[e - 1] : 0) ||
             change->leaves[e] >= tree->n_leaves)
             return KRONCY_TREE_BAD_LEAVES;
-    kroncy_tree_plan plan;
+    max_trees_plan plan;
     int status = make_plan(tree, change, &plan);
     const int64_t blocks = n_blocks(tree);
     /* The Gram rows of one block of trees, side by side, for each thread. */

@@ -31,7 +31,7 @@ typedef struct {
     int users;        /* queries running now; -1: an update */
     int64_t nodes_visited, nodes_recomputed;
     void *idle_scratch;
-} kroncy_tree;
+} max_trees;
 
 /* Where the change of leaf row e comes from. */
 enum { KRONCY_TREE_ASSIGN, KRONCY_TREE_ADD, KRONCY_TREE_GRAM };
@@ -45,20 +45,20 @@ typedef struct {
     const int64_t *indptr, *indices; /* GRAM: CSR coefficients (n_rows, n_batch) */
     const void *data;
     int64_t n_batch;
-} kroncy_tree_change;
+} max_trees_change;
 
 /* Bytes of the tiles; nothing is allocated. */
-int64_t kroncy_tree_size(int64_t n_trees, int64_t n_leaves, int is_double);
+int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, int is_double);
 /* Allocate, to be filled by `build`; 0 or KRONCY_TREE_NO_MEMORY. */
-int kroncy_tree_create(kroncy_tree *tree, int64_t n_trees, int64_t n_leaves, int is_double);
-void kroncy_tree_destroy(kroncy_tree *tree);
-void kroncy_tree_build(kroncy_tree *tree, const void *values, int n_threads); /* finite values */
-void kroncy_tree_values(const kroncy_tree *tree, int64_t i, void *out);       /* (n_leaves,) */
+int max_trees_create(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double);
+void max_trees_destroy(max_trees *tree);
+void max_trees_build(max_trees *tree, const void *values, int n_threads); /* finite values */
+void max_trees_values(const max_trees *tree, int64_t i, void *out);       /* (n_leaves,) */
 /* Values of some leaves of tree i, (n,). */
-void kroncy_tree_gather(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
                         void *out);
 /* Multiply every value by factor, 0 < factor <= 1: rounding keeps order, so maxima stay maxima. */
-void kroncy_tree_scale(kroncy_tree *tree, double factor, int n_threads);
+void max_trees_scale(max_trees *tree, double factor, int n_threads);
 
 /* Fired set of tree i in two steps: `find` reads the tree and leaves, in the caller's scratch, the
  * leaf groups that hold a leaf > threshold with a bit mask each, and returns the number of such
@@ -67,29 +67,29 @@ typedef struct {
     int64_t n_lines;          /* leaf groups found */
     uint32_t *groups, *spare; /* n_groups[0] entries each */
     uint16_t *masks;          /* n_groups[0] entries */
-} kroncy_tree_scratch;
+} max_trees_scratch;
 
-int64_t kroncy_tree_scratch_size(const kroncy_tree *tree); /* bytes, whole cache lines */
-kroncy_tree_scratch kroncy_tree_scratch_in(const kroncy_tree *tree, void *memory);
-void *kroncy_tree_borrow_scratch(kroncy_tree *tree); /* NULL without memory */
-void kroncy_tree_return_scratch(kroncy_tree *tree, void *memory);
-int64_t kroncy_tree_find(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s);
-void kroncy_tree_emit(const kroncy_tree *tree, const kroncy_tree_scratch *s, int64_t *out);
+int64_t max_trees_scratch_size(const max_trees *tree); /* bytes, whole cache lines */
+max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory);
+void *max_trees_borrow_scratch(max_trees *tree); /* NULL without memory */
+void max_trees_return_scratch(max_trees *tree, void *memory);
+int64_t max_trees_find(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s);
+void max_trees_emit(const max_trees *tree, const max_trees_scratch *s, int64_t *out);
 
 /* The k largest leaves of tree i, largest first, equal ones by index; `heap` holds
- * kroncy_tree_heap_size(tree, k) bytes.  k = 1 is the arg max. */
-int64_t kroncy_tree_heap_size(const kroncy_tree *tree, int64_t k);
-void kroncy_tree_top(const kroncy_tree *tree, int64_t i, int64_t k, void *heap, int64_t *out);
-double kroncy_tree_max(const kroncy_tree *tree, int64_t i);
+ * max_trees_heap_size(tree, k) bytes.  k = 1 is the arg max. */
+int64_t max_trees_heap_size(const max_trees *tree, int64_t k);
+void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out);
+double max_trees_max(const max_trees *tree, int64_t i);
 
 /* Change leaf rows and repair every ancestor once.  0 or one of the codes above. */
-int kroncy_tree_update(kroncy_tree *tree, const kroncy_tree_change *change, int n_threads);
+int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads);
 
 /* Readers and writers never wait: they are refused.  0 or KRONCY_TREE_BUSY. */
-int kroncy_tree_enter(kroncy_tree *tree, int writing);
-void kroncy_tree_leave(kroncy_tree *tree, int writing);
+int max_trees_enter(max_trees *tree, int writing);
+void max_trees_leave(max_trees *tree, int writing);
 
 /* Whether each parent is the maximum of its children and padding is -infinity, in every tree. */
-int kroncy_tree_is_consistent(const kroncy_tree *tree);
+int max_trees_is_consistent(const max_trees *tree);
 
 #endif

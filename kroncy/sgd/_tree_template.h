@@ -5,17 +5,17 @@
  *   NAME   adds the dtype's suffix to a name */
 
 /* Line (children of node `group`, tree 0 of the block) and the trees in that block. */
-static inline int64_t NAME(block_trees)(const kroncy_tree *tree, int64_t block) {
+static inline int64_t NAME(block_trees)(const max_trees *tree, int64_t block) {
     const int64_t rest = tree->n_trees - block * LANES;
     return rest < LANES ? rest : LANES;
 }
 
-static inline REAL *NAME(block)(const kroncy_tree *tree, int64_t block) {
+static inline REAL *NAME(block)(const max_trees *tree, int64_t block) {
     return (REAL *)tree->tiles + block * LANES * tree->tree_groups * LANES;
 }
 
 /* Lines of tree i at one level: group g is at result + g * (*stride). */
-static inline REAL *NAME(tree_level)(const kroncy_tree *tree, int64_t i, int level,
+static inline REAL *NAME(tree_level)(const max_trees *tree, int64_t i, int level,
                                      int64_t *stride) {
     const int64_t block = i / LANES, width = NAME(block_trees)(tree, block);
     *stride = width * LANES;
@@ -55,7 +55,7 @@ INLINE void NAME(line_maxima)(const REAL *tile, int64_t width, REAL *maxima) {
 }
 
 /* Recompute the node above one group: its entry in the line of its own siblings. */
-INLINE void NAME(repair)(const kroncy_tree *tree, REAL *block, int64_t width, int level,
+INLINE void NAME(repair)(const max_trees *tree, REAL *block, int64_t width, int level,
                          int64_t group) {
     REAL maxima[LANES] __attribute__((aligned(64)));
     const REAL *tile = block + (tree->first[level] + group) * width * LANES;
@@ -68,7 +68,7 @@ INLINE void NAME(repair)(const kroncy_tree *tree, REAL *block, int64_t width, in
 }
 
 KRONCY_CLONES
-static void NAME(build_block)(const kroncy_tree *tree, int64_t b, const REAL *values) {
+static void NAME(build_block)(const max_trees *tree, int64_t b, const REAL *values) {
     const int64_t width = NAME(block_trees)(tree, b), m = tree->n_leaves;
     REAL *block = NAME(block)(tree, b);
     for (int64_t j = 0; j < tree->tree_groups * width * LANES; j++) block[j] = -(REAL)INFINITY;
@@ -81,14 +81,14 @@ static void NAME(build_block)(const kroncy_tree *tree, int64_t b, const REAL *va
             NAME(repair)(tree, block, width, level, group);
 }
 
-static void NAME(values)(const kroncy_tree *tree, int64_t i, REAL *out) {
+static void NAME(values)(const max_trees *tree, int64_t i, REAL *out) {
     int64_t stride;
     const REAL *lines = NAME(tree_level)(tree, i, 0, &stride);
     for (int64_t leaf = 0; leaf < tree->n_leaves; leaf++)
         out[leaf] = lines[leaf / LANES * stride + leaf % LANES];
 }
 
-static void NAME(gather)(const kroncy_tree *tree, int64_t i, int64_t n, const int64_t *leaves,
+static void NAME(gather)(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
                          REAL *out) {
     int64_t stride;
     const REAL *lines = NAME(tree_level)(tree, i, 0, &stride);
@@ -97,13 +97,13 @@ static void NAME(gather)(const kroncy_tree *tree, int64_t i, int64_t n, const in
 }
 
 KRONCY_CLONES
-static void NAME(scale_block)(const kroncy_tree *tree, int64_t b, REAL factor) {
+static void NAME(scale_block)(const max_trees *tree, int64_t b, REAL factor) {
     const int64_t size = tree->tree_groups * NAME(block_trees)(tree, b) * LANES;
     REAL *block = NAME(block)(tree, b);
     for (int64_t j = 0; j < size; j++) block[j] *= factor;
 }
 
-static int NAME(block_is_consistent)(const kroncy_tree *tree, int64_t b) {
+static int NAME(block_is_consistent)(const max_trees *tree, int64_t b) {
     const int64_t width = NAME(block_trees)(tree, b);
     const REAL *block = NAME(block)(tree, b);
     for (int level = 0; level < tree->n_levels; level++) {
@@ -141,7 +141,7 @@ static int64_t NAME(compare)(const REAL *restrict lines, int64_t stride,
     return found;
 }
 
-static int64_t NAME(find)(kroncy_tree *tree, int64_t i, double threshold, kroncy_tree_scratch *s) {
+static int64_t NAME(find)(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
     REAL bound = (REAL)threshold; /* the largest REAL <= threshold: the comparison stays exact */
     if (bound > threshold) bound = NEXTAFTER(bound, -(REAL)INFINITY);
     int64_t n = 1, found = 0, visited = 0;
@@ -166,7 +166,7 @@ static int64_t NAME(find)(kroncy_tree *tree, int64_t i, double threshold, kroncy
     return found;
 }
 
-static void NAME(emit)(const kroncy_tree_scratch *s, int64_t *out) {
+static void NAME(emit)(const max_trees_scratch *s, int64_t *out) {
     for (int64_t j = 0; j < s->n_lines; j++)
         for (uint32_t mask = s->masks[j]; mask; mask &= mask - 1)
             *out++ = (int64_t)s->groups[j] * LANES + __builtin_ctz(mask);
@@ -207,7 +207,7 @@ static NAME(candidate) NAME(pop)(NAME(candidate) *heap, int64_t n) { /* n: entri
     return top;
 }
 
-static void NAME(top)(const kroncy_tree *tree, int64_t i, int64_t k, NAME(candidate) *heap,
+static void NAME(top)(const max_trees *tree, int64_t i, int64_t k, NAME(candidate) *heap,
                       int64_t *out) {
     int64_t size = 0, span[KRONCY_TREE_LEVELS + 1] = {1};
     for (int level = 0; level < tree->n_levels; level++) span[level + 1] = span[level] * LANES;
@@ -229,7 +229,7 @@ static void NAME(top)(const kroncy_tree *tree, int64_t i, int64_t k, NAME(candid
     }
 }
 
-static double NAME(max)(const kroncy_tree *tree, int64_t i) {
+static double NAME(max)(const max_trees *tree, int64_t i) {
     int64_t stride;
     REAL best;
     NAME(line_maxima)(NAME(tree_level)(tree, i, tree->n_levels - 1, &stride), 1, &best);
@@ -254,7 +254,7 @@ static double NAME(magnitude)(const REAL *x, int64_t n) {
 }
 
 /* Largest |leaf| of a block; padding is not a leaf. */
-static double NAME(block_magnitude)(const kroncy_tree *tree, int64_t b) {
+static double NAME(block_magnitude)(const max_trees *tree, int64_t b) {
     const int64_t width = NAME(block_trees)(tree, b), whole = tree->n_leaves / LANES;
     const REAL *block = NAME(block)(tree, b);
     double largest = NAME(magnitude)(block, whole * width * LANES);
@@ -281,7 +281,7 @@ INLINE void NAME(add_transposed)(REAL *tile, const REAL *deltas, uint32_t touche
 }
 
 /* Change the leaves of one group in one block: rows first..last of the change. */
-INLINE void NAME(change_leaves)(const kroncy_tree *tree, const kroncy_tree_change *change,
+INLINE void NAME(change_leaves)(const max_trees *tree, const max_trees_change *change,
                                 const REAL *gram, REAL *tile, int64_t b, int64_t width,
                                 int64_t first, int64_t last) {
     REAL deltas[LANES * LANES] __attribute__((aligned(64)));
@@ -321,8 +321,8 @@ INLINE void NAME(prefetch_tile)(const REAL *block, int64_t tile, int64_t width) 
 }
 
 /* groups[l]: the distinct groups to visit at level l; start[g]: first row of leaf group g. */
-INLINE void NAME(update_any)(const kroncy_tree *tree, const kroncy_tree_change *change,
-                             const kroncy_tree_plan *plan, int64_t b, int64_t width,
+INLINE void NAME(update_any)(const max_trees *tree, const max_trees_change *change,
+                             const max_trees_plan *plan, int64_t b, int64_t width,
                              REAL *gram) {
     REAL *block = NAME(block)(tree, b);
     if (change->kind == KRONCY_TREE_GRAM)
@@ -347,8 +347,8 @@ INLINE void NAME(update_any)(const kroncy_tree *tree, const kroncy_tree_change *
 }
 
 KRONCY_CLONES
-static void NAME(update_block)(const kroncy_tree *tree, const kroncy_tree_change *change,
-                               const kroncy_tree_plan *plan, int64_t b, REAL *gram) {
+static void NAME(update_block)(const max_trees *tree, const max_trees_change *change,
+                               const max_trees_plan *plan, int64_t b, REAL *gram) {
     const int64_t width = NAME(block_trees)(tree, b);
     if (width == LANES)
         NAME(update_any)(tree, change, plan, b, LANES, gram);

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kroncy._base._buffers import aligned_empty
 from kroncy.sgd._coefficients import Coefficients
 

@@ -147,7 +147,8 @@ def test_samples_join_a_compressed_training(engine):
     more = KroneckerData([rng.standard_normal((9, 9)), rng.standard_normal((9, 7))])
     model = KroneckerRegressor(
         64, start="gaussian", compress=True, engine=engine, dtype="float64", random_state=0,
-        max_iter=3, early_stopping=False, learning_rate_init=1e-9, learning_rate="constant",
+        max_iter=3, n_iter_no_change=9, early_stopping=False, learning_rate_init=1e-9,
+        learning_rate="constant",
     )
     with pytest.warns(UserWarning, match="max_iter"):
         model.fit(data, np.sin(np.arange(40.0)))

@@ -1,0 +1,1 @@
+"""What is behind the C door, kroncy.capi: no arithmetic, only checks and calls of kernels."""

@@ -1,0 +1,3 @@
+LOSSES: tuple[str, ...]
+ENGINES: tuple[str, ...]
+STARTS: tuple[str, ...]

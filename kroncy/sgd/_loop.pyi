@@ -1,0 +1,17 @@
+import numpy as np
+
+from ._engine import Engine
+
+LOSSES: dict[str, int]
+
+def run_batches(
+    engine: Engine,
+    order: np.ndarray,
+    batch_size: int,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    loss: int,
+    learning_rate: float,
+    weight_decay: float,
+    total: float = 0.0,
+) -> tuple[float, int]: ...
