@@ -66,7 +66,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> from kroncy.ntk import LimitKernelRegressor
     >>> X = np.random.default_rng(0).normal(size=(200, 4))
     >>> y = X[:, 0] * X[:, 1] + X[:, 2]
-    >>> bool(LimitKernelRegressor().fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.9)
+    >>> bool(LimitKernelRegressor().fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.8)
     True
     """
 
