@@ -150,35 +150,45 @@ def predicted_rate(gram, learning_rate, batch_size=None):
 def predicted_loss(gram, residual, learning_rate, n_iterations):
     """Mean squared-error loss after each iteration of full-batch training while H stays.
 
-    ``sum_i (q_i . r)**2 (1 - eta lambda_i / n)**(2 t) / (2 n)`` over the eigenvectors of H.  With
-    mini-batches this is the loss of the mean outputs, which the mean loss exceeds by the noise.
+    ``sum_i (q_i . r)**2 prod_t (1 - eta_t lambda_i / n)**2 / (2 n)`` over the eigenvectors of H.
+    With mini-batches this is the loss of the mean outputs; the mean loss exceeds it by the noise.
 
     Parameters
     ----------
     gram : array-like of shape (n, n)
     residual : array-like of shape (n,) or (n, n_outputs)
         f - y at the start.
-    learning_rate : float > 0
-    n_iterations : int or array-like of float
-        Up to this many, or exactly these.
+    learning_rate : float or array-like of shape (n_iterations,), > 0
+    n_iterations : int >= 0
 
     Returns
     -------
-    ndarray of float64
-        Losses after 0, 1, ... `n_iterations`, or after the iterations named.
+    ndarray of float64, shape (n_iterations + 1,)
+        Losses after 0, 1, ... iterations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy.ntk import predicted_loss
+    >>> predicted_loss(np.eye(2), [1.0, 1.0], 1.0, 2)
+    array([0.5    , 0.125  , 0.03125])
     """
     gram = _check_gram(gram)
     residual = np.asarray(residual, dtype=np.float64)
     if residual.shape[:1] != (len(gram),):
         raise ValueError(f"residual must have {len(gram)} rows, got shape {residual.shape}")
-    learning_rate = check_real(learning_rate, "learning_rate", minimum=0.0, strict=True)
-    if np.ndim(n_iterations) == 0:
-        n_iterations = np.arange(check_integer(n_iterations, "n_iterations", minimum=0) + 1)
+    n_iterations = check_integer(n_iterations, "n_iterations", minimum=0)
+    rates = np.asarray(learning_rate, dtype=np.float64)
+    if rates.shape not in ((), (n_iterations,)) or not np.all(rates > 0):
+        raise ValueError("learning_rate must be positive: one number, or one for each iteration")
     values, vectors = scipy.linalg.eigh(gram)
+    values = np.maximum(values, 0) / len(gram)
     weights = ((vectors.T @ residual.reshape(len(gram), -1)) ** 2).sum(axis=1)
-    factors = np.abs(1 - learning_rate * np.maximum(values, 0) / len(gram))
-    powers = factors[None, :] ** (2 * np.asarray(n_iterations, dtype=np.float64)[:, None])
-    return powers @ weights / (2 * len(gram))
+    losses = [weights.sum()]
+    for rate in np.broadcast_to(rates, n_iterations):
+        weights *= (1 - rate * values) ** 2
+        losses.append(weights.sum())
+    return np.array(losses) / (2 * len(gram))
 
 
 def _check_gram(gram):
