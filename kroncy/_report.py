@@ -179,7 +179,8 @@ def _configuration_rows(model, trainer):
         yield name, f"{value:.4g}" if isinstance(value, float) else value
     if model is not trainer:
         for name in ("learning_rate_init_", "max_iter", "n_iter_no_change", "random_state"):
-            yield name, getattr(model, name)
+            value = getattr(model, name)
+            yield name, f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _build_rows():
@@ -224,13 +225,13 @@ def _prediction(model, trainer):
     if len(rows) < trainer.data.n_samples:
         return predicted, None, f"{text}, from {len(rows)} of the samples."
     rate = ntk.predicted_rate(gram, rates.max(), trainer.batch_size)
-    slack = 2 - rates.max() * rate.batch_largest / trainer.batch_size
-    if slack <= 0 or np.ptp(rates) > 0 or rate.smallest <= 0:
-        return predicted, None, f"{text}; the step is too bold, or falls, for the strict bound."
+    slack = 2 - rates * rate.batch_largest / trainer.batch_size
+    if slack.min() <= 0 or rate.smallest <= 0:
+        return predicted, None, f"{text}; the steps are too bold for a strict bound."
     # The squared distance from the solution, r^T H^-1 r at first, pays for every iteration's loss.
     distance = float(np.sum(residual * np.linalg.solve(gram, residual)))
-    bound = distance / (2 * rates[0] * slack * ends)
-    return predicted, bound, f"{text}. Dotted: their bound on the mean loss so far."
+    bound = distance / (2 * np.cumsum(rates * slack)[ends - 1])
+    return predicted, bound, f"{text}. Dotted: their bound on the expected mean loss so far."
 
 
 def _rates(model, trainer):

@@ -73,9 +73,9 @@ class Rate:
     smallest, largest : float
         Eigenvalues of H.
     batch_largest : float
-        Bound on the largest eigenvalue of H_SS over all batches S.
+        L: what a batch sees of the largest eigenvalue, in expectation.
     stable_learning_rate : float
-        Steps below it cannot diverge.
+        Steps below it bring W closer to the solution, in expectation.
     """
 
     iteration: float
@@ -112,10 +112,11 @@ def predicted_rate(gram, learning_rate, batch_size=None):
 
     Notes
     -----
-    A mini-batch step shortens that distance by ``(eta / s) e_S^T (2 - (eta / s) H_SS) e_S`` at
-    least; in expectation, by the factor ``1 - (eta / n) (2 - eta L / s) lambda_min`` with L a bound
-    on all ``lambda_max(H_SS)``: the largest sum of s entries of a row, or lambda_max (Strohmer and
-    Vershynin 2009 for s = 1).  Every step size below ``2 s / L`` converges.
+    A step on the batch S shortens that distance by ``(eta / s) e_S^T (2 - (eta / s) H_SS) e_S``.
+    Over batches of s different samples that is ``(eta / n) (2 - eta L / s) |f - y|**2`` on average,
+    at least, ``L = (1 - t) max_i H_ii + t lambda_max`` with ``t = (s - 1) / (n - 1)``, so that
+    every step below ``2 s / L`` converges, by a factor ``1 - (eta / n) (2 - eta L / s) lambda_min``
+    (Strohmer and Vershynin 2009 for s = 1; Ma, Bassily and Belkin 2018).
 
     Examples
     --------
@@ -137,8 +138,8 @@ def predicted_rate(gram, learning_rate, batch_size=None):
         bound = largest
         factor = max((1 - eta * value / n) ** 2 for value in (smallest, largest))
     else:
-        sums = np.partition(np.abs(gram), n - size, axis=1)[:, n - size :].sum(axis=1)
-        bound = min(largest, float(sums.max()))
+        together = (size - 1) / max(n - 1, 1)
+        bound = (1 - together) * float(np.diagonal(gram).max()) + together * largest
         factor = 1 - eta / n * (2 - eta * bound / size) * smallest
         if eta * bound >= 2 * size:
             factor = max(factor, 1.0)
