@@ -49,7 +49,7 @@ def joint_firing(correlation, threshold, other=None):
         raise ValueError("correlation must lie in [-1, 1]")
     if not np.all(h >= 0) or (other is not None and not np.all(np.asarray(other) >= 0)):
         raise ValueError("threshold must be >= 0")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # infinite slopes are what they should be
         if other is None:
             return 2 * _owen_tail(h, np.sqrt((1 - rho) / (1 + rho)))
         h, k, rho = np.broadcast_arrays(h, np.asarray(other, dtype=np.float64), rho)
