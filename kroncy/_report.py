@@ -226,7 +226,9 @@ def _prediction(model, trainer):
         return predicted, None, f"{text}, from {len(rows)} of the samples."
     rate = ntk.predicted_rate(gram, rates.max(), trainer.batch_size)
     slack = 2 - rates * rate.batch_largest / trainer.batch_size
-    if slack.min() <= 0 or rate.smallest <= 0:
+    if rate.smallest <= 1e-12 * rate.largest:
+        return predicted, None, f"{text}; H is singular, so there is no strict bound."
+    if slack.min() <= 0:
         return predicted, None, f"{text}; the steps are too bold for a strict bound."
     # The squared distance from the solution, r^T H^-1 r at first, pays for every iteration's loss.
     distance = float(np.sum(residual * np.linalg.solve(gram, residual)))
