@@ -8,6 +8,7 @@ python examples/kernels_as_input.py [--out FOLDER]
 
 import argparse
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from kroncy.plot import new_figure, plot_loss, plot_validation
 
 def substring_kernel(words):
     """Inner products of the counts of two-letter substrings."""
-    counts = [Counter(zip(word, word[1:], strict=False)) for word in words]
+    counts = [Counter(pairwise(word)) for word in words]
     return np.array([[float(sum(a[s] * b[s] for s in a)) for b in counts] for a in counts])
 
 

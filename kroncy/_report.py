@@ -157,7 +157,8 @@ def _training_rows(model, trainer):
     seconds = sum(epoch["seconds"] for epoch in history)
     iterations = sum(epoch["iterations"] for epoch in history)
     yield "epochs", f"{len(history)}"
-    yield "loss", f"{history[0]['loss']:.4g} in the first epoch, {history[-1]['loss']:.4g} in the last"
+    first, last = history[0]["loss"], history[-1]["loss"]
+    yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(model, "best_validation_score_", None) is not None:
         yield "validation", f"best score {model.best_validation_score_:.4f}"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"

@@ -1,5 +1,7 @@
 """Plain twins of what kroncy.ntk and the Gauss-Newton solver compute."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -27,13 +29,13 @@ def joint_firing(rho, h, k=None):
     pieces = np.linspace(-np.pi / 2, np.arcsin(rho), 9)
     return sum(
         quad(density, a, b, epsabs=1e-14, epsrel=1e-12, limit=200)[0]
-        for a, b in zip(pieces[:-1], pieces[1:], strict=True)
+        for a, b in pairwise(pieces)
     )
 
 
 def gram(X, Z, threshold, skip=0.0):
     """H from rows and pre-activations (n, m)."""
-    fired = Z > threshold
+    fired = threshold < Z
     return (X @ X.T) * (fired_counts(fired, fired) / Z.shape[1] + skip)
 
 
@@ -41,7 +43,7 @@ def gauss_newton_step(X, W, signs, y, threshold, mu):
     """W after one full step of damped least squares, with the Jacobian written out; one output."""
     m = len(W)
     Z = X @ W.T
-    fired = Z > threshold
+    fired = threshold < Z
     f = np.maximum(Z - threshold, 0) @ signs / np.sqrt(m)
     # Jacobian of f_i: a_r 1[r fires on i] x_i / sqrt(m), a row of length m d.
     J = (fired * signs)[:, :, None] * X[:, None, :] / np.sqrt(m)

@@ -1,4 +1,4 @@
-"""LimitKernelRegressor: scikit-learn conventions, kernel ridge regression, a check on the network."""
+"""LimitKernelRegressor: scikit-learn conventions, kernel ridge, and a check on the network."""
 
 import numpy as np
 import pytest

@@ -143,7 +143,7 @@ def _agreement(signs, n_words):
 
 
 def _solve(trainer, tangent, residual, weights):
-    """v of (W^1/2 H W^1/2 + mu I) u = W^1/2 (f - y), v = W^1/2 u."""
+    """The step v = W^1/2 u of (W^1/2 H W^1/2 + mu I) u = W^1/2 (f - y), W the weights."""
     scale = np.sqrt(np.mean(trainer._targets**2)) or 1.0
     level = min(1.0, float(np.sqrt(np.mean(residual**2)) / scale))
     mean = tangent.diagonal_mean()

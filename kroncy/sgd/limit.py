@@ -153,7 +153,7 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
 
 
 def correlations(gram, left_norms, right_norms):
-    """gram / norms in [-1, 1], exactly +-1 for rows that are parallel up to rounding."""
+    """Entries of gram over the norms: exactly +-1 for rows that are parallel up to rounding."""
     scale = left_norms[:, None] * right_norms
     rho = np.divide(gram, scale, out=np.zeros_like(gram), where=scale > 0)
     return np.where(np.abs(rho) > 1 - SAME, np.sign(rho), rho)

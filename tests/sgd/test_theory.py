@@ -34,7 +34,7 @@ def test_theory_is_made_of_its_parts():
     assert found.largest == pytest.approx(values[-1], rel=1e-8)
     assert found.width == pytest.approx((60 / values[0]) ** 4 * np.log(600) ** 2, rel=1e-6)
     assert found.learning_rate == pytest.approx(values[0] / 3600)
-    assert 0 < found.practical_learning_rate and found.practical_iterations < found.iterations
+    assert found.practical_learning_rate > 0 and found.practical_iterations < found.iterations
     text = str(found)
     assert "out of reach" in text and "15.87% of neurons fire" in text
     assert found.width > 1e8
