@@ -44,7 +44,7 @@ def popcount(_):
     for threads in (1, 2):
         times = {"popcount": [], "sgemm": [], "ssyrk": []}
         with blas_threads(threads):
-            for _ in range(3):
+            for _ in range(2):
                 for name, run in (
                     ("popcount", lambda t=threads: fired_counts(bits, bits, t, symmetric=True)),
                     ("sgemm", lambda: left @ right.T),
@@ -247,7 +247,7 @@ def suggest(arguments):
     show(data=arguments.data, seconds_of_suggest=time.perf_counter() - began)
     network = KroneckerSGD(data, y, loss=loss, antithetic=True, random_state=0, **found.settings)
     bound = network.bind(test)
-    for _ in range(min(found.n_epochs, arguments.epochs)):
+    for _ in range(arguments.epochs):
         network.run(1)
         outputs, epoch = bound.outputs(), network.history[-1]
         row = {"data": arguments.data, "epoch": epoch["epoch"], "loss": epoch["loss"],
@@ -274,6 +274,6 @@ if __name__ == "__main__":
     parser.add_argument("--file", help="davis.npz")
     parser.add_argument("--figure", help="PNG")
     parser.add_argument("--seconds", type=float, default=30.0, help="gauss-newton: for each solver")
-    parser.add_argument("--epochs", type=int, default=20, help="suggest: at most")
+    parser.add_argument("--epochs", type=int, default=20, help="suggest: to run")
     arguments = parser.parse_args()
     sections[arguments.section](arguments)

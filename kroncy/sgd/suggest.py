@@ -17,7 +17,8 @@ from .targets import check_targets
 
 THRESHOLDS = (0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6)  # times the usual norm of a row
 RIDGES = 10.0 ** np.arange(-4, 2.1, 0.5)  # times the mean diagonal of H^cts
-WORSE = 1.03  # of the least error: what a sparser threshold may cost
+WORSE = 1.03  # of the least error: what a sparser threshold may cost,
+LOST = 0.05  # and of the variance that is explained at best
 FIRED = 100  # neurons firing on a sample: H_ii is then known to a tenth
 MOST_EPOCHS = 100
 
@@ -139,7 +140,8 @@ def suggest(
         gram = limit_gram(part, threshold * norm, n_threads=n_threads)
         tried.append((threshold * norm, *_leave_one_out(gram, target)))
     best = min(error for _, error, _, _ in tried)
-    threshold, error, ridge, largest = [t for t in tried if t[1] <= WORSE * best][-1]
+    allowed = max(best, min(WORSE * best, best + LOST * (1 - best)))
+    threshold, error, ridge, largest = [t for t in tried if t[1] <= allowed][-1]
     share = float(ndtr(-threshold / norm))
     gram = limit_gram(part, threshold, n_threads=n_threads)
     diagonal = float(np.max(np.diagonal(gram)))

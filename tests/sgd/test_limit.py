@@ -95,12 +95,12 @@ def test_the_network_tends_to_it():
     share = limit / G
     spread = np.abs(G) * np.sqrt(np.maximum(share * (1 - share), 0))
     largest = []
-    for m in (1024, 8192, 65536):
+    for m in (1024, 4096, 32768):
         network = KroneckerSGD(data, np.zeros(25), n_hidden=m, threshold=1.0, random_state=0)
         error = np.abs(ntk.gram_matrix(network) - limit)
         assert np.all(error <= 4 * spread / np.sqrt(m) + 1e-12)
         largest.append(error.max())
-    assert largest[0] > 1.5 * largest[1] > 2.25 * largest[2]
+    assert largest[0] > 1.2 * largest[1] > 1.8 * largest[2]
 
 
 def test_bad_input():

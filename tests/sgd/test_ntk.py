@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kroncy.sgd._fired import fired_counts, fired_level
 from reference_theory import fired_counts as reference_counts
@@ -21,6 +21,7 @@ def network(n_epochs=0, **options):
     return KroneckerSGD(DATA, Y, **(defaults | options)).run(n_epochs)
 
 
+@settings(max_examples=12)
 @given(st.integers(1, 140), st.integers(1, 70), st.integers(1, 40), st.integers(0, 10))
 def test_population_counts(n_left, n_right, groups, seed):
     rng = np.random.default_rng(seed)
