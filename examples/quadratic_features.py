@@ -20,11 +20,11 @@ from kroncy.plot import new_figure, plot_gram_spectrum, plot_movement
 def main(folder):
     images, digit = load_digits(return_X_y=True)
     a, b, y, y_test = train_test_split(
-        images, 2.0 * (digit % 2) - 1, train_size=600, random_state=0
+        images, 2.0 * (digit % 2) - 1, train_size=450, random_state=0
     )
     data, test = KroneckerData.power(a, bias=1.0), KroneckerData.power(b, bias=1.0)
     network = KroneckerSGD(
-        data, y, n_hidden=4096, threshold=1.0, antithetic=True, dtype="float64",
+        data, y, n_hidden=3072, threshold=1.0, antithetic=True, dtype="float64",
         solver="gauss-newton", batch_size=len(y), random_state=0,
     )
     residuals = [1.0]
@@ -32,7 +32,7 @@ def main(folder):
         residuals.append(float(np.abs(network.run(1).outputs() - y).max()))
         print(f"iteration {network.n_epochs_done:2d}: largest residual {residuals[-1]:.1e}")
     print(f"{np.mean((network.predict(test) > 0) == (y_test > 0)):.1%} of new images are right")
-    print(ntk.theory(data, n_hidden=4096, threshold=1.0))
+    print(ntk.theory(data, n_hidden=3072, threshold=1.0))
 
     figure, axes = new_figure(3)
     axes[0].semilogy(residuals, "o-")
