@@ -115,11 +115,12 @@ def write_report(model, path, *, title, note=None):
 
 
 def _summary(model, trainer):
-    last = trainer.history[-1]
+    last, epochs = trainer.history[-1], trainer.n_epochs_done
     return (
         f"{type(model).__name__}: {trainer.data.n_samples:,} samples of "
         f"{_count(trainer.data.n_features)} features, {trainer.n_hidden:,} neurons, "
-        f"{trainer.n_epochs_done} epochs; training loss {last['loss']:.4g} in the last one."
+        f"{epochs} epoch{'s' if epochs > 1 else ''}; training loss {last['loss']:.4g} in the last "
+        f"one{'' if model is trainer else ' of the state that is kept'}."
     )
 
 
@@ -256,8 +257,9 @@ def _theory_figures(trainer):
     (low, high), (low_limit, high_limit) = map(ntk.extreme_eigenvalues, (gram, limit))
     yield (
         _picture(lambda ax: plot_gram_spectrum(gram, limit, ax)),
-        f"Eigenvalues of H now{part}: {low:.3g} to {high:.3g}; in the limit of infinite width "
-        f"{low_limit:.3g} to {high_limit:.3g}.",
+        f"Eigenvalues of H now{part}: {max(low, 0):.3g} to {high:.3g}; in the limit of infinite "
+        f"width {max(low_limit, 0):.3g} to {high_limit:.3g}. Of repeated rows they are 0, up to "
+        "rounding.",
     )
     flipped = ntk.flips(trainer).mean() / trainer.n_hidden
     yield (

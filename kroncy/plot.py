@@ -307,7 +307,7 @@ def _plot_epochs(values, name, ax):
     ax.plot(np.arange(1, len(values) + 1), values, ".-")
     ax.set_xlabel("epoch")
     ax.set_ylabel(name)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return ax
 
 
