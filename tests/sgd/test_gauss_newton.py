@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from reference_theory import gauss_newton_step
+from sklearn.datasets import load_digits
 
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy.sgd import gauss_newton
@@ -159,3 +160,13 @@ def test_nothing_fires_or_fits():
         sgd.run(1)
     with pytest.raises(MemoryError, match="Gram matrix of a batch of 40 samples"):
         network(memory_limit=1000)
+
+
+def test_digits_to_rounding_in_fifteen_iterations():
+    images, digit = load_digits(return_X_y=True)
+    data, y = KroneckerData.power(images[:200], bias=1.0), 2.0 * (digit[:200] % 2) - 1
+    sgd = KroneckerSGD(
+        data, y, n_hidden=2048, antithetic=True, dtype="float64", solver="gauss-newton",
+        batch_size=200, random_state=0,
+    ).run(15)
+    assert np.abs(sgd.outputs() - y).max() < 1e-8
