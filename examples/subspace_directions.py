@@ -4,16 +4,16 @@ A black box (here a made-up reactor) returns a cost for 120 named settings.  It 
 combinations of seven of them only.  kroncy finds the three directions, reads them back in the
 names of the settings, and minimises the cost with a few hundred evaluations.
 
-python examples/subspace_directions.py [figure.png]
+python examples/subspace_directions.py [--out FOLDER]
 """
 
-import sys
+import argparse
+from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot
 
 import kroncy.lrgd
-from kroncy.plot import plot_spectrum
+from kroncy.plot import new_figure, plot_spectrum
 
 NAMES = [
     f"{kind}_{zone:02d}" for kind in ("temperature", "pressure", "flow", "valve")
@@ -40,7 +40,7 @@ def cost(x):
     return bowl + np.logaddexp(mixing - 1, -mixing)
 
 
-def main(path="subspace_directions.png"):
+def main(folder):
     start = np.zeros(len(NAMES))
     found = kroncy.lrgd.identify_subspace(cost, start, random_state=0)
     print(f"{found.rank} directions (certified: {found.certified}), {found.nfev} evaluations")
@@ -61,7 +61,7 @@ def main(path="subspace_directions.png"):
     print(f"minimum {best.fun:.6f} after {best.nfev} evaluations, from {cost(start):.6f}: "
           f"{best.message}")
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = new_figure(2)
     plot_spectrum(found, left)
     left.set_title("how many directions")
     order = sorted(active, key=lambda i: scores[i])
@@ -69,9 +69,12 @@ def main(path="subspace_directions.png"):
     right.set_xscale("log")
     right.set_xlabel("mean squared derivative explained")
     right.set_title("which settings")
+    path = Path(folder, "subspace_directions.png")
     figure.savefig(path, dpi=120)
-    print(f"figure written to {path}")
+    print(f"figure: {path}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", default=".", help="folder of the figure")
+    main(parser.parse_args().out)

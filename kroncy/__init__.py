@@ -10,7 +10,7 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
     function -> sketch -> directions -> directional derivatives -> minimum
 """
 
-from . import linalg, lrgd
+from . import linalg, lrgd, ntk
 from ._base.config import get_include, show_config
 from .estimators import KroneckerClassifier, KroneckerRegressor
 from .persistence import load, save
@@ -29,6 +29,7 @@ __all__ = [
     "linalg",
     "load",
     "lrgd",
+    "ntk",
     "save",
     "show_config",
 ]

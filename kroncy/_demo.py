@@ -75,6 +75,15 @@ def _costs(n, m, n_threads, seed):
     """Milliseconds of an iteration for each number of features, after one epoch."""
     print(f"The cost of an iteration does not depend on d (n = {n:,}, m = {m:,}, batches of 32):")
     print("  features d      explicit weights   ms per iteration")
+    costs = measure_costs(n, m, n_threads, seed)
+    for n_features, cost in zip(COST_FEATURES, costs, strict=True):
+        memory = format_bytes(4 * m * n_features)
+        print(f"  {n_features:<13,}   {memory:>16}   {cost:16.2f}")
+    return costs
+
+
+def measure_costs(n, m, n_threads, seed):
+    """Milliseconds of an iteration of 32 samples at each of COST_FEATURES, all else equal."""
     trainers = []
     rng = np.random.default_rng(seed)
     rank = round(COST_FEATURES[0] ** 0.5)
@@ -98,14 +107,11 @@ def _costs(n, m, n_threads, seed):
     for _ in range(4):  # in turn, so that a busy moment of the machine meets all alike
         for trainer in trainers:
             trainer.run(1)
-    costs = []
-    for n_features, trainer in zip(COST_FEATURES, trainers, strict=True):
-        # The quietest epoch of those with a filled C.
-        seconds = min(epoch["seconds"] / epoch["iterations"] for epoch in trainer.history[1:])
-        costs.append(1e3 * seconds)
-        memory = format_bytes(4 * m * n_features)
-        print(f"  {n_features:<13,}   {memory:>16}   {costs[-1]:16.2f}")
-    return costs
+    # The quietest epoch of those with a filled C.
+    return [
+        1e3 * min(epoch["seconds"] / epoch["iterations"] for epoch in trainer.history[1:])
+        for trainer in trainers
+    ]
 
 
 def _draw(out, model, areas, costs):

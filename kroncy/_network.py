@@ -296,17 +296,7 @@ class KroneckerNetwork(BaseEstimator):
         return data, self._encode(y, weight, first), weight
 
     def _to_data(self, X):
-        """The Kronecker rows that `layout` makes of checked rows X."""
-        options = {"normalize": self.normalize, "bias": float(self.bias)}
-        if self.layout == "power":
-            return KroneckerData.power(X, **options)
-        widths = [check_integer(width, "layout", minimum=1) for width in self.layout]
-        if len(widths) < 2 or sum(widths) != X.shape[1]:
-            raise ValueError(
-                f"layout={self.layout} must hold at least 2 widths that add up to the "
-                f"{X.shape[1]} columns of X"
-            )
-        return KroneckerData(np.split(X, np.cumsum(widths)[:-1], axis=1), **options)
+        return rows_of_layout(X, self.layout, self.normalize, self.bias)
 
     def _split(self, target):
         """Rows to train on and rows held out, the same for the same seed and targets."""
@@ -376,6 +366,20 @@ class KroneckerNetwork(BaseEstimator):
         else:
             data = self._to_data(validate_data(self, X, reset=False, dtype=FLOATS))
         return self.trainer_.predict(data).astype(np.float64)
+
+
+def rows_of_layout(X, layout, normalize, bias):
+    """The Kronecker rows that `layout` makes of checked rows X."""
+    options = {"normalize": normalize, "bias": float(bias)}
+    if layout == "power":
+        return KroneckerData.power(X, **options)
+    widths = [check_integer(width, "layout", minimum=1) for width in layout]
+    if len(widths) < 2 or sum(widths) != X.shape[1]:
+        raise ValueError(
+            f"layout={layout} must hold at least 2 widths that add up to the "
+            f"{X.shape[1]} columns of X"
+        )
+    return KroneckerData(np.split(X, np.cumsum(widths)[:-1], axis=1), **options)
 
 
 def _fingerprint(data, target, weight):

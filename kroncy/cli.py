@@ -1,4 +1,4 @@
-"""The command line: kroncy demo | train | predict | info."""
+"""The command line: kroncy demo | train | predict | report | info."""
 
 import argparse
 import csv
@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._base.config import show_config
 from ._csv import read_objects, read_pairs
 from ._demo import progress_bar, run_demo
+from ._report import write_report
 from .estimators import KroneckerClassifier, KroneckerRegressor
 from .persistence import check_writable, read_model, write_model
 from .sgd.data import KroneckerData
@@ -68,6 +69,11 @@ Print what this build uses on this machine: OpenMP, threads, SIMD level, BLAS.  
 what the file holds: the task, its samples, the network and how its training went.
 """
 
+REPORT = """\
+Write one self-contained HTML page: the data, how training went, the Gram matrix and the rate it
+predicts, how far neurons moved, and what an iteration costs.  Needs matplotlib (kroncy[plot]).
+"""
+
 # Options of `train` that are parameters of the estimators: flag -> (parameter, type, help).
 PARAMETERS = {
     "--hidden": ("n_hidden", int, "neurons of the hidden layer, an even number"),
@@ -104,7 +110,7 @@ def main(argv=None):
         where = f"{error.filename}: " if error.filename else ""
         print(f"kroncy: {where}{error.strerror or error}", file=sys.stderr)
         return 1
-    except (ValueError, TypeError, MemoryError, FloatingPointError) as error:
+    except (ValueError, TypeError, MemoryError, FloatingPointError, ImportError) as error:
         print(f"kroncy: {error}", file=sys.stderr)
         return 1
     return 0
@@ -151,6 +157,13 @@ def _parser():
     _add_files(predict)
     predict.add_argument("--out", required=True, metavar="CSV", help="predictions go here")
     predict.set_defaults(run=_predict)
+
+    report = commands.add_parser(
+        "report", help="a page about a model: what the theory says of it", description=REPORT
+    )
+    report.add_argument("model", metavar="NPZ", help="a file that train or kroncy.save wrote")
+    report.add_argument("--out", required=True, metavar="HTML", help="the page goes here")
+    report.set_defaults(run=_report)
 
     info = commands.add_parser(
         "info", help="describe this build, or a model file", description=INFO, formatter_class=raw
@@ -311,6 +324,13 @@ def _predict(arguments):
                 writer.writerow([*ids, *row])
         whole.replace(arguments.out)
     print(f"{len(pairs.ids):,} predictions of {note['target']!r}: {arguments.out}")
+
+
+def _report(arguments):
+    check_writable(arguments.out, "--out")
+    model, note = read_model(arguments.model)
+    write_report(model, arguments.out, title=Path(arguments.model).name, note=note)
+    print(f"report: {arguments.out}")
 
 
 def _info(arguments):

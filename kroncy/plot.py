@@ -149,11 +149,165 @@ def plot_spectrum(result, ax=None):
     return ax
 
 
+def plot_rate(losses, predicted=None, bound=None, ax=None):
+    """Training loss on a logarithmic axis, with the loss that the Gram matrix predicts.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        One for each epoch, e.g. ``[epoch["loss"] for epoch in sgd.history]``.
+    predicted : sequence of float, optional
+        The same from `kroncy.ntk.predicted_loss`.
+    bound : sequence of float, optional
+        What the mean loss so far cannot exceed in expectation.
+    ax : matplotlib.axes.Axes, optional
+        Default: one in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        There is no epoch yet.
+
+    Examples
+    --------
+    >>> from kroncy.plot import plot_rate
+    >>> plot_rate([0.5, 0.1, 0.02], predicted=[0.5, 0.09, 0.015]).get_yscale()
+    'log'
+    """
+    _require_epochs(losses)
+    ax = _plot_epochs(losses, "training loss", _axes(ax))
+    ax.lines[-1].set_label("measured")
+    epochs = np.arange(1, len(losses) + 1)
+    if predicted is not None:
+        ax.plot(epochs, predicted, "--", color="C1", label="predicted from H(0)")
+    if bound is not None:
+        ax.plot(epochs, bound, ":", color="grey", label="bound on the mean so far")
+    ax.set_yscale("log")
+    ax.legend()
+    return ax
+
+
+def plot_gram_spectrum(gram, limit=None, ax=None):
+    """Eigenvalues of a Gram matrix H, largest first, and those of its limit H^cts.
+
+    Parameters
+    ----------
+    gram : array-like of shape (n, n)
+        E.g. from `kroncy.ntk.gram_matrix`.
+    limit : array-like of shape (n, n), optional
+        E.g. from `kroncy.ntk.limit_gram`.
+    ax : matplotlib.axes.Axes, optional
+        Default: one in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy.plot import plot_gram_spectrum
+    >>> plot_gram_spectrum(np.diag([1.0, 2.0]), np.eye(2)).get_ylabel()
+    'eigenvalue'
+    """
+    ax = _axes(ax)
+    for matrix, style, label in ((gram, "-", "H(t)"), (limit, "--", "limit of infinite width")):
+        if matrix is None:
+            continue
+        values = np.linalg.eigvalsh(np.asarray(matrix, dtype=float))[::-1]
+        # A repeated row has eigenvalue 0, which a logarithmic axis cannot show.
+        values = np.maximum(values, np.finfo(float).eps * values[0])
+        ax.loglog(np.arange(1, len(values) + 1), values, style, label=label)
+    ax.set_xlabel("direction")
+    ax.set_ylabel("eigenvalue")
+    ax.legend()
+    return ax
+
+
+def plot_fired(history, ax=None):
+    """Share of neurons that fire, and neurons that flip, in each epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        ``sgd.history`` of a `KroneckerSGD`.
+    ax : matplotlib.axes.Axes, optional
+        Default: one in a new figure.  A twin of it holds the flips.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from kroncy.plot import plot_fired
+    >>> plot_fired([{"fired_share": 0.03, "flips": 10}]).get_ylabel()
+    'neurons that fire'
+    """
+    _require_epochs(history)
+    ax = _plot_epochs([e["fired_share"] for e in history], "neurons that fire", _axes(ax))
+    ax.set_ylim(0, 1.3 * max(e["fired_share"] for e in history) or 1)
+    ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    ax.yaxis.label.set_color("C0")
+    twin = ax.twinx()
+    twin.plot(np.arange(1, len(history) + 1), [e["flips"] for e in history], ".-", color="C3")
+    twin.set_ylim(0)
+    twin.set_ylabel("flips", color="C3")
+    return ax
+
+
+def plot_movement(distances, norm=None, ax=None):
+    """Histogram of how far the neurons have moved.
+
+    Parameters
+    ----------
+    distances : array-like of shape (n_hidden,)
+        From `kroncy.ntk.movement`.
+    norm : float, optional
+        Usual norm of w_r(0), sqrt(d), to compare with.
+    ax : matplotlib.axes.Axes, optional
+        Default: one in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from kroncy.plot import plot_movement
+    >>> plot_movement([0.1, 0.2, 0.2]).get_ylabel()
+    'neurons'
+    """
+    distances = np.asarray(distances, dtype=float)
+    if not distances.size:
+        raise ValueError("distances must not be empty")
+    ax = _axes(ax)
+    ax.hist(distances, bins=min(40, max(5, distances.size // 10)), color="C2")
+    label = f"median {np.median(distances):.2g}"
+    if norm is not None:
+        label += f"; |w_r(0)| is about {norm:.3g}"
+    ax.set_title(label, fontsize="medium")
+    ax.set_xlabel("distance from the start, |w_r(t) - w_r(0)|")
+    ax.set_ylabel("neurons")
+    return ax
+
+
+def _require_epochs(values):
+    if not len(values):
+        raise ValueError("there is no epoch to draw yet: train first, with run() or fit()")
+
+
 def _plot_epochs(values, name, ax):
     ax.plot(np.arange(1, len(values) + 1), values, ".-")
     ax.set_xlabel("epoch")
     ax.set_ylabel(name)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return ax
 
 

@@ -9,13 +9,16 @@ Losses, for one sample with outputs f and target y; e = d loss / d f:
 import numpy as np
 
 from libc.math cimport exp, fabs, log, log1p
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcpy
 
+from ._coefficients cimport KRONCY_BLOCK
 from ._engine cimport Engine
 
 # Divergence is called while the state is still finite, in float32 too.
 cdef double LARGEST_LOSS = 1e24
 
+LARGEST = LARGEST_LOSS
 LOSSES = {"squared": 0, "logistic": 1, "softmax": 2}
 
 
@@ -69,6 +72,55 @@ def run_batches(
     if failed < 0:
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin
+
+
+def read_batch(Engine engine, const int64_t[::1] rows):
+    """``(f, masks)`` of training samples: outputs (len(rows), n_outputs), and what `descend` needs.
+
+    The fired bits are stored, fired neurons and flips counted.
+    """
+    cdef Py_ssize_t n = rows.shape[0]
+    cdef int64_t panels = (n + engine.panel_width() - 1) // engine.panel_width()
+    cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
+    cdef uint32_t[::1] masks = np.empty(
+        panels * engine.coefficients.n_blocks * KRONCY_BLOCK, dtype=np.uint32)
+    engine.reserve(n)
+    if n:
+        with nogil:
+            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, True)
+            memcpy(&masks[0], engine.masks, masks.shape[0] * sizeof(uint32_t))
+    return np.asarray(f), np.asarray(masks)
+
+
+def try_batch(Engine engine, const int64_t[::1] rows):
+    """Outputs of training samples; the operations are counted, the samples are not."""
+    cdef Py_ssize_t n = rows.shape[0]
+    cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
+    if n:
+        with nogil:
+            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, False)
+        engine.rows_read -= n
+    return np.asarray(f)
+
+
+def descend(
+    Engine engine, const int64_t[::1] rows, const uint32_t[::1] masks, const double[:, ::1] e,
+    double step
+):
+    """W -= step m^-1/2 (a o fired) e X with the masks that `read_batch` gave for these rows.
+
+    True if done; False if a step is out of the range of the dtype.
+    """
+    cdef Py_ssize_t n = rows.shape[0]
+    cdef int status = 0
+    engine.reserve(n)
+    if n:
+        with nogil:
+            memcpy(engine.masks, &masks[0], masks.shape[0] * sizeof(uint32_t))
+            status = engine.backward(&rows[0], n, &e[0, 0], step, 1.0)
+    if status < 0:
+        raise MemoryError("no memory for further coefficients; the last batch is half applied")
+    return status == 0
 
 
 cdef double sample_loss(

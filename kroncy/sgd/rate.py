@@ -26,18 +26,27 @@ def stable_learning_rate(data, fired, skip, batch_size, weights, expected_share,
         Share of neurons expected to fire; stands in where none of the sampled rows fires.
     rng : numpy.random.Generator
     """
-    size = min(batch_size, data.n_samples, LARGEST)
-    largest = 0.0
-    for _ in range(BATCHES if size < data.n_samples else 1):
-        samples = rng.choice(data.n_samples, size, replace=False)
+    def kernel(samples):
         sets = fired(samples).astype(np.float32)
         gram = data.gram(samples).astype(np.float64)
-        kernel = gram * (sets @ sets.T / sets.shape[1] + skip)
+        gram *= sets @ sets.T / sets.shape[1] + skip
         if weights is not None:
             root = np.sqrt(weights[samples])
-            kernel *= root[:, None] * root[None, :]
-        top = scipy.linalg.eigvalsh(kernel, subset_by_index=[size - 1, size - 1])[0]
-        largest = max(largest, float(top) / size)
+            gram *= root[:, None] * root[None, :]
+        return gram
+
+    largest = largest_of_batches(kernel, data.n_samples, batch_size, rng)
     if largest <= 0:
         largest = max(expected_share, 1e-3) * float(np.max(data.gram_diagonal()))
     return SAFETY / largest
+
+
+def largest_of_batches(kernel, n_samples, batch_size, rng):
+    """The largest lambda_max(H_SS) / |S| of a few random batches; kernel(samples) makes H_SS."""
+    size = min(batch_size, n_samples, LARGEST)
+    largest = 0.0
+    for _ in range(BATCHES if size < n_samples else 1):
+        gram = kernel(rng.choice(n_samples, size, replace=False))
+        top = scipy.linalg.eigvalsh(gram, subset_by_index=[size - 1, size - 1])[0]
+        largest = max(largest, float(top) / size)
+    return largest

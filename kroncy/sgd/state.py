@@ -19,7 +19,10 @@ VALUES = (
     "engine",
     "history",
     "learning_rate",
+    "solver",
+    "damping",
 )
+EARLIER = {"solver": "sgd", "damping": 0.0}  # of states written before these values existed
 
 
 def snapshot(trainer):
@@ -79,8 +82,9 @@ def get_state(trainer):
 
 def set_state(trainer, meta, arrays, n_threads):
     """Fill a bare trainer from what `get_state` returned."""
+    values = EARLIER | meta
     for name in VALUES:
-        setattr(trainer, "_learning_rate" if name == "learning_rate" else name, meta[name])
+        setattr(trainer, "_learning_rate" if name == "learning_rate" else name, values[name])
     trainer.dtype = np.dtype(meta["dtype"])
     trainer.n_threads = resolve_threads(n_threads)
     data_arrays = {

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_choice, check_indices, check_integer, check_real
-from . import assembly, state
+from . import assembly, gauss_newton, state
 from ._loop import LOSSES, run_batches
 from .compression import check_compress
 from .data import KroneckerData
@@ -63,6 +63,11 @@ class KroneckerSGD:
     random_state : int, RandomState or None
     signs : array-like of shape (n_hidden,) or (n_hidden, n_outputs), optional
         Output signs, +1 or -1; default random.
+    solver : {"sgd", "gauss-newton"}, default="sgd"
+        "gauss-newton" solves for the residual of the batch in function space, with line search (see
+        `kroncy.sgd.gauss_newton`); squared loss only, "auto" is then a learning rate of 1.
+    damping : float, default=1e-3
+        Of "gauss-newton", relative to the mean diagonal of H and to the residual.
     skip : float, default=0.0
         Relative weight of a linear term <u, x> trained along, u(0) = 0.
     weight_decay : float, default=0.0
@@ -142,6 +147,8 @@ class KroneckerSGD:
         n_threads=None,
         random_state=None,
         signs=None,
+        solver="sgd",
+        damping=gauss_newton.DAMPING,
         skip=0.0,
         weight_decay=0.0,
         memory_limit=None,
@@ -172,6 +179,10 @@ class KroneckerSGD:
         check_choice(start, "start", ("auto", "gaussian", "gram"))
         check_choice(engine, "engine", ("auto", *assembly.ENGINES))
         compress = check_compress(compress)
+
+        self.solver = check_choice(solver, "solver", ("sgd", "gauss-newton"))
+        self.damping = check_real(damping, "damping", minimum=0.0)
+        gauss_newton.check_options(self)
 
         self.data = data
         rows = data.compact().astype(self.dtype)
@@ -229,6 +240,8 @@ class KroneckerSGD:
             self._saved_bits = None
 
     def _auto_learning_rate(self):
+        if self.solver == "gauss-newton":
+            return 1.0
         return stable_learning_rate(
             self._rows, self._fired_now, self.skip, self.batch_size, self._weights,
             float(norm.sf(self.threshold)), np.random.Generator(np.random.PCG64(self._seed)),
@@ -289,6 +302,8 @@ class KroneckerSGD:
     def _run_batches(self, order, batch_size, total=0.0):
         weights = np.empty(0) if self._weights is None else self._weights
         with blas_threads(1):
+            if self.solver == "gauss-newton":
+                return gauss_newton.run_batches(self, order, batch_size, total)
             total, done = run_batches(
                 self._engine, order, batch_size, self._targets, weights, LOSSES[self.loss],
                 self.learning_rate, self.weight_decay, total,

@@ -1,0 +1,17 @@
+import numpy as np
+
+def fired_level() -> str: ...
+def fired_counts(
+    left: np.ndarray, right: np.ndarray, n_threads: int, symmetric: bool = False
+) -> np.ndarray: ...
+def add_quadratic_forms(
+    indptr: np.ndarray,
+    columns: np.ndarray,
+    values: np.ndarray,
+    i0: int,
+    j0: int,
+    gram: np.ndarray,
+    weight: float,
+    sums: np.ndarray,
+    n_threads: int,
+) -> None: ...
