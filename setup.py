@@ -22,7 +22,9 @@ from setuptools.modified import newer_group
 DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
 NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
-INCLUDE_DIRS = [f"kroncy/{folder}" for folder in ("_base", "include", "linalg", "sgd", "lrgd", "_capi")]
+INCLUDE_DIRS = [
+    f"kroncy/{folder}" for folder in ("_base", "include", "linalg", "sgd", "lrgd", "_capi")
+]
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
 
 OPENMP_PROGRAM = """
@@ -51,7 +53,8 @@ class ProbingBuildExt(build_ext):
 
     def build_extensions(self):
         compile_flags = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
-        compile_flags += ["-std=gnu11", "-Wno-psabi", "-Werror=implicit-function-declaration", *EXTRA]
+        compile_flags += ["-std=gnu11", "-Wno-psabi", "-Werror=implicit-function-declaration"]
+        compile_flags += EXTRA
         link_flags = [*EXTRA]
         macros = [("KRONCY_DEBUG", "1")] if DEBUG else []
         if OPENMP and self._runs(OPENMP_PROGRAM, ["-fopenmp"]):

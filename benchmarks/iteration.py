@@ -5,7 +5,8 @@
     python benchmarks/iteration.py memory      peak memory of n = 8192, m = 16384, d = 10^8
 
 Run alone on the machine: the first line says how much of two cores the process really got.
-Timings alternate A B A B ... and medians are printed.
+Timings alternate in bursts A A A A B B B B A A A A ..., the first call of a burst left out:
+training repeats one thing, and a GEMM of half a gigabyte would leave the caches empty.
 """
 
 import argparse
@@ -20,7 +21,6 @@ import kroncy
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base._buffers import aligned_empty
 from kroncy._base.threads import blas_threads
-from kroncy.sgd._coefficients import Coefficients
 
 
 def cores_received():
@@ -42,14 +42,16 @@ def cores_received():
         return (time.process_time() - before) / (time.perf_counter() - began)
 
 
-def medians(calls, repeats):
-    """Median and minimum milliseconds of each call, the calls taken in turn."""
+def medians(calls, repeats, burst=5):
+    """Median and minimum milliseconds of each call, taken in turn in bursts."""
     times = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            began = time.perf_counter()
             call()
-            times[name].append(1e3 * (time.perf_counter() - began))
+            for _ in range(burst - 1):
+                began = time.perf_counter()
+                call()
+                times[name].append(1e3 * (time.perf_counter() - began))
     return {name: (float(np.median(t)), min(t)) for name, t in times.items()}
 
 
@@ -72,33 +74,39 @@ def trained(n, m, p, epochs=1, **options):
 def product():
     n, m, s = 8192, 16384, 32
     sgd = trained(n, m, 100)
-    csr = sgd.coefficients
+    engine, csr = sgd._engine, sgd.coefficients
     rng = np.random.default_rng(2)
     panel = aligned_empty((n, s), np.float32)
     panel[...] = sgd.data.gram(cols=rng.choice(n, s, replace=False), other=sgd.data)
-    tiles = Coefficients.from_csr(csr)
     out = aligned_empty((m, s), np.float32)  # as in an iteration: no page is touched anew
     dense, wide = csr.toarray(), np.ascontiguousarray(panel)
-    batches = iter(rng.permutation(n)[: n // s * s].reshape(-1, s).tolist() * 10)
-    np.testing.assert_allclose(tiles.product(panel, 2), dense @ wide, atol=1e-3)
+    signed = sgd.signs[:, None] * engine.product(panel, out)
+    np.testing.assert_allclose(signed, dense @ wide, atol=1e-3)
     spread = medians(
         {
-            "product": lambda: tiles.product(panel, 2, out),
-            "iteration": lambda: sgd.step(next(batches)),
+            "product": lambda: engine.product(panel, out),
             "gemm": lambda: dense @ wide,
             "scipy": lambda: csr @ wide,
         },
-        21,
+        6,
     )
-    ms = {name: median for name, (median, _) in spread.items()}
+    batches = iter(rng.permutation(n)[: n // s * s].reshape(-1, s).tolist() * 10)
+    moving = medians(
+        {
+            "iteration": lambda: sgd.step(next(batches)),
+            "product in training": lambda: engine.product(panel, out),
+        },
+        6,
+    )
+    ms = {name: median for name, (median, _) in (spread | moving).items()}
     return {
         "n": n, "m": m, "batch": s, "nnz": int(csr.nnz), "density": csr.nnz / (n * m),
         "median_ms": {k: round(v, 3) for k, v in ms.items()},
-        "min_ms": {k: round(low, 3) for k, (_, low) in spread.items()},
+        "min_ms": {k: round(low, 3) for k, (_, low) in (spread | moving).items()},
         "gflops": round(2e-6 * csr.nnz * s / ms["product"], 1),
         "gemm/product": round(ms["gemm"] / ms["product"], 1),
         "scipy/product": round(ms["scipy"] / ms["product"], 1),
-        "iteration/product": round(ms["iteration"] / ms["product"], 2),
+        "iteration/product": round(ms["iteration"] / ms["product in training"], 2),
     }
 
 
@@ -112,7 +120,7 @@ def features():
     def step(name):
         return lambda: [trainers[name].step(next(batches[name])) for _ in range(8)]
 
-    spread = medians({name: step(name) for name in trainers}, 41)
+    spread = medians({name: step(name) for name in trainers}, 12)
     low, high = (spread[name][0] / 8 for name in trainers)
     counts = [trainer.counters for trainer in trainers.values()]
     return {

@@ -16,7 +16,6 @@ import json
 import time
 
 import numpy as np
-from kroncy.sgd._fired import fired_counts, fired_level
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -25,6 +24,7 @@ from kroncy import KroneckerData, KroneckerSGD, ntk
 from kroncy._base.threads import blas_threads
 from kroncy.datasets import load_flights_pairs
 from kroncy.plot import new_figure
+from kroncy.sgd._fired import fired_counts, fired_level
 
 
 def show(**row):

@@ -288,7 +288,7 @@ cdef class Engine:
         self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
         int width, void *z
     ) noexcept nogil:
-        """z (n_blocks * 256, width) = pre-activations of consecutive blocks on the prepared rows."""
+        """z (n_blocks * 256, width) = pre-activations of some blocks on the prepared rows."""
         pass
 
     cdef int panel_descend(

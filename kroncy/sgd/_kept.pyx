@@ -7,7 +7,7 @@ this and of the tiles with values.
 import numpy as np
 import scipy.sparse
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from .._base._buffers cimport address
 from ._coefficients cimport (

@@ -89,7 +89,7 @@ cdef class LazyEngine(Engine):
         """out = (C / scale) panel, as in an iteration: the part of it that grows with nnz(C).
 
         But for the signs: with one output row r is to be multiplied by a_r.  panel (n_samples,
-        width) and out (n_blocks * 256, width) are 64-byte aligned arrays of rows of 64 or 128 bytes.
+        width) and out (n_blocks * 256, width) are 64-byte aligned, with rows of 64 or 128 bytes.
         """
         cdef int64_t group, first, n_blocks = self.coefficients.n_blocks
         cdef int row_bytes = panel.strides[0]
@@ -143,15 +143,18 @@ cdef class LazyEngine(Engine):
         int width, void *z
     ) noexcept nogil:
         cdef int64_t block
-        self.group_product(first, n_blocks, (<GramSource> source).panel,
-                           width * (8 if self.is_double else 4), z)
+        cdef int row_bytes = width * (8 if self.is_double else 4)
+        cdef const void *start = (<GramSource> source).start
+        cdef char *out = <char *> z
+        self.group_product(first, n_blocks, (<GramSource> source).panel, row_bytes, z)
         for block in range(first, first + n_blocks):
             if self.is_double:
-                add_start[double](self, block, <const double *> (<GramSource> source).start, rows,
-                                  count, width, <double *> z + (block - first) * KRONCY_BLOCK * width)
+                add_start[double](self, block, <const double *> start, rows, count, width,
+                                  <double *> out)
             else:
-                add_start[float](self, block, <const float *> (<GramSource> source).start, rows,
-                                 count, width, <float *> z + (block - first) * KRONCY_BLOCK * width)
+                add_start[float](self, block, <const float *> start, rows, count, width,
+                                 <float *> out)
+            out += KRONCY_BLOCK * row_bytes
 
     cdef void skip_outputs(
         self, Source source, Py_ssize_t count, int width, double *f

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kroncy.sgd._fired import fired_counts, fired_level
 from reference_theory import fired_counts as reference_counts
 from reference_theory import gram as reference_gram
 
 from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD, ntk
+from kroncy.sgd._fired import fired_counts, fired_level
 
 RNG = np.random.default_rng(0)
 N = 60
