@@ -3,6 +3,7 @@ import numpy as np
 from ._engine import Engine
 
 LOSSES: dict[str, int]
+LARGEST: float
 
 def run_batches(
     engine: Engine,

@@ -17,3 +17,6 @@ def contract(
     z: np.ndarray,
     n_threads: int,
 ) -> None: ...
+def gather(
+    table: np.ndarray, t_index: np.ndarray, y_index: np.ndarray, z: np.ndarray, n_threads: int
+) -> None: ...

@@ -86,7 +86,7 @@ def check_memory(data, engine, start, n_hidden, threshold, antithetic, limit):
         # Beside z(0), and its place taken by the snapshot that `run` holds.
         state += tree_nbytes(n, m, itemsize == 8)
     entries = n * m * float(norm.sf(threshold))
-    state = int(state + n * m / 8 + 1.5 * entries * (2 + itemsize))
+    state = int(state + n * m / 4 + 1.5 * entries * (2 + itemsize))
     meanwhile = 0
     if engine != "explicit":
         meanwhile = start_nbytes(data, start, m // (2 if antithetic else 1), data.dtype)

@@ -195,7 +195,8 @@ def _leave_one_out(gram, target):
 
 def _fits(rows, n_hidden, threshold, limit):
     try:
-        assembly.check_memory(rows, "lazy", n_hidden, threshold, limit)
+        start, _, _ = assembly.resolve(rows, "auto", "lazy", False, n_hidden, threshold, True)
+        assembly.check_memory(rows, "lazy", start, n_hidden, threshold, True, limit)
     except MemoryError:
         if n_hidden <= 64:
             raise
