@@ -61,7 +61,7 @@ dashboard: $(VENV)/asv
 gate: $(VENV)/installed $(VENV)/asv
 	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/gate.py
 	$(ASV) check $(ASV_HERE)
-	$(ASV) run --quick --show-stderr --dry-run --strict $(ASV_HERE) --set-commit-hash HEAD
+	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
 
 # Ratios within one run, each section in minutes: the figures of docs/benchmarks.md.
 bench-sections: $(VENV)/installed
