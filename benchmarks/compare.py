@@ -32,8 +32,8 @@ from kroncy import KroneckerData, KroneckerSGD
 from kroncy.datasets import load_flights_pairs
 
 HERE = Path(__file__).parent
-TARGETS = {"flights": 0.68, "digits": 0.99, "synthetic": 0.85, "kernels": 0.5, "davis": 0.5}
-TIMEOUT = 90
+TARGETS = {"flights": 0.66, "digits": 0.99, "synthetic": 0.85, "kernels": 0.5, "davis": 0.5}
+TIMEOUT = 40
 
 
 def split(n, train, valid, rng):
@@ -45,18 +45,17 @@ def split(n, train, valid, rng):
 
 
 def flights():
-    """4,000 flights to train on, 2,000 to validate, the 8,000 of the test set."""
-    data, late = load_flights_pairs("all")
-    train, _ = load_flights_pairs("train")
-    test, _ = load_flights_pairs("test")
-    some = np.random.default_rng(0).permutation(len(train))[:6000]
-    late = np.concatenate([load_flights_pairs("train")[1][some], load_flights_pairs("test")[1]])
+    """2,000 flights to train on, 1,000 to validate, 2,000 of the test set."""
+    data, late = load_flights_pairs("train")
+    test, test_late = load_flights_pairs("test")
+    some = np.random.default_rng(0).permutation(len(data))[:3000]
+    late = np.concatenate([late[some], test_late[:2000]])
     indices = [
-        np.concatenate([i[some], j]) for i, j in zip(train.indices, test.indices, strict=True)
+        np.concatenate([i[some], j[:2000]])
+        for i, j in zip(data.indices, test.indices, strict=True)
     ]
     both = KroneckerData(data.factors, indices, normalize=False).compact()
-    parts = np.repeat([0, 1, 2], [4000, 2000, len(test)])
-    return both, late.astype(float), parts, True
+    return both, late.astype(float), np.repeat([0, 1, 2], [2000, 1000, 2000]), True
 
 
 def digits():
@@ -176,7 +175,7 @@ def main():
     parser.add_argument("data", nargs="*", help=", ".join(TARGETS))
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
     parser.add_argument("--davis", help="davis.npz (not bundled)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of training a setting")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of training a setting")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="limit of a competitor")
     parser.add_argument("--table", help="write the Markdown table to this file")
     options = parser.parse_args()
