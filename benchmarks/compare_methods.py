@@ -18,7 +18,7 @@ THRESHOLD = math.sqrt(0.4 * math.log(M))
 
 
 class Problem:
-    """Arrays of the problem: f0, f1 factor rows, i0, i1 pairs, y, split 0 train, 1 valid, 2 test."""
+    """Arrays f0, f1 of factor rows, i0, i1 of pairs, y, and split: a position in PARTS."""
 
     def __init__(self, path, gigabytes):
         with np.load(path, allow_pickle=False) as stored:
@@ -193,7 +193,7 @@ def dense_rows(problem):
 
 
 def compressed_rows(problem):
-    """Rows in coordinates of the span: thin SVD of factors, or a Cholesky factor of G if shorter."""
+    """Coordinates in the rows' span: thin SVD of factors, or a Cholesky factor of G if shorter."""
     from scipy import linalg
 
     reduced = []

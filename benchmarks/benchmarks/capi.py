@@ -35,7 +35,7 @@ void probe_free(kroncy_tree *tree) { kroncy_tree_free(tree); }
 
 
 def build(folder):
-    """The probe as a library; None without a C compiler."""
+    """The probe as a library."""
     source, library = Path(folder, "probe.c"), Path(folder, "probe.so")
     source.write_text(PROBE)
     headers = f"-I{sysconfig.get_paths()['include']}", f"-I{kroncy.get_include()}"

@@ -12,10 +12,10 @@ from kroncy import linalg
 
 from .inputs import rows, trainer
 
-FEATURES = [2**8, 2**12, 2**16, 2**20]
-SAMPLES = [256, 512, 1024, 2048]
-WIDTHS = [512, 1024, 2048]
-TREE_WIDTHS = [2**e for e in range(10, 18)]
+FEATURES = (2**8, 2**12, 2**16, 2**20)
+SAMPLES = (256, 512, 1024, 2048)
+WIDTHS = (512, 1024, 2048)
+TREE_WIDTHS = tuple(2**e for e in range(10, 18))
 
 
 # -- Kronecker SGD --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from .inputs import BATCH, Quick, pairs, rows
 class Gram(Quick):
     """32 columns of 2048 samples from factors of width sqrt(d): the cost follows sqrt(d)."""
 
-    params = [2**8, 2**12, 2**16, 2**20]
+    params = (2**8, 2**12, 2**16, 2**20)
     param_names = ("d",)
 
     def setup(self, d):
@@ -23,7 +23,7 @@ class Gram(Quick):
 class GramOfKernels(Quick):
     """32 columns of n pairs, looked up in two kernels of 256 objects."""
 
-    params = [2**10, 2**12, 2**14]
+    params = (2**10, 2**12, 2**14)
     param_names = ("n",)
 
     def setup(self, n):
@@ -38,7 +38,7 @@ class GramOfKernels(Quick):
 class GramMemory:
     """Peak memory of the process with the full matrix of n samples."""
 
-    params = [512, 1024, 2048]
+    params = (512, 1024, 2048)
     param_names = ("n",)
 
     def setup(self, n):

@@ -11,7 +11,7 @@ from .inputs import Quick
 class Minimize(Quick):
     """A quadratic in 10 of p directions to relative accuracy 1e-8, all work included."""
 
-    params = [10**2, 10**3, 10**4]
+    params = (10**2, 10**3, 10**4)
     param_names = ("p",)
     number = 1
 
@@ -29,7 +29,7 @@ class Minimize(Quick):
 class Evaluations:
     """Evaluations of the function to relative accuracy 1e-8, p = 1000, r = 10, median of 3."""
 
-    params = list(counted.FAMILIES)
+    params = tuple(counted.FAMILIES)
     param_names = ("family",)
     timeout = 120
 
@@ -42,7 +42,7 @@ class Evaluations:
 class EvaluationsAgainstVariables:
     """The same for the quadratic: the number of variables does not matter."""
 
-    params = [100, 1000, 10_000]
+    params = (100, 1000, 10_000)
     param_names = ("p",)
 
     def track_evaluations(self, p):

@@ -31,7 +31,7 @@ class Matmul(Quick):
 class MatmulCounters:
     """Scalar multiplications of a 4096 x 4096 product: 7/8 a level."""
 
-    params = [0, 1, 2, 3]
+    params = (0, 1, 2, 3)
     param_names = ("levels",)
 
     def track_multiplications(self, levels):

@@ -11,7 +11,7 @@ except ImportError:
 class Ntk(Quick):
     """Kernel matrices of n samples, 1024 neurons."""
 
-    params = [128, 512]
+    params = (128, 512)
     param_names = ("n",)
     number = 1
 
