@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find kroncy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '_*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint bench sanitize clean
+.PHONY: demo test lint bench bench-sections dashboard gate sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -26,6 +26,11 @@ $(VENV)/builders: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet "setuptools>=77" "Cython>=3.1" "scipy>=1.13"
 	touch $@
 
+$(VENV)/asv: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet "asv>=0.6.4" "virtualenv>=20"
+	$(BIN)/asv machine --yes --config benchmarks/asv.conf.json
+	touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/kroncy demo --out demo-output
 
@@ -38,7 +43,28 @@ lint: $(VENV)/linters
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint kroncy
 	git ls-files -z | xargs -0 $(BIN)/codespell
 
-bench: $(VENV)/installed
+# Quick: every benchmark once, on what is installed; nothing is saved. See benchmarks/README.md.
+ASV := env OMP_WAIT_POLICY=passive $(abspath $(BIN))/asv
+ASV_HERE := --config benchmarks/asv.conf.json --environment existing:$(abspath $(BIN))/python
+bench: $(VENV)/installed $(VENV)/asv
+	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
+
+# Builds HEAD in an environment of asv's own and runs what has no result yet.
+PORT ?= 8090
+dashboard: $(VENV)/asv
+	$(ASV) run --config benchmarks/asv.conf.json --skip-existing-successful 'HEAD^!'
+	$(ASV) publish --config benchmarks/asv.conf.json
+	@echo "dashboard: http://127.0.0.1:$(PORT)/  (Ctrl-C ends it)"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory benchmarks/.asv/html $(PORT)
+
+# The deterministic counters against those pinned, and every benchmark once.
+gate: $(VENV)/installed $(VENV)/asv
+	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/gate.py
+	$(ASV) check $(ASV_HERE)
+	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
+
+# Ratios within one run, each section in minutes: the figures of docs/benchmarks.md.
+bench-sections: $(VENV)/installed
 	for section in product features memory; do $(BIN)/python -P benchmarks/iteration.py $$section; done
 
 # Needs gcc, clang with libomp, and time: SANITIZE="thread tests/sgd/test_tree.py" narrows it.

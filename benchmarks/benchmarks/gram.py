@@ -1,0 +1,48 @@
+"""Columns of the Gram matrix of Kronecker rows."""
+
+import numpy as np
+
+from .inputs import BATCH, Quick, pairs, rows
+
+
+class Gram(Quick):
+    """32 columns of 2048 samples from factors of width sqrt(d): the cost follows sqrt(d)."""
+
+    params = (2**8, 2**12, 2**16, 2**20)
+    param_names = ("d",)
+
+    def setup(self, d):
+        self.data = rows(2048, d)
+        self.batch = np.arange(BATCH)
+        self.time_columns(d)
+
+    def time_columns(self, d):
+        self.data.gram(self.batch, np.arange(2048))
+
+
+class GramOfKernels(Quick):
+    """32 columns of n pairs, looked up in two kernels of 256 objects."""
+
+    params = (2**10, 2**12, 2**14)
+    param_names = ("n",)
+
+    def setup(self, n):
+        self.data = pairs(n, 256)
+        self.samples = np.arange(n)
+        self.time_columns(n)
+
+    def time_columns(self, n):
+        self.data.gram(self.samples[:BATCH], self.samples)
+
+
+class GramMemory:
+    """Peak memory of the process with the full matrix of n samples."""
+
+    params = (512, 1024, 2048)
+    param_names = ("n",)
+
+    def setup(self, n):
+        self.data = rows(n, 2**12)
+
+    def peakmem_full(self, n):
+        self.data.gram()
