@@ -43,27 +43,27 @@ class FiredEntries:
     def __init__(self, z, threshold, signs):
         self.shape = z.shape
         self.flat = np.flatnonzero(z > threshold)
-        neurons, self.samples = np.divmod(self.flat, z.shape[1])
-        self.excess = z.ravel()[self.flat].astype(np.float64) - threshold
-        self.factors = signs[neurons] / np.sqrt(len(signs))
+        self.neurons, self.samples = np.divmod(self.flat, z.shape[1])
+        self._excess = z.ravel()[self.flat].astype(np.float64) - threshold
+        self._signs = signs / np.sqrt(len(signs))
 
     def outputs(self):
         """Outputs f (n_samples, n_outputs)."""
-        return np.stack([
-            np.bincount(self.samples, weights=column * self.excess, minlength=self.shape[1])
-            for column in self.factors.T
-        ], axis=1)
+        return self._csr(self._excess, slice(None)).T @ self._signs
 
     def gradient(self, residuals):
         """Entries of the gradient's coefficients, for residuals (n_samples, n_outputs)."""
-        return np.einsum("jk,jk->j", self.factors, residuals[self.samples])
+        return (self._signs @ residuals.T).ravel()[self.flat]
 
     def to_csr(self, values):
         """The coefficient matrix with these entries, zeros left out."""
-        kept = np.flatnonzero(values)
-        neurons = self.flat[kept] // self.shape[1]
-        ends = np.searchsorted(neurons, np.arange(self.shape[0] + 1))
-        return scipy.sparse.csr_array((values[kept], self.samples[kept], ends), shape=self.shape)
+        return self._csr(values, np.flatnonzero(values))
+
+    def _csr(self, values, kept):
+        ends = np.searchsorted(self.neurons[kept], np.arange(self.shape[0] + 1))
+        return scipy.sparse.csr_array(
+            (values[kept], self.samples[kept], ends), shape=self.shape
+        )
 
 
 class CoefficientSpan:
@@ -97,16 +97,18 @@ class CoefficientSpan:
         for k, direction in enumerate(self.directions):
             neurons = np.repeat(np.arange(shape[0]), np.diff(direction.indptr))
             flat = neurons * shape[1] + direction.indices
-            products[k] = direction.data @ self._images[flat]
+            products[k] = direction.data @ self._images.take(flat, axis=0)
         self.basis = _orthonormal(products, DEPENDENT[gram.dtype.itemsize])
 
     def derivatives(self, entries, gradient):
         """<C X, D_k X> for C given by its fired entries, (len(directions),)."""
-        return gradient @ self._images[entries.flat]
+        return gradient.astype(self._images.dtype) @ self._images.take(entries.flat, axis=0)
 
     def displace(self, z, amounts):
         """Pre-activations after W moved by sum_k amounts_k D_k X from where they are `z`."""
-        return z + (self._images @ amounts.astype(z.dtype)).reshape(z.shape)
+        moved = (self._images @ amounts.astype(z.dtype)).reshape(z.shape)
+        moved += z
+        return moved
 
     def coefficients(self, amounts):
         """sum_k amounts_k D_k."""

@@ -79,7 +79,7 @@ class KroneckerLRGD:
     Notes
     -----
     A step in the span costs ``rank * n_hidden * n_samples`` multiply-adds, a full gradient
-    ``nnz(C) * n_samples``.  Memory: ``rank + 2`` reals for each neuron and sample, and G.
+    ``nnz(C) * n_samples``.  Memory: ``rank + 4`` reals for each neuron and sample, and G.
     An exact gradient is cheap here, so it seldom pays: see docs/lrgd.md.
 
     References
@@ -119,7 +119,7 @@ class KroneckerLRGD:
         n_hidden = check_integer(n_hidden, "n_hidden", minimum=1)
         check_choice(dtype, "dtype", ("float32", "float64"))
         require_memory(
-            ((self.rank + 2) * n_hidden + n) * n * np.dtype(dtype).itemsize,
+            ((self.rank + 4) * n_hidden + n) * n * np.dtype(dtype).itemsize,
             f"{self.rank} directions of {n_hidden} neurons and {n} samples", limit=memory_limit,
             remedy="Use a lower rank, or fewer samples or neurons",
         )
@@ -152,7 +152,8 @@ class KroneckerLRGD:
         """<grad L, D_k X> for each of `directions`, exact; L is the mean loss."""
         if self._span is None:
             return np.empty(0)
-        return self._span.derivatives(self._entries, self._gradient())
+        with blas_threads(1):
+            return self._span.derivatives(self._entries, self._gradient())
 
     def outputs(self):
         """Outputs f of the training samples, (n_samples,) or (n_samples, n_outputs)."""
