@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import scipy.sparse
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
@@ -48,8 +47,8 @@ class KroneckerLRGD:
     batch_size : int, optional
         Samples of a sampled gradient.  Default: the batches divide the training set, so that the
         span holds the full gradient.
-    reduction : float, default=0.1
-        In (0, 1).
+    reduction : float, default=0.5
+        In (0, 1); below it a phase spends many steps on what little it can still gain.
     learning_rate : "auto" or float, default="auto"
         "auto" is that of full-batch `KroneckerSGD`.
     start, antithetic, dtype, n_threads, random_state, signs, memory_limit
@@ -79,7 +78,7 @@ class KroneckerLRGD:
     Notes
     -----
     A step in the span costs ``rank * n_hidden * n_samples`` multiply-adds, a full gradient
-    ``nnz(C) * n_samples``.  Memory: ``rank + 4`` reals for each neuron and sample, and G.
+    as many per entry that fires, ``n_samples``.  Memory: ``rank + 4`` reals for each neuron and sample, and G.
     An exact gradient is cheap here, so it seldom pays: see docs/lrgd.md.
 
     References
@@ -103,7 +102,7 @@ class KroneckerLRGD:
 
     def __init__(
         self, data, y, *, n_hidden=4096, threshold=None, loss="squared", rank=8,
-        sampling="batches", batch_size=None, reduction=0.1, learning_rate="auto", start="auto",
+        sampling="batches", batch_size=None, reduction=0.5, learning_rate="auto", start="auto",
         antithetic=False, dtype="float32", n_threads=None, random_state=None, signs=None,
         memory_limit=None,
     ):
@@ -135,8 +134,10 @@ class KroneckerLRGD:
         self._targets, self._signs = self.trainer._targets, self.trainer._signs.astype(np.float64)
         rows = data.compact().astype(self.trainer.dtype)
         self._gram = gram_matrix(rows, self.trainer.dtype, self.trainer.n_threads)
+        self._c = self.trainer.coefficients
+        self._span, self._amounts, self._stale = None, np.empty(0), False
         self._collected = []  # gradients of the full steps since the last phase
-        self._leave_span()
+        self._evaluate(np.ascontiguousarray(self.trainer.preactivations(np.arange(n)).T))
 
     @property
     def learning_rate(self):
@@ -217,11 +218,9 @@ class KroneckerLRGD:
             if norm > self.reduction * self._first:
                 phase = "span"
                 self._move(slopes)
-            else:
-                self._write_coefficients()
-                self._leave_span()
         if phase == "gradient":
             self._full_step(gradient)
+        self._stale = True
         self.history.append({
             "step": len(self.history) + 1,
             "phase": phase,
@@ -236,25 +235,22 @@ class KroneckerLRGD:
     def _move(self, slopes):
         """A step of gradient descent in the span, with these slopes along its basis."""
         amounts = self._amounts - self.learning_rate * (self._span.basis @ slopes)
-        z = self._span.displace(self._z_start, amounts)
-        self._evaluate(z)
+        self._evaluate(self._span.displace(self._z_entered, amounts))
         self._amounts = amounts
 
     def _full_step(self, gradient):
-        """A step along the full gradient, whose entries are `gradient`."""
-        entries, good = self._entries, self.trainer.snapshot()
-        try:
-            self.trainer.step(np.arange(len(self._targets)))
-            self._leave_span()
-        except DivergenceError:
-            self.trainer.restore(good)
-            raise
+        """A step along the full gradient, whose entries are `gradient`; it ends the phase."""
+        gradient = self._entries.to_csr(gradient)
+        change = (gradient * -self.learning_rate).astype(self._gram.dtype)
+        self._evaluate(self._z + change @ self._gram)
+        self._c = self._coefficients() + change
+        self._span, self._amounts = None, np.empty(0)
         self._gradients += 1
         if self.sampling == "steps":
-            self._collected.append(entries.to_csr(gradient))
-        if len(self._collected) == self.rank:
-            self._enter_span(self._collected)
-            self._collected = []
+            self._collected.append(gradient)
+            if len(self._collected) == self.rank:
+                self._enter_span(self._collected)
+                self._collected = []
 
     # -- phases ---------------------------------------------------------------------------------
 
@@ -278,24 +274,21 @@ class KroneckerLRGD:
     def _enter_span(self, directions):
         span = CoefficientSpan(directions, self._gram)
         if span.directions:  # none where no neuron fires on any of the batches
-            self._span, self._first = span, None
-            self._c_start = self.trainer.coefficients
+            self._span, self._first, self._z_entered = span, None, self._z
             self._amounts = np.zeros(len(span.directions))
 
-    def _leave_span(self):
-        """Read the network; z is exact here, whatever rounding a phase added to it."""
-        self._span = self._first = self._amounts = None
-        n = len(self._targets)
-        z = np.ascontiguousarray(self.trainer.preactivations(np.arange(n)).T)
-        self._evaluate(z)
-        self._z_start = z
+    def _coefficients(self):
+        """C of the present iterate."""
+        if self._span is None:
+            return self._c
+        moved = self._span.coefficients(self._amounts).astype(self._c.dtype)
+        return self._c + moved
 
     def _write_coefficients(self):
         """Give the trainer the coefficients of the present iterate."""
-        if self._span is None or not self._amounts.any():
-            return
-        c = (self._c_start + self._span.coefficients(self._amounts)).tocsr()
-        set_coefficients(self.trainer._engine, c.astype(self.trainer.dtype))
+        if self._stale:
+            set_coefficients(self.trainer._engine, self._coefficients())
+            self._stale = False
 
     def _evaluate(self, z):
         """Fired entries, loss and residuals at pre-activations `z`; nothing changes if it fails."""
@@ -303,7 +296,7 @@ class KroneckerLRGD:
         loss, residuals = loss_and_residuals(self.trainer.loss, entries.outputs(), self._targets)
         if not loss < LARGEST_LOSS:
             raise DivergenceError(len(self.history) + 1, self.learning_rate)
-        self._entries, self._loss, self._residuals = entries, loss, residuals
+        self._z, self._entries, self._loss, self._residuals = z, entries, loss, residuals
 
     def _gradient(self):
         """Entries of the coefficients of the gradient of the mean loss."""
@@ -317,6 +310,6 @@ def set_coefficients(engine, csr):
         csr = csr * engine.signs[:, :1]
         arrays["kept_bits"][...] = 0
         arrays["shared"][...] = 0
-    csr = scipy.sparse.csr_array(csr)
+    csr = csr.tocsr()
     arrays |= {"c_values": csr.data, "c_indices": csr.indices, "c_indptr": csr.indptr}
     engine.set_coefficient_arrays(arrays, engine.scale, engine.start_scale)
