@@ -1,4 +1,4 @@
-"""LRGD on the network beside full-batch gradient descent and Kronecker SGD: the tables of docs/lrgd.md.
+"""LRGD on the network beside gradient descent and Kronecker SGD: the table of docs/lrgd.md.
 
     python benchmarks/kronecker_lrgd.py digits      10 digits, softmax, 1437 images, a (x) a
     python benchmarks/kronecker_lrgd.py flights     late or not, logistic, 4096 flights
@@ -52,7 +52,7 @@ def lrgd_curve(data, y, loss, options, **more):
     lrgd = KroneckerLRGD(data, y, loss=loss, **options, **more)
     size = options["n_hidden"] * len(y)
     seconds, rows, spent = 0.0, [], 0.0
-    while seconds < TIMES[-1] or spent < BUDGETS[-1] and seconds < LONGEST:
+    while seconds < TIMES[-1] or (spent < BUDGETS[-1] and seconds < LONGEST):
         lrgd.run(1)
         last = lrgd.history[-1]
         rows.append((spent, seconds, last["loss"]))

@@ -78,8 +78,8 @@ class KroneckerLRGD:
     Notes
     -----
     A step in the span costs ``rank * n_hidden * n_samples`` multiply-adds, a full gradient
-    as many per entry that fires, ``n_samples``.  Memory: ``rank + 4`` reals for each neuron and sample, and G.
-    An exact gradient is cheap here, so it seldom pays: see docs/lrgd.md.
+    ``n_samples`` for each entry that fires.  Memory: ``rank + 4`` reals for each neuron and
+    sample, and G.  An exact gradient is cheap here, so it seldom pays: see docs/lrgd.md.
 
     References
     ----------
