@@ -134,3 +134,44 @@ class Counter:
         if self.reached is None and value <= self.target:
             self.reached = self.calls
         return value
+
+
+@dataclass
+class Network:
+    """The two-layer network with explicit rows x (n, d) and weights w (m, d)."""
+
+    x: np.ndarray
+    targets: np.ndarray  # (n, K)
+    signs: np.ndarray  # (m, K)
+    threshold: float
+    loss: str
+    w: np.ndarray
+
+    def residuals(self, w):
+        z = self.x @ w.T
+        f = np.maximum(z - self.threshold, 0) @ self.signs / np.sqrt(len(self.signs))
+        y = self.targets
+        if self.loss == "squared":
+            return 0.5 * np.sum((f - y) ** 2) / len(y), f - y
+        if self.loss == "logistic":
+            share = 1 / (1 + np.exp(-f))
+            return -np.sum(y * np.log(share) + (1 - y) * np.log(1 - share)) / len(y), share - y
+        share = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+        return -np.sum(y * np.log(share)) / len(y), share - y
+
+    def gradient(self, w, samples=None):
+        """Of the mean loss of the samples (default all), (m, d)."""
+        samples = np.arange(len(self.x)) if samples is None else samples
+        e = self.residuals(w)[1][samples]
+        fires = self.x[samples] @ w.T > self.threshold
+        scaled = fires * (e @ self.signs.T) / np.sqrt(len(self.signs))
+        return scaled.T @ self.x[samples] / len(samples)
+
+    def step(self, directions, rate):
+        """Gradient descent in the span of `directions`, a list of (m, d), or without them."""
+        gradient = self.gradient(self.w)
+        if directions is not None:
+            flat = np.stack([d.ravel() for d in directions], axis=1)
+            basis = np.linalg.svd(flat / np.linalg.norm(flat, axis=0), full_matrices=False)[0]
+            gradient = (basis @ (basis.T @ gradient.ravel())).reshape(gradient.shape)
+        self.w = self.w - rate * gradient

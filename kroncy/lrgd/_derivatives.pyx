@@ -18,6 +18,9 @@ cdef extern from "Python.h":
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
 
+cdef extern from "_points.h" nogil:
+    void kroncy_write_point(const double *, const double *, double, double *, size_t)
+
 cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
 
 
@@ -25,15 +28,11 @@ cdef void write_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
 ) noexcept nogil:
     """point[p] = x + h d_j, OUT."""
-    cdef size_t i
-    cdef const double *d
     if directions == NULL:
         memcpy(point, x, p * sizeof(double))
         point[j] += h
     else:
-        d = directions + <size_t> j * p
-        for i in range(p):
-            point[i] = x[i] + h * d[i]
+        kroncy_write_point(x, directions + <size_t> j * p, h, point, p)
 
 
 cdef size_t point_room(size_t p) noexcept nogil:

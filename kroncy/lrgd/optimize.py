@@ -14,6 +14,7 @@ from .sketch import sketch_descent
 from .span import Run
 
 METHODS = ("sketch", "lrgd", "iterated", "adaptive", "gradient-span")
+WORTHWHILE = 100  # times the noise: a decrease that tells of more to come
 PUBLISHED = {"lrgd": lrgd, "iterated": iterated, "adaptive": adaptive}
 
 
@@ -226,15 +227,20 @@ def minimize(
                 run, rng, step=step, rank=forced, max_rank=max_rank, n_probe=n_probe,
                 refresh=refresh,
             )
-        rows = curvature = None
-        if method == "sketch":
+        if method == "gradient-span":
+            gradient_span_descent(run, max_rank=max_rank)
+        while True:
             sketch = sketch_descent(
                 run, rng, rank=forced, max_rank=max_rank, n_probe=n_probe, restarts=restarts
             )
-            rows, curvature = sketch.rows, sketch.curvature
-        gradient_span_descent(
-            run, rows=rows, curvature=curvature, max_rank=max_rank if rows is None else None
-        )
+            before = run.f
+            try:
+                gradient_span_descent(run, rows=sketch.rows, curvature=sketch.curvature)
+            except Stop as stop:
+                # Noise ends a span early where a valley bends: a fresh sketch sees the new bend.
+                gained = objective.noise > 0 and before - run.f > WORTHWHILE * run.noise
+                if stop.status or not gained:
+                    raise
     except Stop as stop:
         return _result(run, stop, disp)
     except BaseException as error:

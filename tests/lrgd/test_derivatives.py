@@ -199,3 +199,13 @@ def test_dependent_rows_lose_their_copies():
     assert len(directions) == 1
     assert len(values) == 3
     assert len(principal_directions(np.zeros((2, 5)))[0]) == 0
+
+
+@pytest.mark.parametrize("p", [2**18 - 1, 2**18, 2**18 + 1, 2**18 + 3])
+def test_long_points_are_written_whole(p):
+    """Beyond 2 MB points bypass the caches; rows of odd length begin off a 16-byte boundary."""
+    rng = np.random.default_rng(p)
+    x, directions = rng.standard_normal(p), rng.standard_normal((3, p))
+    h, points = np.array([1e-3, -0.5, 2.0]), np.empty((3, p))
+    _derivatives.write_points(x, directions, h, 0, points)
+    np.testing.assert_array_equal(points, x + h[:, None] * directions)

@@ -1,0 +1,108 @@
+"""LRGD on the network beside gradient descent and Kronecker SGD: the table of docs/lrgd.md.
+
+    python benchmarks/kronecker_lrgd.py digits      10 digits, softmax, 1437 images, a (x) a
+    python benchmarks/kronecker_lrgd.py flights     late or not, logistic, 4096 flights
+
+Training loss against directional derivatives, in units of a full gradient (n_hidden * n_samples
+of them: the dimension of the coefficients), and against seconds of training.  The loss is
+that of the whole training set; looking at it is not timed.
+"""
+
+import argparse
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from kroncy import KroneckerData, KroneckerSGD
+from kroncy.datasets import load_flights_pairs
+from kroncy.lrgd import KroneckerLRGD
+from kroncy.lrgd.coefficient_span import loss_and_residuals
+
+BUDGETS = (1.5, 3, 6, 12, 24)  # full gradients
+TIMES = (0.25, 0.5, 1, 2, 4)  # seconds
+LONGEST = 8  # seconds after which LRGD need not reach the last budget
+
+
+def digits():
+    X, digit = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(X))[:1437]
+    return KroneckerData.power(X[order]), digit[order], "softmax"
+
+
+def flights():
+    data, late = load_flights_pairs("train")
+    order = np.random.default_rng(0).choice(len(late), 4096, replace=False)
+    return data.take(order), late[order].astype(int), "logistic"
+
+
+def sgd_curve(data, y, loss, batch_size, options):
+    """Rows (full gradients, seconds, loss): a pass over the samples costs one full gradient."""
+    sgd = KroneckerSGD(data, y, loss=loss, batch_size=batch_size, **options)
+    seconds, rows = 0.0, []
+    while not rows or rows[-1][1] < TIMES[-1] or rows[-1][0] < BUDGETS[-1]:
+        outputs = sgd.outputs().reshape(len(y), -1)
+        now = loss_and_residuals(loss, outputs, sgd._targets)[0]
+        rows.append((sgd.n_epochs_done, seconds, now))
+        sgd.run(1)
+        seconds += sgd.history[-1]["seconds"]
+    return rows
+
+
+def lrgd_curve(data, y, loss, options, **more):
+    lrgd = KroneckerLRGD(data, y, loss=loss, **options, **more)
+    size = options["n_hidden"] * len(y)
+    seconds, rows, spent = 0.0, [], 0.0
+    while seconds < TIMES[-1] or (spent < BUDGETS[-1] and seconds < LONGEST):
+        lrgd.run(1)
+        last = lrgd.history[-1]
+        rows.append((spent, seconds, last["loss"]))
+        spent = last["gradients"] + last["directional"] / size
+        seconds += last["seconds"]
+    steps = {phase: [row["seconds"] for row in lrgd.history if row["phase"] == phase]
+             for phase in ("span", "gradient")}
+    medians = ", ".join(f"{phase} {1e3 * np.median(s):.0f} ms x {len(s)}"
+                        for phase, s in steps.items() if s)
+    return rows, f"{lrgd.history[-1]['directional']} derivatives in the span; {medians}"
+
+
+def at(rows, column, bounds):
+    """Loss of the last row within each bound; NaN where the run ended before."""
+    rows = np.array(rows)
+    return [rows[rows[:, column] <= bound, 2][-1] if rows[-1, column] >= 0.9 * bound else np.nan
+            for bound in bounds]
+
+
+def cell(value):
+    return f"{'-' if np.isnan(value) else format(value, '.4f'):>9}"
+
+
+def line(name, rows):
+    spent, timed = at(rows, 0, BUDGETS), at(rows, 1, TIMES)
+    print(f"{name:<28}" + "".join(map(cell, spent)) + "  |" + "".join(map(cell, timed)), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=["digits", "flights"])
+    parser.add_argument("--n-hidden", type=int, default=2048)
+    parser.add_argument("--ranks", type=int, nargs="*", default=[4, 16])
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    data, y, loss = {"digits": digits, "flights": flights}[arguments.data]()
+    options = {"n_hidden": arguments.n_hidden, "antithetic": True, "random_state": 0,
+               "n_threads": arguments.threads}
+    print(f"{arguments.data}: {data.n_samples} samples, {data.n_features} features, "
+          f"{arguments.n_hidden} neurons; training loss")
+    print(f"{'':<28}" + "".join(f"{f'{b} grad':>9}" for b in BUDGETS) + "  |"
+          + "".join(f"{f'{t:g} s':>9}" for t in TIMES))
+    line("gradient descent", sgd_curve(data, y, loss, len(y), options))
+    line("Kronecker SGD, batch 32", sgd_curve(data, y, loss, 32, options))
+    for rank in arguments.ranks:
+        for sampling in ("batches", "steps"):
+            rows, note = lrgd_curve(data, y, loss, options, rank=rank, sampling=sampling)
+            line(f"LRGD r = {rank}, {sampling}", rows)
+            print("    " + note)
+
+
+if __name__ == "__main__":
+    main()
