@@ -224,7 +224,10 @@ def sklearn_mlp(problem, options):
 
     def make(rate):
         kind = MLPClassifier if problem.classify else MLPRegressor
-        model = kind(hidden_layer_sizes=(100,), learning_rate_init=1e-3 * rate, batch_size=BATCH, random_state=0)
+        model = kind(
+            hidden_layer_sizes=(100,), learning_rate_init=1e-3 * rate, batch_size=BATCH,
+            random_state=0,
+        )
         more = {"classes": [0, 1]} if problem.classify else {}
 
         def outputs(part):
