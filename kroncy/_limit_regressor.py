@@ -6,15 +6,12 @@ from typing import ClassVar
 import numpy as np
 import scipy.linalg
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._base.memory import require_memory
 from ._base.threads import blas_threads
-from ._base.validation import FLOATS
-from ._network import KroneckerNetwork, rows_of_layout
-from .sgd.data import KroneckerData
+from ._network import KroneckerNetwork, check_rows, check_samples
 from .sgd.limit import limit_gram
 
 CHUNK_BYTES = 2**27  # of the kernel between new and training samples, made at a time
@@ -121,14 +118,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             The kernel does not fit.
         """
         checks = {"multi_output": True, "y_numeric": True}
-        if isinstance(X, KroneckerData):
-            y = validate_data(self, y=y, **checks)
-            validate_data(self, X, skip_check_array=True)
-            check_consistent_length(X, y)
-            data = X
-        else:
-            X, y = validate_data(self, X, y, dtype=FLOATS, **checks)
-            data = rows_of_layout(X, self.layout, self.normalize, self.bias)
+        data, y = check_samples(self, X, y, **checks)
         y = y.astype(np.float64)
         require_memory(
             16 * len(data) ** 2,
@@ -164,12 +154,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
-        if isinstance(X, KroneckerData):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            data = X
-        else:
-            X = validate_data(self, X, reset=False, dtype=FLOATS)
-            data = rows_of_layout(X, self.layout, self.normalize, self.bias)
+        data = check_rows(self, X)
         chunk = max(1, CHUNK_BYTES // (8 * len(self.data_)))
         parts = [
             self._kernel(data.take(np.arange(i, min(i + chunk, len(data)))), self.data_)

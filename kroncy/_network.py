@@ -274,15 +274,7 @@ class KroneckerNetwork(BaseEstimator):
 
     def _check_samples(self, X, y, sample_weight, first):
         """Checked ``(data, target, weight)`` without the samples of weight 0."""
-        checks = {"reset": first, **self._target_checks}
-        if isinstance(X, KroneckerData):
-            y = validate_data(self, y=y, **checks)
-            validate_data(self, X, reset=first, skip_check_array=True)
-            check_consistent_length(X, y)
-            data = X
-        else:
-            X, y = validate_data(self, X, y, dtype=FLOATS, **checks)
-            data = self._to_data(X)
+        data, y = check_samples(self, X, y, reset=first, **self._target_checks)
         weight = _check_sample_weight(
             sample_weight, data, dtype=np.float64, ensure_non_negative=True
         )
@@ -294,9 +286,6 @@ class KroneckerNetwork(BaseEstimator):
         if len(kept) < len(weight):
             data, y, weight = data.take(kept), y[kept], weight[kept]
         return data, self._encode(y, weight, first), weight
-
-    def _to_data(self, X):
-        return rows_of_layout(X, self.layout, self.normalize, self.bias)
 
     def _split(self, target):
         """Rows to train on and rows held out, the same for the same seed and targets."""
@@ -360,17 +349,32 @@ class KroneckerNetwork(BaseEstimator):
     def _outputs(self, X):
         """Raw outputs of the fitted network, float64."""
         check_is_fitted(self)
-        if isinstance(X, KroneckerData):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            data = X
-        else:
-            data = self._to_data(validate_data(self, X, reset=False, dtype=FLOATS))
-        return self.trainer_.predict(data).astype(np.float64)
+        return self.trainer_.predict(check_rows(self, X)).astype(np.float64)
 
 
-def rows_of_layout(X, layout, normalize, bias):
-    """The Kronecker rows that `layout` makes of checked rows X."""
-    options = {"normalize": normalize, "bias": float(bias)}
+def check_samples(estimator, X, y, **checks):
+    """Checked ``(data, y)`` of samples to fit, arrays made Kronecker rows by the layout."""
+    if isinstance(X, KroneckerData):
+        y = validate_data(estimator, y=y, **checks)
+        validate_data(estimator, X, reset=checks.get("reset", True), skip_check_array=True)
+        check_consistent_length(X, y)
+        return X, y
+    X, y = validate_data(estimator, X, y, dtype=FLOATS, **checks)
+    return rows_of_layout(estimator, X), y
+
+
+def check_rows(estimator, X):
+    """Checked rows to predict, in the form that `fit` had."""
+    if isinstance(X, KroneckerData):
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+        return X
+    return rows_of_layout(estimator, validate_data(estimator, X, reset=False, dtype=FLOATS))
+
+
+def rows_of_layout(estimator, X):
+    """The Kronecker rows that the estimator's `layout` makes of checked rows X."""
+    layout = estimator.layout
+    options = {"normalize": estimator.normalize, "bias": float(estimator.bias)}
     if layout == "power":
         return KroneckerData.power(X, **options)
     widths = [check_integer(width, "layout", minimum=1) for width in layout]
