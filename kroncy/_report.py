@@ -20,7 +20,7 @@ from .plot import (
     plot_validation,
 )
 from .sgd import ntk
-from .sgd._fired import fired_counts
+from .sgd._fired import fired_counts, padded_bits
 
 EXAMINED = 1024  # samples whose Gram matrix is looked at; more are represented by so many of them
 
@@ -214,7 +214,7 @@ def _prediction(model, trainer):
     rows = _examined(trainer)
     outputs, bits = ntk.start_outputs(trainer)
     residual = (outputs - trainer._targets)[rows]
-    kept = np.ascontiguousarray(np.pad(bits[rows], ((0, 0), (0, -bits.shape[1] % 8))))
+    kept = padded_bits(bits[rows])
     counts = fired_counts(kept, kept, trainer.n_threads, symmetric=True)
     gram = trainer._rows.astype(np.float64).gram(rows)
     gram *= counts / trainer.n_hidden + trainer.skip

@@ -23,6 +23,11 @@ def fired_level():
     return kroncy_fired_level().decode()
 
 
+def padded_bits(bits):
+    """Bitsets with words of 0 behind them up to a multiple of 8, as `fired_counts` wants them."""
+    return np.ascontiguousarray(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))))
+
+
 def fired_counts(const uint64_t[:, ::1] left, const uint64_t[:, ::1] right, int n_threads,
                  bint symmetric=False):
     """Neurons that fire on both samples: int32 (len(left), len(right)).

@@ -18,7 +18,7 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .._base.memory import require_memory
-from ._fired import fired_counts
+from ._fired import fired_counts, padded_bits
 from ._loop import LARGEST, descend, read_batch, try_batch
 
 DAMPING = 1e-3
@@ -81,8 +81,7 @@ class Tangent:
     def __init__(self, trainer, rows):
         self.rows, self.data, self.skip = rows, trainer._rows.astype(np.float64), trainer.skip
         self.n_hidden, self.n_threads = trainer.n_hidden, trainer.n_threads
-        self.bits = trainer._engine.fired_bits[rows]
-        self.bits = np.pad(self.bits, ((0, 0), (0, -self.bits.shape[1] % 8)))
+        self.bits = padded_bits(trainer._engine.fired_bits[rows])
         self.agree = _agreement(trainer._signs, self.bits.shape[1])
         self.size = len(rows) * len(self.agree)
         self.matrix = None

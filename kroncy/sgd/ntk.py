@@ -8,7 +8,7 @@ arXiv:2305.08001, section 5).
 import numpy as np
 
 from .._base.memory import require_memory
-from ._fired import add_quadratic_forms, fired_counts
+from ._fired import add_quadratic_forms, fired_counts, padded_bits
 from .limit import joint_firing, limit_gram, refuse_silence
 from .spectrum import Rate, extreme_eigenvalues, predicted_loss, predicted_rate
 from .suggest import Suggestion, suggest
@@ -100,11 +100,7 @@ def fired_bits(trainer, rows):
     trainer._evaluate(engine.source, rows, record=True)
     bits = engine.fired_bits[rows]
     engine.fired_bits[rows] = kept  # flips are counted from these
-    return _padded(bits)
-
-
-def _padded(bits):
-    return np.ascontiguousarray(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))))
+    return padded_bits(bits)
 
 
 def start_outputs(trainer):
@@ -153,7 +149,7 @@ def flips(trainer):
     0
     """
     check_trainer(trainer)
-    before = _padded(start_outputs(trainer)[1])
+    before = padded_bits(start_outputs(trainer)[1])
     changed = before ^ fired_bits(trainer, np.arange(len(before)))
     return BITS_OF_BYTE[changed.view(np.uint8)].sum(axis=1, dtype=np.int64)
 
