@@ -10,24 +10,8 @@ and <C X, D X> = tr(C G D^T): with the image D G at hand, a sum over the entries
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from scipy.special import expit, log_softmax
 
 DEPENDENT = {4: 1e-5, 8: 1e-10}  # smallest eigenvalue of unit directions, by bytes of a real
-
-
-def loss_and_residuals(loss, outputs, targets):
-    """Mean loss, and e = d loss_i / d f_i (n, K); the losses of `KroneckerSGD`."""
-    if loss == "squared":
-        residuals = outputs - targets
-        total = 0.5 * np.sum(residuals**2)
-    elif loss == "logistic":
-        residuals = expit(outputs) - targets
-        total = np.sum(np.logaddexp(0, outputs) - targets * outputs)
-    else:
-        log_share = log_softmax(outputs, axis=1)
-        residuals = np.exp(log_share) - targets
-        total = -np.sum(targets * log_share)
-    return float(total) / len(targets), residuals
 
 
 class FiredEntries:

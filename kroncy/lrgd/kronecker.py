@@ -7,13 +7,12 @@ import numpy as np
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer, check_real
+from ..sgd._loop import LARGEST, LOSSES, loss_and_residuals
 from ..sgd.data import KroneckerData
 from ..sgd.epochs import DivergenceError
 from ..sgd.gram import gram_matrix
 from ..sgd.trainer import KroneckerSGD
-from .coefficient_span import CoefficientSpan, FiredEntries, loss_and_residuals
-
-LARGEST_LOSS = 1e24  # divergence is called while the state is still finite, in float32 too
+from .coefficient_span import CoefficientSpan, FiredEntries
 
 
 class KroneckerLRGD:
@@ -287,29 +286,19 @@ class KroneckerLRGD:
     def _write_coefficients(self):
         """Give the trainer the coefficients of the present iterate."""
         if self._stale:
-            set_coefficients(self.trainer._engine, self._coefficients())
+            self.trainer._engine.set_csr(self._coefficients())
             self._stale = False
 
     def _evaluate(self, z):
         """Fired entries, loss and residuals at pre-activations `z`; nothing changes if it fails."""
         entries = FiredEntries(z, self.trainer.threshold, self._signs)
-        loss, residuals = loss_and_residuals(self.trainer.loss, entries.outputs(), self._targets)
-        if not loss < LARGEST_LOSS:
+        loss, residuals = loss_and_residuals(
+            LOSSES[self.trainer.loss], entries.outputs(), self._targets
+        )
+        if not loss < LARGEST:
             raise DivergenceError(len(self.history) + 1, self.learning_rate)
         self._z, self._entries, self._loss, self._residuals = z, entries, loss, residuals
 
     def _gradient(self):
         """Entries of the coefficients of the gradient of the mean loss."""
         return self._entries.gradient(self._residuals / len(self._targets))
-
-
-def set_coefficients(engine, csr):
-    """Replace C of an engine without weight decay by `csr` (n_neurons, n_samples)."""
-    arrays = engine.coefficient_arrays()
-    if "kept_bits" in arrays:  # one output: C is kept as diag(signs) C'
-        csr = csr * engine.signs[:, :1]
-        arrays["kept_bits"][...] = 0
-        arrays["shared"][...] = 0
-    csr = csr.tocsr()
-    arrays |= {"c_values": csr.data, "c_indices": csr.indices, "c_indptr": csr.indptr}
-    engine.set_coefficient_arrays(arrays, engine.scale, engine.start_scale)

@@ -17,7 +17,6 @@ cdef extern from "_coefficients_kernel.h" nogil:
                                  const float *, float *)
     void kroncy_tile_product_f64(const kroncy_tile *, const double *, const kroncy_tile *, int,
                                  int, const double *, double *)
-    int kroncy_tile_insert(kroncy_tile *, int, int)
     int kroncy_tile_add_f32(kroncy_tile *, int, int, float)
     int kroncy_tile_add_f64(kroncy_tile *, int, int, double)
     void kroncy_tile_scale_f32(kroncy_tile *, int, float)

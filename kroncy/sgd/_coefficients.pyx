@@ -9,8 +9,9 @@ import scipy.sparse
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
+from .._base._buffers cimport address
 from .._base._buffers import aligned_empty
 
 ctypedef fused real:
@@ -77,11 +78,42 @@ cdef class Coefficients:
             else:
                 kroncy_tile_scale_f32(self.tiles + t, KRONCY_BLOCK, <float> factor)
 
+    def positions(self):
+        """``(indptr, indices)`` of the entries as CSR, int64."""
+        indptr = np.zeros(self.n_neurons + 1, dtype=np.int64)
+        indices = np.empty(self.nnz, dtype=np.int64)
+        cdef int64_t[::1] start = indptr, column = indices
+        cdef int64_t row, t, at = 0
+        cdef uint32_t begin, j
+        cdef kroncy_tile *tile
+        for row in range(self.n_neurons):
+            for t in range(self.n_tiles):
+                tile = self.tiles + row // KRONCY_BLOCK * self.n_tiles + t
+                begin = tile.begin[row % KRONCY_BLOCK]
+                for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
+                    column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
+                    at += 1
+            start[row + 1] = at
+        return indptr, indices
+
     def to_csr(self):
         """A scipy.sparse.csr_array copy."""
-        if self.is_double:
-            return tiles_to_csr[double](self, 0.0)
-        return tiles_to_csr[float](self, 0.0)
+        indptr, indices = self.positions()
+        values = np.empty(len(indices), dtype=np.float64 if self.is_double else np.float32)
+        cdef char *out = <char *> address(values)
+        cdef size_t itemsize = values.itemsize, size
+        cdef int64_t row, t
+        cdef kroncy_tile *tile
+        for row in range(self.n_neurons):
+            for t in range(self.n_tiles):
+                tile = self.tiles + row // KRONCY_BLOCK * self.n_tiles + t
+                size = tile.count[row % KRONCY_BLOCK] * itemsize
+                if size:
+                    memcpy(out, <char *> tile.value + tile.begin[row % KRONCY_BLOCK] * itemsize,
+                           size)
+                out += size
+        return scipy.sparse.csr_array(
+            (values, indices, indptr), shape=(self.n_neurons, self.n_samples))
 
     @classmethod
     def from_csr(cls, matrix):
@@ -132,27 +164,3 @@ cdef class Coefficients:
         for t in range(self.n_blocks * self.n_tiles):
             total += self.tiles[t].entries
         return total
-
-
-cdef tiles_to_csr(Coefficients c, real _):
-    indptr = np.zeros(c.n_neurons + 1, dtype=np.int64)
-    nnz = c.nnz
-    indices = np.empty(nnz, dtype=np.int64)
-    values = np.empty(nnz, dtype=np.float32 if real is float else np.float64)
-    cdef int64_t[::1] start = indptr, column = indices
-    cdef real[::1] value = values
-    cdef int64_t row, t, at = 0
-    cdef uint32_t begin, j
-    cdef int r
-    cdef kroncy_tile *tile
-    for row in range(c.n_neurons):
-        r = row % KRONCY_BLOCK
-        for t in range(c.n_tiles):
-            tile = c.tiles + row // KRONCY_BLOCK * c.n_tiles + t
-            begin = tile.begin[r]
-            for j in range(begin, begin + tile.count[r]):
-                column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
-                value[at] = (<real *> tile.value)[j]
-                at += 1
-        start[row + 1] = at
-    return scipy.sparse.csr_array((values, indices, indptr), shape=(c.n_neurons, c.n_samples))

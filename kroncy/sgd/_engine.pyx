@@ -118,6 +118,13 @@ cdef class Engine:
         self.skip_coefficients[...] = arrays["skip_coefficients"]
         self.scale, self.start_scale = scale, start_scale
 
+    def set_csr(self, matrix):
+        """Replace C / scale by a scipy.sparse matrix of the engine's dtype."""
+        if self.kept is not None:
+            self.kept.clear()
+            matrix = (matrix * self.signs[:, :1]).tocsr()
+        self.coefficients = Coefficients.from_csr(matrix)
+
     def to_csr(self):
         """C / scale, a scipy.sparse.csr_array."""
         csr = self.coefficients.to_csr()

@@ -10,9 +10,7 @@ import scipy.sparse
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from .._base._buffers cimport address
-from ._coefficients cimport (
-    KRONCY_BLOCK, KRONCY_OFFSET_SHIFT, KRONCY_TILE, kroncy_tile,
-)
+from ._coefficients cimport KRONCY_BLOCK, KRONCY_TILE, kroncy_tile
 
 
 cdef extern from "_kept_kernel.h" nogil:
@@ -44,11 +42,16 @@ cdef class KeptEntries:
         self.shared_values = address(self.shared)
         self.kept = <uint64_t *> address(self.bits)
 
+    def clear(self):
+        """No entries."""
+        self.set(0, 0)
+
     def set(self, bits, shared):
         """Replace the pattern, given as `bits`, and the shared values."""
         cdef int64_t i, block
         cdef int failed = 0
-        self.pattern = Coefficients(self.pattern.n_neurons, len(shared), self.pattern.is_double)
+        self.pattern = Coefficients(
+            self.pattern.n_neurons, self.pattern.n_samples, self.pattern.is_double)
         self.bits[...] = bits
         self.shared[...] = shared
         with nogil:
@@ -62,23 +65,10 @@ cdef class KeptEntries:
 
     def to_csr(self):
         """These entries of C', a scipy.sparse.csr_array."""
-        cdef Coefficients c = self.pattern
-        indptr = np.zeros(c.n_neurons + 1, dtype=np.int64)
-        indices = np.empty(c.nnz, dtype=np.int64)
-        cdef int64_t[::1] start = indptr, column = indices
-        cdef int64_t row, t, at = 0
-        cdef uint32_t begin, j
-        cdef kroncy_tile *tile
-        for row in range(c.n_neurons):
-            for t in range(c.n_tiles):
-                tile = c.tiles + row // KRONCY_BLOCK * c.n_tiles + t
-                begin = tile.begin[row % KRONCY_BLOCK]
-                for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
-                    column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
-                    at += 1
-            start[row + 1] = at
+        indptr, indices = self.pattern.positions()
         return scipy.sparse.csr_array(
-            (self.shared[indices], indices, indptr), shape=(c.n_neurons, c.n_samples))
+            (self.shared[indices], indices, indptr),
+            shape=(self.pattern.n_neurons, self.pattern.n_samples))
 
     cdef uint32_t adopt(self, const int64_t *rows, Py_ssize_t count) noexcept nogil:
         """Before a step on at most MAX_WIDTH rows: which have no pattern, so that it is theirs to

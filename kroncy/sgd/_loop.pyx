@@ -123,6 +123,16 @@ def descend(
     return status == 0
 
 
+def loss_and_residuals(int loss, const double[:, ::1] outputs, const double[:, ::1] targets):
+    """Mean loss of all samples and e = d loss_i / d f_i, (n_samples, n_outputs)."""
+    cdef double[:, ::1] e = np.array(outputs)
+    cdef Py_ssize_t i
+    cdef double total = 0
+    for i in range(e.shape[0]):
+        total += sample_loss(loss, <int> e.shape[1], &e[i, 0], &targets[i, 0], 1.0)
+    return total / e.shape[0], np.asarray(e)
+
+
 cdef double sample_loss(
     int loss, int n_outputs, double *f, const double *y, double weight
 ) noexcept nogil:
