@@ -114,14 +114,15 @@ cdef class LazyEngine(Engine):
         cdef int n_rows
         cdef const kroncy_tile *kept = NULL
         cdef const kroncy_tile *tile
-        cdef const void *shared = NULL
+        cdef const char *shared = NULL
         cdef const char *rows
         cdef char *acc
-        if self.n_outputs == 1:
-            shared = self.kept.shared_values
+        cdef int itemsize = 8 if self.is_double else 4
         memset(z, 0, n_blocks * KRONCY_BLOCK * row_bytes)
         for t in range(n_tiles):
             rows = <const char *> panel + t * KRONCY_TILE * row_bytes
+            if self.n_outputs == 1:
+                shared = <const char *> self.kept.shared_values + t * KRONCY_TILE * itemsize
             for block in range(first, first + n_blocks):
                 at = block * n_tiles + t
                 tile = self.coefficients.tiles + at
@@ -130,13 +131,11 @@ cdef class LazyEngine(Engine):
                 n_rows = self.coefficients.block_rows(block)
                 acc = <char *> z + (block - first) * KRONCY_BLOCK * row_bytes
                 if self.is_double:
-                    kroncy_tile_product_f64(
-                        kept, <const double *> shared + t * KRONCY_TILE, tile, n_rows,
-                        row_bytes, <const double *> rows, <double *> acc)
+                    kroncy_tile_product_f64(kept, <const double *> shared, tile, n_rows, row_bytes,
+                                            <const double *> rows, <double *> acc)
                 else:
-                    kroncy_tile_product_f32(
-                        kept, <const float *> shared + t * KRONCY_TILE, tile, n_rows,
-                        row_bytes, <const float *> rows, <float *> acc)
+                    kroncy_tile_product_f32(kept, <const float *> shared, tile, n_rows, row_bytes,
+                                            <const float *> rows, <float *> acc)
 
     cdef void group_z(
         self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
