@@ -27,7 +27,7 @@ def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
     if fast:
         data, late = data.take(np.arange(4000)), late[:4000]
     model = KroneckerClassifier(
-        n_hidden=512 if fast else 2048,
+        n_hidden=512 if fast else 1024,
         n_threads=n_threads,
         random_state=seed,
         verbose=progress_bar(),

@@ -62,7 +62,7 @@ class KroneckerNetwork(BaseEstimator):
 
     def __init__(
         self,
-        n_hidden=2048,
+        n_hidden=1024,
         *,
         threshold=None,
         layout="power",

@@ -13,7 +13,7 @@ from ._network import KroneckerNetwork
 PARAMETERS = """\
 Parameters
     ----------
-    n_hidden : int, default=2048
+    n_hidden : int, default=1024
         Neurons m of the hidden layer; an even number (they start in pairs of opposite sign, so
         that an untrained network predicts 0).
     threshold : float >= 0, optional
