@@ -133,8 +133,7 @@ static int64_t NAME(compare)(const REAL *restrict lines, int64_t stride,
     for (int64_t j = 0; j < n; j++) {
         if (j + PREFETCH < n) __builtin_prefetch(lines + groups[j + PREFETCH] * stride);
         const REAL *line = __builtin_assume_aligned(lines + groups[j] * stride, 64);
-        uint32_t mask = 0;
-        for (int c = 0; c < LANES; c++) mask |= (uint32_t)(line[c] > threshold) << c;
+        const uint32_t mask = NAME(above)(line, threshold);
         masks[j] = (uint16_t)mask;
         found += __builtin_popcount(mask);
     }
@@ -166,10 +165,23 @@ static int64_t NAME(find)(max_trees *tree, int64_t i, double threshold, max_tree
     return found;
 }
 
+/* A line found holds one or two leaves most of the time, in no order that a branch could learn: both
+ * are written, and the count says how far to go.  There is room: a later line writes one at least. */
+KRONCY_CLONES
 static void NAME(emit)(const max_trees_scratch *s, int64_t *out) {
-    for (int64_t j = 0; j < s->n_lines; j++)
-        for (uint32_t mask = s->masks[j]; mask; mask &= mask - 1)
-            *out++ = (int64_t)s->groups[j] * LANES + __builtin_ctz(mask);
+    for (int64_t j = 0; j < s->n_lines; j++) {
+        const int64_t first = (int64_t)s->groups[j] * LANES;
+        uint32_t mask = s->masks[j];
+        int64_t *next = out + __builtin_popcount(mask);
+        *out++ = first + __builtin_ctz(mask);
+        mask &= mask - 1;
+        if (j + 1 < s->n_lines) {
+            *out++ = first + __builtin_ctz(mask | 1u << LANES);
+            mask &= mask - 1;
+        }
+        for (; mask; mask &= mask - 1) *out++ = first + __builtin_ctz(mask);
+        out = next;
+    }
 }
 
 /* ---- the k largest ---- */
