@@ -8,9 +8,15 @@ def values_python(
     directions: np.ndarray | None,
     h: np.ndarray,
     out: np.ndarray,
+    n_threads: int,
 ) -> None: ...
 def write_points(
-    x: np.ndarray, directions: np.ndarray | None, h: np.ndarray, start: int, points: np.ndarray
+    x: np.ndarray,
+    directions: np.ndarray | None,
+    h: np.ndarray,
+    start: int,
+    points: np.ndarray,
+    n_threads: int,
 ) -> None: ...
 
 class CFunction:

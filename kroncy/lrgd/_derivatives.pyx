@@ -18,21 +18,42 @@ cdef extern from "Python.h":
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
 
-cdef extern from "_points.h" nogil:
-    void kroncy_write_point(const double *, const double *, double, double *, size_t)
-
-cdef size_t LINE = 8  # doubles in a cache line: threads must not share one
+cdef size_t LINE = 8        # doubles in a cache line: threads must not share one
+cdef size_t PIECE = 1 << 15
+cdef size_t LONG_POINT = 1 << 18    # doubles that are worth waking threads for: 2 MB
 
 
 cdef void write_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
 ) noexcept nogil:
     """point[p] = x + h d_j, OUT."""
+    cdef const double *d = directions + <size_t> j * p
+    cdef size_t i
     if directions == NULL:
         memcpy(point, x, p * sizeof(double))
         point[j] += h
     else:
-        kroncy_write_point(x, directions + <size_t> j * p, h, point, p)
+        for i in range(p):
+            point[i] = x[i] + h * d[i]
+
+
+cdef void write_long_point(
+    const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
+    int n_threads,
+) noexcept nogil:
+    """The same by pieces, shared: one core alone does not get the bandwidth of the memory.
+
+    Whichever thread is free takes the next piece: the function's own threads may still hold a core.
+    """
+    cdef Py_ssize_t piece, pieces = <Py_ssize_t> ((p + PIECE - 1) // PIECE)
+    cdef size_t begin
+    if directions == NULL or n_threads == 1 or p < LONG_POINT:
+        write_point(x, directions, j, h, point, p)
+        return
+    for piece in prange(pieces, num_threads=n_threads, schedule="dynamic"):
+        begin = PIECE * piece
+        write_point(x + begin, directions + <size_t> j * p + begin, 0, h, point + begin,
+                    min(PIECE, p - begin))
 
 
 cdef size_t point_room(size_t p) noexcept nogil:
@@ -83,7 +104,7 @@ cdef int check(
 
 def values_python(
     function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-    double[::1] out,
+    double[::1] out, int n_threads,
 ):
     """out[j] = function(x + h_j d_j) for a Python callable of one point."""
     check(x, directions, h, out)
@@ -101,13 +122,13 @@ def values_python(
             view = point
             own = Py_REFCNT(<PyObject *> point)
         with nogil:
-            write_point(base, rows, j, h[j], &view[0], p)
+            write_long_point(base, rows, j, h[j], &view[0], p, n_threads)
         out[j] = function(point)
 
 
 def write_points(
     const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
-    double[:, ::1] points,
+    double[:, ::1] points, int n_threads,
 ):
     """points[i] = x + h_j d_j for j = start + i: the block handed to a batched callable."""
     cdef Py_ssize_t i, count = points.shape[0]
@@ -122,7 +143,8 @@ def write_points(
         raise ValueError("a direction must be as long as x, one for each step")
     with nogil:
         for i in range(count):
-            write_point(&x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0])
+            write_long_point(&x[0], rows, start + i, h[start + i], &points[i, 0], x.shape[0],
+                             n_threads)
 
 
 cdef class CFunction:

@@ -114,10 +114,10 @@ class Objective:
             for start in range(0, count, rows):
                 block = np.empty((min(rows, count - start), x.size))
                 self._count(len(block))
-                write_points(x, directions, h, start, block)
+                write_points(x, directions, h, start, block, self._threads)
                 out[start : start + len(block)] = self._batch(block)
         else:
-            values_python(self._call, x, directions, h, out)
+            values_python(self._call, x, directions, h, out, self._threads)
         return out
 
     def _batch(self, points):
