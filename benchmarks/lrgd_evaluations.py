@@ -242,17 +242,24 @@ def speed(seeds):
         p, r = 10**6, 20
         x, D, h = rng.standard_normal(p), rng.standard_normal((r, p)), np.full(r, 1e-6)
         print(f"p = {p}, r = {r}: perturb and evaluate, over a NumPy loop f(x + h d)")
-        for name, f in (("first entry", lambda y: float(y[0])), ("x . x", lambda y: y @ y)):
+        functions = {
+            "first entry": lambda y: float(y[0]),
+            "x . x": lambda y: y @ y,
+            "sum((1 - x)**2)": lambda y: float(np.sum((1 - y) ** 2)),
+        }
+        compiled = {"first entry": low_level["first"], "x . x": low_level["square"]}
+        for name, f in functions.items():
             loop = _fastest(lambda f=f: [f(x + 1e-6 * d) for d in D], 3)
             whole = _fastest(lambda f=f: [f(y) for y in x + h[:, None] * D], 2)
-            key = "first" if name == "first entry" else "square"
-            for kind, objective in (
-                ("Python", Objective(f)),
-                ("C, 1 thread", Objective(low_level[key], n_threads=1)),
-                ("C, 2 threads", Objective(low_level[key], n_threads=2)),
-            ):
+            objectives = {"Python": Objective(f)}
+            if name in compiled:
+                for threads in (1, 2):
+                    objectives[f"C, {threads} thread(s)"] = Objective(
+                        compiled[name], n_threads=threads
+                    )
+            for kind, objective in objectives.items():
                 own = _fastest(lambda o=objective: o.values(x, D, h), 3)
-                print(f"  {name:<12}{kind:<14}{own / loop:.2f}   "
+                print(f"  {name:<17}{kind:<15}{own / loop:.2f}   "
                       f"over a NumPy batch {own / whole:.2f}")
         matrix = D.T.copy()
         qr = _fastest(lambda: np.linalg.qr(matrix), 1)

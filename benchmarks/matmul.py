@@ -41,7 +41,9 @@ def others_share(since):
 def take_turns(functions, repeats, retries=3, clock=time.perf_counter):
     """Median seconds of each function; a sample that others disturbed is taken again.
 
-    One thread may be timed by `time.process_time`, which leaves out the time it had to wait.
+    The speed of a shared machine drifts over seconds, so functions are compared round by round: the
+    seconds given are those of the first times the median of a function's ratios to it.  One thread
+    may be timed by `time.process_time`, which leaves out the time it had to wait.
     """
     times = [[] for _ in functions]
     worst = 0.0
@@ -59,7 +61,9 @@ def take_turns(functions, repeats, retries=3, clock=time.perf_counter):
                     break
             worst = max(worst, best[0])
             samples.append(best[1])
-    return [statistics.median(samples) for samples in times], worst
+    first = statistics.median(times[0])
+    ratios = ([b / a for a, b in zip(times[0], samples, strict=True)] for samples in times)
+    return [first * statistics.median(ratio) for ratio in ratios], worst
 
 
 def clock_of(threads):

@@ -107,6 +107,8 @@ def matmul(a, b, *, out=None, levels="auto", n_threads=None, workspace=None):
                 f"got shape {workspace.shape}"
             )
     _require_room(a, b, out, shape, dtype, 0 if workspace is not None else needed)
+    if levels == 0 and n_threads is None and a.ndim == 2:
+        return np.matmul(a, b, out=out)  # that very call, without what the kernel needs to know
 
     result = np.empty(shape, dtype) if out is None else out
     if result.size == 0 or a.shape[-1] == 0:

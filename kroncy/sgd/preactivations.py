@@ -23,7 +23,7 @@ PANEL_BYTES = 2**30  # normals and products of a panel of neurons
 LANES = 256  # most neurons of a panel
 EXPANDED = 2**24  # entries of the trailing rows expanded at a time (three modes and more)
 CONTRACT_COST = 4  # multiply-adds of a GEMM that take as long as one of `contract`
-LEVEL_THREADS = 2  # whose crossover decides: the result must not depend on the threads there are
+LEVEL_THREADS = 1  # whose crossover decides: the result must not depend on the threads there are
 GATHER_COST = 16  # the same for one entry read by `gather`
 
 
