@@ -26,6 +26,7 @@ INCLUDE_DIRS = [
     f"kroncy/{folder}" for folder in ("_base", "include", "linalg", "sgd", "lrgd", "_capi")
 ]
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
+CORES = len(os.sched_getaffinity(0))
 
 OPENMP_PROGRAM = """
 #include <omp.h>
@@ -49,10 +50,12 @@ class ProbingBuildExt(build_ext):
 
     def finalize_options(self):
         super().finalize_options()
-        self.parallel = self.parallel or len(os.sched_getaffinity(0))
+        self.parallel = self.parallel or CORES
 
     def build_extensions(self):
-        compile_flags = ["-O0", "-g"] if DEBUG else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+        # Python's own flags ask for debugging symbols: a quarter of the time of compiling.
+        optimised = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+        compile_flags = ["-O0", "-g"] if DEBUG else optimised
         compile_flags += ["-std=gnu11", "-Wno-psabi", "-Werror=implicit-function-declaration"]
         compile_flags += EXTRA
         link_flags = [*EXTRA]
@@ -147,6 +150,7 @@ def extensions():
 setup(
     ext_modules=cythonize(
         extensions(),
+        nthreads=CORES,
         language_level=3,
         compiler_directives={
             "boundscheck": DEBUG,

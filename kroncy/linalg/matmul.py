@@ -254,12 +254,12 @@ def _is_plain(a, b, out, levels):
         and b.shape[1] < LOWEST
         and (
             out is None
-            or type(out) is np.ndarray
+            or (type(out) is np.ndarray
             and out.dtype == a.dtype
             and out.shape == (a.shape[0], b.shape[1])
             and out.flags.writeable
             and not np.may_share_memory(out, a)
-            and not np.may_share_memory(out, b)
+            and not np.may_share_memory(out, b))
         )
     )
 
