@@ -40,11 +40,11 @@ def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
     seconds = time.perf_counter() - began
     test, test_late = load_flights_pairs("test")
     area = roc_auc_score(test_late, model.decision_function(test))
-    best = 1 + int(np.argmax(model.validation_scores_))
-    print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; kept epoch {best}")
+    kept = 1 + int(np.argmax(model.validation_scores_))
+    print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; kept epoch {kept}")
     print(f"area under the ROC curve on the {len(test_late):,} test flights: {area:.3f}\n")
     costs = _costs(500 if fast else 2048, model.n_hidden, n_threads, seed)
-    _draw(out, model, areas, costs)
+    _draw(out, model, areas, kept, costs)
 
 
 def _describe(data, late, n_hidden):
@@ -114,7 +114,7 @@ def measure_costs(n, m, n_threads, seed):
     ]
 
 
-def _draw(out, model, areas, costs):
+def _draw(out, model, areas, kept, costs):
     try:
         from .plot import new_figure, plot_cost, plot_loss, plot_validation
 
@@ -123,7 +123,7 @@ def _draw(out, model, areas, costs):
         print(f"\nno curves: {error}")
         return
     plot_loss(model.loss_curve_, axes[0])
-    plot_validation(areas, axes[1], name="validation AUC")
+    plot_validation(areas, axes[1], name="validation AUC", kept=kept)
     plot_cost(COST_FEATURES, costs, axes[2])
     path = Path(out, "flights.png")
     figure.savefig(path, dpi=150)

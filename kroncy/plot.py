@@ -31,8 +31,8 @@ def plot_loss(losses, ax=None):
     return _plot_epochs(losses, "training loss", _axes(ax))
 
 
-def plot_validation(scores, ax=None, *, name="validation score"):
-    """Score on held-out samples after each epoch, the best one marked.
+def plot_validation(scores, ax=None, *, name="validation score", kept=None):
+    """Score on held-out samples after each epoch, the best one or the one kept marked.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def plot_validation(scores, ax=None, *, name="validation score"):
         Default: one in a new figure.
     name : str, default="validation score"
         Label of the vertical axis.
+    kept : int, optional
+        Epoch, from 1, to mark instead of the best: where another score chose it.
 
     Returns
     -------
@@ -54,8 +56,9 @@ def plot_validation(scores, ax=None, *, name="validation score"):
     'AUC'
     """
     ax = _plot_epochs(scores, name, _axes(ax))
-    best = int(np.argmax(scores))
-    ax.plot(best + 1, scores[best], "o", color="C3", label=f"best: {scores[best]:.4g}")
+    epoch, what = (1 + int(np.argmax(scores)), "best") if kept is None else (kept, "kept")
+    score = scores[epoch - 1]
+    ax.plot(epoch, score, "o", color="C3", label=f"{what}: {score:.4g}")
     ax.legend()
     return ax
 

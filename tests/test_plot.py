@@ -31,6 +31,11 @@ def test_validation_marks_the_best_epoch(axes):
     assert axes[1].lines[1].get_xydata().tolist() == [[2, 0.74]]
 
 
+def test_validation_marks_the_epoch_kept(axes):
+    plot_validation([0.71, 0.74, 0.73], axes[1], kept=3)
+    assert axes[1].lines[1].get_xydata().tolist() == [[3, 0.73]]
+
+
 def test_cost(axes):
     assert plot_cost([10**4, 10**8], [2.0, 2.1], axes[2]) is axes[2]
     assert axes[2].get_xscale() == "log" and axes[2].get_ylim() == (0, 4.2)
