@@ -27,12 +27,13 @@ cdef void write_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
 ) noexcept nogil:
     """point[p] = x + h d_j, OUT."""
-    cdef const double *d = directions + <size_t> j * p
+    cdef const double *d
     cdef size_t i
     if directions == NULL:
         memcpy(point, x, p * sizeof(double))
         point[j] += h
     else:
+        d = directions + <size_t> j * p
         for i in range(p):
             point[i] = x[i] + h * d[i]
 
