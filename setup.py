@@ -23,7 +23,10 @@ DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
 NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
 INCLUDE_DIRS = [
-    f"kroncy/{folder}" for folder in ("_base", "include", "linalg", "sgd", "lrgd", "_capi")
+    f"kroncy/{folder}"
+    for folder in (
+        "_base", "include", "linalg", "data", "trees", "init", "network", "lrgd", "_capi"
+    )
 ]
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
 CORES = len(os.sched_getaffinity(0))

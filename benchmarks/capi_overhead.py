@@ -26,7 +26,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from kroncy.capi cimport *
-from kroncy.sgd._tree cimport MaxTrees
+from kroncy.trees._max_trees cimport MaxTrees
 
 cdef extern from *:
     """

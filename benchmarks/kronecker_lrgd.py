@@ -13,10 +13,9 @@ import argparse
 import numpy as np
 from sklearn.datasets import load_digits
 
-from kroncy import KroneckerData, KroneckerSGD
+from kroncy import KroneckerData, KroneckerLRGD, KroneckerSGD
 from kroncy.datasets import load_flights_pairs
-from kroncy.lrgd import KroneckerLRGD
-from kroncy.lrgd.coefficient_span import loss_and_residuals
+from kroncy.training.coefficient_span import loss_and_residuals
 
 BUDGETS = (1.5, 3, 6, 12, 24)  # full gradients
 TIMES = (0.25, 0.5, 1, 2, 4)  # seconds

@@ -19,11 +19,11 @@ from matmul import clock_of, integers, take_turns
 
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base.threads import blas_threads
+from kroncy.data.compression import find_compression
+from kroncy.init.preactivations import LEVEL_THREADS, Panels
+from kroncy.init.start import GaussianStart, GramStart
+from kroncy.init.streams import Streams
 from kroncy.linalg import multiplications
-from kroncy.sgd.compression import find_compression
-from kroncy.sgd.preactivations import LEVEL_THREADS, Panels
-from kroncy.sgd.start import GaussianStart, GramStart
-from kroncy.sgd.streams import Streams
 
 LARGEST = 5e9  # bytes of an array that NumPy's methods may make
 

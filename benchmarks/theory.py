@@ -20,11 +20,11 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
-from kroncy import KroneckerData, KroneckerSGD, ntk
+from kroncy import KroneckerData, KroneckerSGD, LimitKernelRegressor, ntk
 from kroncy._base.threads import blas_threads
 from kroncy.datasets import load_flights_pairs
+from kroncy.network._fired import fired_counts, fired_level
 from kroncy.plot import new_figure
-from kroncy.sgd._fired import fired_counts, fired_level
 
 
 def show(**row):
@@ -70,7 +70,7 @@ def width(_):
         network = KroneckerSGD(data, np.zeros(40), n_hidden=int(m), threshold=1.5, random_state=0)
         limit = ntk.limit_gram(data, 1.5)
         share = limit / data.gram()
-        error = np.abs(ntk.gram_matrix(network) - limit)
+        error = np.abs(ntk.tangent_kernel(network) - limit)
         spread = np.abs(data.gram()) * np.sqrt(share * (1 - share) / m)
         show(m=int(m), largest_error=float(error.max()), standard_errors=float(
             (error[below] / spread[below]).max()), root_mean_square=float(
@@ -84,7 +84,7 @@ def lazy(arguments):
     options = {"n_hidden": m, "antithetic": True, "dtype": "float64", "random_state": 1}
     network = KroneckerSGD(data, np.zeros(n), **options)
     start = network.snapshot()
-    gram = ntk.gram_matrix(network)
+    gram = ntk.tangent_kernel(network)
     values, vectors = np.linalg.eigh(gram)
     for scale in (1.0, 0.1):
         y = vectors @ rng.choice([-scale, scale], n)  # every direction has the same share
@@ -202,7 +202,7 @@ def limit(_):
     y = (rows[0][:, 0] * rows[1][:, 0] + np.sin(rows[1][:, 1]))[:150]
     y -= y.mean()
     for scale in (0.01, 1.0):
-        regressor = ntk.LimitKernelRegressor(0.0, threshold=0.5).fit(data, scale * y)
+        regressor = LimitKernelRegressor(0.0, threshold=0.5).fit(data, scale * y)
         wide, runs = regressor.predict(test) / scale, 10
         for m in 2 ** np.arange(9, 16, 2):
             predictions = []

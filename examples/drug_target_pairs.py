@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kroncy import KroneckerData, KroneckerSGD, ntk
+from kroncy import KroneckerData, KroneckerSGD, LimitKernelRegressor, ntk
 from kroncy.plot import new_figure, plot_fired, plot_rate
 
 
@@ -36,7 +36,7 @@ def main(folder):
     print(settings)
     network = KroneckerSGD(train, y, antithetic=True, random_state=0, **settings.settings)
     network.run(12)
-    limit = ntk.LimitKernelRegressor(1e-2, threshold=settings.threshold).fit(train, y)
+    limit = LimitKernelRegressor(1e-2, threshold=settings.threshold).fit(train, y)
     predicted = network.predict(test)
     for name, guess in (("network", predicted), ("infinite width", limit.predict(test))):
         explained = 1 - np.mean((guess - y_test) ** 2) / np.var(y_test)

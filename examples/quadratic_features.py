@@ -37,7 +37,7 @@ def main(folder):
     figure, axes = new_figure(3)
     axes[0].semilogy(residuals, "o-")
     axes[0].set(xlabel="Gauss-Newton iteration", ylabel="largest residual")
-    plot_gram_spectrum(ntk.gram_matrix(network), ntk.limit_gram(data, 1.0), axes[1])
+    plot_gram_spectrum(ntk.tangent_kernel(network), ntk.limit_gram(data, 1.0), axes[1])
     plot_movement(ntk.movement(network), norm=data.n_features**0.5, ax=axes[2])
     path = Path(folder, "quadratic_features.png")
     figure.savefig(path, dpi=120)

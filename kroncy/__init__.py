@@ -12,19 +12,24 @@ Low-rank gradient descent, functions of p variables that vary along r << p direc
 
 from . import linalg, lrgd, ntk
 from ._base.config import get_include, show_config
-from .estimators import KroneckerClassifier, KroneckerRegressor
+from ._base.exceptions import DivergenceError
+from .data.kronecker_data import KroneckerData
+from .estimators.limit_kernel import LimitKernelRegressor
+from .estimators.networks import KroneckerClassifier, KroneckerRegressor
 from .persistence import load, save
-from .sgd.data import KroneckerData
-from .sgd.trainer import DivergenceError, KroneckerSGD
-from .sgd.tree import AsynchronousTree
+from .training.lrgd import KroneckerLRGD
+from .training.trainer import KroneckerSGD
+from .trees.asynchronous_tree import AsynchronousTree
 
 __all__ = [
     "AsynchronousTree",
     "DivergenceError",
     "KroneckerClassifier",
     "KroneckerData",
+    "KroneckerLRGD",
     "KroneckerRegressor",
     "KroneckerSGD",
+    "LimitKernelRegressor",
     "get_include",
     "linalg",
     "load",

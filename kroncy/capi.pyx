@@ -6,7 +6,7 @@ from cpython.pycapsule cimport PyCapsule_New
 
 from ._capi cimport _algebra, _objects, _trainer, _tree
 from ._capi._support cimport kroncy_status_text
-from .sgd._tree cimport KRONCY_TREE_ADD, KRONCY_TREE_ASSIGN
+from .trees._max_trees cimport KRONCY_TREE_ADD, KRONCY_TREE_ASSIGN
 
 
 cdef const char *kroncy_strerror(int status) noexcept nogil:

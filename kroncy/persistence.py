@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .estimators import KroneckerClassifier, KroneckerRegressor
-from .sgd.trainer import KroneckerSGD
+from .estimators.networks import KroneckerClassifier, KroneckerRegressor
+from .training.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
 VERSION = (2, 0)

@@ -202,7 +202,7 @@ def plot_gram_spectrum(gram, limit=None, ax=None):
     Parameters
     ----------
     gram : array-like of shape (n, n)
-        E.g. from `kroncy.ntk.gram_matrix`.
+        E.g. from `kroncy.ntk.tangent_kernel`.
     limit : array-like of shape (n, n), optional
         E.g. from `kroncy.ntk.limit_gram`.
     ax : matplotlib.axes.Axes, optional

@@ -3,7 +3,7 @@
 from .inputs import Quick, rows, targets, trainer
 
 try:
-    from kroncy import ntk
+    from kroncy import LimitKernelRegressor, ntk
 except ImportError:
     ntk = None
 
@@ -22,13 +22,13 @@ class Ntk(Quick):
         self.sgd = trainer(self.data, 1024)
 
     def time_gram_matrix(self, n):
-        ntk.gram_matrix(self.sgd)
+        ntk.tangent_kernel(self.sgd)
 
     def time_limit_gram(self, n):
         ntk.limit_gram(self.data, 1.5)
 
     def time_limit_regressor(self, n):
-        ntk.LimitKernelRegressor().fit(self.data, targets(n))
+        LimitKernelRegressor().fit(self.data, targets(n))
 
     def peakmem_gram_matrix(self, n):
-        ntk.gram_matrix(self.sgd)
+        ntk.tangent_kernel(self.sgd)

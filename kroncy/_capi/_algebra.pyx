@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from kroncy._base._blas cimport gemv, real
 from kroncy._base._buffers cimport aligned_alloc
 from kroncy.linalg._matmul cimport strassen_matmul, strassen_workspace
-from kroncy.linalg._panels cimport (
+from kroncy.data._gram_panels cimport (
     Panels, panel_row_bytes, panels_fill, panels_release, panels_reserve
 )
 from kroncy.lrgd._derivatives cimport Callback, data_function, evaluate_points, point_room

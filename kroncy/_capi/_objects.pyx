@@ -11,8 +11,8 @@ from libc.string cimport memcpy
 import numpy as np
 
 from .._base.threads import set_blas_threads as set_threads
-from ..sgd._coefficients import Coefficients
-from ..sgd.epochs import DivergenceError
+from ..network._coefficients import Coefficients
+from .._base.exceptions import DivergenceError
 
 from ._support cimport (
     KRONCY_BAD_ALIGNMENT, KRONCY_BAD_DTYPE, KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_DIVERGED,

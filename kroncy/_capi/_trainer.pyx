@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from ..sgd.data import KroneckerData
-from ..sgd.trainer import KroneckerSGD
+from ..data.kronecker_data import KroneckerData
+from ..training.trainer import KroneckerSGD
 
 from ._objects cimport Object, begin, fail, free_object, view_of, wrap
 from ._support cimport (

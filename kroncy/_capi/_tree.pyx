@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from ..sgd._tree cimport (
+from ..trees._max_trees cimport (
     KRONCY_TREE_BAD_LEAVES, KRONCY_TREE_NO_MEMORY, KRONCY_TREE_NOT_FINITE, KRONCY_TREE_OVERFLOW,
     find_many, max_trees, max_trees_borrow_scratch, max_trees_build, max_trees_change,
     max_trees_create, max_trees_destroy, max_trees_emit, max_trees_find, max_trees_heap_size,

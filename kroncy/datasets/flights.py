@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._base.validation import check_choice
-from ..sgd.data import KroneckerData
+from ..data.kronecker_data import KroneckerData
 
 LATE_MINUTES = 15
 

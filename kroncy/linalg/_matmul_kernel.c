@@ -7,10 +7,10 @@
 
 #define REAL float
 #define NAME(stem) stem##_f32
-#include "_matmul_passes.h"
+#include "_matmul_kernel_real.h"
 #undef REAL
 #undef NAME
 
 #define REAL double
 #define NAME(stem) stem##_f64
-#include "_matmul_passes.h"
+#include "_matmul_kernel_real.h"

@@ -2,12 +2,10 @@
 
 Read in this order: `oracle` (what may be asked of a function), `sketch` (how many directions
 matter), `directions` and `_derivatives` (linear algebra and evaluation along them), `span`
-(descent inside), `gradient_span` and `published` (the other methods), `optimize` (the door);
-for the network `coefficient_span` and `kronecker`.
+(descent inside), `gradient_span` and `published` (the other methods), `optimize` (the door).
 """
 
 from .identification import identify_subspace
-from .kronecker import KroneckerLRGD
 from .optimize import minimize, scipy_method
 
-__all__ = ["KroneckerLRGD", "identify_subspace", "minimize", "scipy_method"]
+__all__ = ["identify_subspace", "minimize", "scipy_method"]

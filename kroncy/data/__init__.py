@@ -1,0 +1,1 @@
+"""Data sets of Kronecker products: factors or kernels, Gram matrices, compression."""

@@ -1,0 +1,1 @@
+"""scikit-learn estimators: regressor, classifier, limit kernel, incremental fitting."""

@@ -1,0 +1,1 @@
+"""Pre-activations before training, z(0): random streams, the gaussian and the gram start."""

@@ -1,0 +1,1 @@
+"""The network in coefficient form: coefficients, engines, fired sets, losses, prediction."""

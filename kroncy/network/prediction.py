@@ -1,0 +1,46 @@
+"""What is read from a network: rows outside the training set, and fired sets."""
+
+import scipy.sparse
+
+from ..data.gram import cross_panels
+from ._explicit import DenseSource
+from ._lazy import GramSource
+
+PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
+
+
+class BoundRows:
+    """Rows outside the training set, ready for repeated prediction; made by `KroneckerSGD.bind`."""
+
+    def __init__(self, outputs):
+        self._outputs = outputs
+
+    def outputs(self):
+        """Current outputs, shape (n,) or (n, n_outputs)."""
+        return self._outputs()
+
+
+def bind_rows(rows, start, data, engine):
+    """Source of `data` for an engine that was trained on `rows` from `start`."""
+    within = getattr(start, "in_coordinates", False)
+    near = start.compression.project(data) if within else data
+    if engine == "explicit":
+        return DenseSource(near.factors, near.indices, start.beyond(data) if within else None)
+    return GramSource(cross_panels(rows, near), start.preactivations(data))
+
+
+def largest_chunk(row_bytes, room):
+    """Rows to predict at a time: z(0) and what makes it take half of the room at most."""
+    room = PREDICT_BYTES if room is None else min(PREDICT_BYTES, room // 8)
+    return max(1, room // row_bytes)
+
+
+def fired_sets(preactivations, rows, n_hidden, threshold):
+    """CSR of booleans (len(rows), n_hidden): where `preactivations(rows)` exceed the threshold."""
+    parts = [
+        scipy.sparse.csr_array(preactivations(rows[i : i + 256]) > threshold)
+        for i in range(0, len(rows), 256)
+    ]
+    if not parts:
+        return scipy.sparse.csr_array((0, n_hidden), dtype=bool)
+    return scipy.sparse.vstack(parts, format="csr")

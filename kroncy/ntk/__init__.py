@@ -1,0 +1,26 @@
+"""The neural tangent kernel: limit kernel, spectrum, theory, suggestions, measurements."""
+
+from .convergence import Separation, Theory, separation, theory
+from .limit import joint_firing, limit_gram
+from .measurements import flips, movement, start_outputs, tangent_kernel
+from .spectrum import Rate, extreme_eigenvalues, predicted_loss, predicted_rate
+from .suggestions import Suggestion, suggest
+
+__all__ = [
+    "Rate",
+    "Separation",
+    "Suggestion",
+    "Theory",
+    "extreme_eigenvalues",
+    "flips",
+    "joint_firing",
+    "limit_gram",
+    "movement",
+    "predicted_loss",
+    "predicted_rate",
+    "separation",
+    "start_outputs",
+    "suggest",
+    "tangent_kernel",
+    "theory",
+]

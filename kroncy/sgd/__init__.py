@@ -1,1 +1,0 @@
-"""Kronecker SGD, in reading order: data, start, coefficients, trainer."""

@@ -1,0 +1,1 @@
+"""Training loops: KroneckerSGD, Gauss-Newton, KroneckerLRGD, step size, checkpoints."""

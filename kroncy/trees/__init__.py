@@ -1,0 +1,1 @@
+"""Max-trees over many rows: find the entries above a threshold.  Stands alone."""

@@ -1,0 +1,330 @@
+/* Max-trees: what does not depend on the dtype, and the dispatch to the two that do. */
+#include "_max_trees_kernel.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "_openmp.h"
+#include "_simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define HUGE_PAGE ((size_t)1 << 21)
+#define PREFETCH 24 /* lines ahead: more than one core can have under way */
+
+/* The groups that a change touches, level by level, ascending. */
+typedef struct {
+    int64_t n[KRONCY_TREE_LEVELS];
+    int64_t *groups[KRONCY_TREE_LEVELS];
+    int64_t *start; /* first row of the change in each leaf group; n[0] + 1 entries */
+    void *memory;
+} max_trees_plan;
+
+/* A quarter of a line, and the transpose of a square of them. */
+typedef float quarter_f32 __attribute__((vector_size(16), may_alias));
+typedef double quarter_f64 __attribute__((vector_size(16), may_alias));
+
+#define MIX __builtin_shufflevector
+INLINE void transpose_f32(quarter_f32 *q) {
+    const quarter_f32 a = MIX(q[0], q[1], 0, 4, 1, 5), b = MIX(q[2], q[3], 0, 4, 1, 5);
+    const quarter_f32 c = MIX(q[0], q[1], 2, 6, 3, 7), d = MIX(q[2], q[3], 2, 6, 3, 7);
+    q[0] = MIX(a, b, 0, 1, 4, 5);
+    q[1] = MIX(a, b, 2, 3, 6, 7);
+    q[2] = MIX(c, d, 0, 1, 4, 5);
+    q[3] = MIX(c, d, 2, 3, 6, 7);
+}
+
+INLINE void transpose_f64(quarter_f64 *q) {
+    const quarter_f64 a = MIX(q[0], q[1], 0, 2), b = MIX(q[0], q[1], 1, 3);
+    q[0] = a;
+    q[1] = b;
+}
+
+/* Bit c: line[c] exceeds the threshold.  A compiler makes dozens of shifts of the plain loop. */
+INLINE uint32_t above_f32(const float *line, float threshold) {
+#ifdef __SSE2__
+    const __m128 t = _mm_set1_ps(threshold);
+    __m128i q[4];
+    for (int j = 0; j < 4; j++) q[j] = _mm_castps_si128(_mm_cmpgt_ps(_mm_load_ps(line + 4 * j), t));
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_packs_epi16(_mm_packs_epi32(q[0], q[1]), _mm_packs_epi32(q[2], q[3])));
+#else
+    uint32_t mask = 0;
+    for (int c = 0; c < 16; c++) mask |= (uint32_t)(line[c] > threshold) << c;
+    return mask;
+#endif
+}
+
+INLINE uint32_t above_f64(const double *line, double threshold) {
+    uint32_t mask = 0;
+#ifdef __SSE2__
+    const __m128d t = _mm_set1_pd(threshold);
+    for (int c = 0; c < 8; c += 2)
+        mask |= (uint32_t)_mm_movemask_pd(_mm_cmpgt_pd(_mm_load_pd(line + c), t)) << c;
+#else
+    for (int c = 0; c < 8; c++) mask |= (uint32_t)(line[c] > threshold) << c;
+#endif
+    return mask;
+}
+
+#define REAL float
+#define LANES 16
+#define BITS int32_t
+#define BITS_MAX INT32_MAX
+#define NEXTAFTER nextafterf
+#define NAME(x) x##_f32
+#include "_max_trees_kernel_real.h"
+#undef REAL
+#undef LANES
+#undef BITS
+#undef BITS_MAX
+#undef NEXTAFTER
+#undef NAME
+
+#define REAL double
+#define LANES 8
+#define BITS int64_t
+#define BITS_MAX INT64_MAX
+#define NEXTAFTER nextafter
+#define NAME(x) x##_f64
+#include "_max_trees_kernel_real.h"
+
+#define DISPATCH(tree, name, ...) \
+    ((tree)->is_double ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
+
+static void set_shape(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
+    memset(tree, 0, sizeof *tree);
+    tree->n_trees = n_trees;
+    tree->n_leaves = n_leaves;
+    tree->is_double = is_double;
+    tree->lanes = is_double ? 8 : 16;
+    int64_t nodes = n_leaves;
+    do {
+        nodes = (nodes + tree->lanes - 1) / tree->lanes;
+        tree->n_groups[tree->n_levels] = nodes;
+        tree->first[tree->n_levels++] = tree->tree_groups;
+        tree->tree_groups += nodes;
+    } while (nodes > 1);
+}
+
+int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, int is_double) {
+    max_trees tree;
+    set_shape(&tree, n_trees, n_leaves, is_double);
+    return n_trees * tree.tree_groups * KRONCY_ALIGNMENT;
+}
+
+int max_trees_create(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
+    const size_t size = max_trees_size(n_trees, n_leaves, is_double);
+    const size_t page = size >= HUGE_PAGE ? HUGE_PAGE : KRONCY_ALIGNMENT;
+    set_shape(tree, n_trees, n_leaves, is_double);
+    tree->tiles = aligned_alloc(page, (size + page - 1) / page * page);
+    if (!tree->tiles) return KRONCY_TREE_NO_MEMORY;
+#ifdef MADV_HUGEPAGE /* neighbouring lines of one tree lie a tile apart: spare the page tables */
+    if (page == HUGE_PAGE) madvise(tree->tiles, size, MADV_HUGEPAGE);
+#endif
+    return 0;
+}
+
+void max_trees_destroy(max_trees *tree) {
+    free(tree->tiles);
+    free(tree->idle_scratch);
+    tree->tiles = tree->idle_scratch = NULL;
+}
+
+static int64_t n_blocks(const max_trees *tree) {
+    return (tree->n_trees + tree->lanes - 1) / tree->lanes;
+}
+
+static double largest_leaf(const max_trees *tree) {
+    double largest = 0;
+    for (int64_t b = 0; b < n_blocks(tree); b++)
+        largest = fmax(largest, DISPATCH(tree, block_magnitude, tree, b));
+    return largest;
+}
+
+void max_trees_build(max_trees *tree, const void *values, int n_threads) {
+    const int64_t blocks = n_blocks(tree);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, build_block, tree, b, values);
+    tree->magnitude = DISPATCH(tree, magnitude, values, tree->n_trees * tree->n_leaves);
+    (void)n_threads;
+}
+
+void max_trees_values(const max_trees *tree, int64_t i, void *out) {
+    DISPATCH(tree, values, tree, i, out);
+}
+
+void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
+                        void *out) {
+    DISPATCH(tree, gather, tree, i, n, leaves, out);
+}
+
+void max_trees_scale(max_trees *tree, double factor, int n_threads) {
+    const int64_t blocks = n_blocks(tree);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, scale_block, tree, b, factor);
+    tree->magnitude = largest_leaf(tree);
+    (void)n_threads;
+}
+
+int max_trees_is_consistent(const max_trees *tree) {
+    for (int64_t b = 0; b < n_blocks(tree); b++)
+        if (!DISPATCH(tree, block_is_consistent, tree, b)) return 0;
+    return 1;
+}
+
+int64_t max_trees_scratch_size(const max_trees *tree) {
+    const int64_t size = tree->n_groups[0] * (int64_t)(2 * sizeof(uint32_t) + sizeof(uint16_t));
+    return (size + KRONCY_ALIGNMENT - 1) / KRONCY_ALIGNMENT * KRONCY_ALIGNMENT;
+}
+
+max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory) {
+    uint32_t *groups = memory, *spare = groups + tree->n_groups[0];
+    return (max_trees_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
+}
+
+/* The last scratch is kept for the next query: fresh pages cost more than a small query. */
+void *max_trees_borrow_scratch(max_trees *tree) {
+    void *memory = __atomic_exchange_n(&tree->idle_scratch, NULL, __ATOMIC_ACQ_REL);
+    return memory ? memory : malloc(max_trees_scratch_size(tree));
+}
+
+void max_trees_return_scratch(max_trees *tree, void *memory) {
+    free(__atomic_exchange_n(&tree->idle_scratch, memory, __ATOMIC_ACQ_REL));
+}
+
+int64_t max_trees_find(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
+    return DISPATCH(tree, find, tree, i, threshold, s);
+}
+
+void max_trees_emit(const max_trees *tree, const max_trees_scratch *s, int64_t *out) {
+    DISPATCH(tree, emit, s, out);
+}
+
+int64_t max_trees_heap_size(const max_trees *tree, int64_t k) {
+    /* Each node that leaves the heap holds one of the k leaves below it. */
+    const int64_t opened = tree->tree_groups / tree->n_levels < k ? tree->tree_groups
+                                                                  : k * tree->n_levels;
+    return (opened * tree->lanes + 1) * (int64_t)sizeof(candidate_f64);
+}
+
+void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out) {
+    DISPATCH(tree, top, tree, i, k, heap, out);
+}
+
+double max_trees_max(const max_trees *tree, int64_t i) {
+    return DISPATCH(tree, max, tree, i);
+}
+
+int max_trees_enter(max_trees *tree, int writing) {
+    int users = __atomic_load_n(&tree->users, __ATOMIC_RELAXED);
+    do {
+        if (users < 0 || (writing && users)) return KRONCY_TREE_BUSY;
+    } while (!__atomic_compare_exchange_n(&tree->users, &users, writing ? -1 : users + 1, 1,
+                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    return 0;
+}
+
+void max_trees_leave(max_trees *tree, int writing) {
+    __atomic_fetch_add(&tree->users, writing ? 1 : -1, __ATOMIC_RELEASE);
+}
+
+/* ---- update ---- */
+
+/* The distinct groups at every level; leaves ascend, so one pass a level finds them. */
+static int make_plan(const max_trees *tree, const max_trees_change *change,
+                     max_trees_plan *plan) {
+    const int64_t n = change->n_rows, lanes = tree->lanes;
+    plan->memory = malloc(((tree->n_levels + 1) * n + 1) * sizeof(int64_t));
+    if (!plan->memory) return KRONCY_TREE_NO_MEMORY;
+    plan->start = plan->memory;
+    const int64_t *nodes = change->leaves;
+    int64_t n_nodes = n;
+    for (int level = 0; level < tree->n_levels; level++) {
+        int64_t *groups = plan->start + n + 1 + level * n, found = 0;
+        for (int64_t j = 0; j < n_nodes; j++)
+            if (!found || groups[found - 1] != nodes[j] / lanes) {
+                if (!level) plan->start[found] = j;
+                groups[found++] = nodes[j] / lanes;
+            }
+        plan->groups[level] = groups;
+        plan->n[level] = found;
+        nodes = groups;
+        n_nodes = found;
+    }
+    plan->start[plan->n[0]] = n;
+    return 0;
+}
+
+/* The largest sum of |coefficients| that one leaf receives; infinity if one is not finite. */
+static double largest_weight(const max_trees_change *change, int is_double) {
+    double largest = 0, weight = 0;
+    for (int64_t e = 0; e < change->n_rows; e++) {
+        const int64_t row = change->order ? change->order[e] : e;
+        if (e && change->leaves[e] != change->leaves[e - 1]) weight = 0;
+        if (change->kind != KRONCY_TREE_GRAM) {
+            weight += 1;
+        } else {
+            const int64_t from = change->indptr[row], to = change->indptr[row + 1];
+            for (int64_t j = from; j < to; j++)
+                weight += fabs(is_double ? ((const double *)change->data)[j]
+                                         : ((const float *)change->data)[j]);
+        }
+        if (!(weight < INFINITY)) return INFINITY;
+        largest = fmax(largest, weight);
+    }
+    return largest;
+}
+
+/* Refuse what would not stay finite, before anything is changed; keep the bound of |leaf|. */
+static int bound_change(max_trees *tree, const max_trees_change *change) {
+    /* Rounding of long sums near the end of the range is far below one per cent. */
+    const double limit = 0.99 * (tree->is_double ? DBL_MAX : FLT_MAX);
+    const int64_t n_rows = change->kind == KRONCY_TREE_GRAM ? change->n_batch : change->n_rows;
+    const double size = DISPATCH(tree, magnitude, change->rows, n_rows * tree->n_trees);
+    if (!(size < INFINITY)) return KRONCY_TREE_NOT_FINITE;
+    if (change->kind == KRONCY_TREE_ASSIGN) {
+        tree->magnitude = fmax(tree->magnitude, size);
+        return 0;
+    }
+    const double weight = largest_weight(change, tree->is_double);
+    if (!(weight < INFINITY)) return KRONCY_TREE_NOT_FINITE;
+    if (!(tree->magnitude + size * weight <= limit)) tree->magnitude = largest_leaf(tree);
+    if (!(tree->magnitude + size * weight <= limit)) return KRONCY_TREE_OVERFLOW;
+    tree->magnitude += size * weight;
+    return 0;
+}
+
+int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads) {
+    if (!change->n_rows) return 0;
+    for (int64_t e = 0; e < change->n_rows; e++)
+        if (change->leaves[e] < (e ? change->leaves[e - 1] : 0) ||
+            change->leaves[e] >= tree->n_leaves)
+            return KRONCY_TREE_BAD_LEAVES;
+    max_trees_plan plan;
+    int status = make_plan(tree, change, &plan);
+    const int64_t blocks = n_blocks(tree);
+    /* The Gram rows of one block of trees, side by side, for each thread. */
+    const int64_t gram_size = 1 + (change->kind == KRONCY_TREE_GRAM ? change->n_batch : 0);
+    char *gram = aligned_alloc(KRONCY_ALIGNMENT, n_threads * gram_size * KRONCY_ALIGNMENT);
+    if (!gram) status = KRONCY_TREE_NO_MEMORY;
+    if (!status) status = bound_change(tree, change);
+    if (!status) {
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+        for (int64_t b = 0; b < blocks; b++)
+            DISPATCH(tree, update_block, tree, change, &plan, b,
+                     (void *)(gram + kroncy_thread_id() * gram_size * KRONCY_ALIGNMENT));
+        for (int level = 0; level + 1 < tree->n_levels; level++)
+            tree->nodes_recomputed += plan.n[level] * tree->n_trees;
+    }
+    free(gram);
+    free(plan.memory);
+    return status;
+}

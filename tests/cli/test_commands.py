@@ -1,0 +1,311 @@
+"""The command line, run in this process."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kroncy
+from kroncy import cli
+from kroncy.persistence import read_model
+
+OPTIONS = ["--hidden", "64", "--epochs", "4", "--threads", "1"]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """L.csv, R.csv, P.csv in the current folder: 12 x 10 objects, 100 pairs."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(12, 3)), rng.normal(size=(10, 2))
+    pairs = rng.integers([12, 10], size=(100, 2))
+    y = np.einsum("ij,jk,ik->i", left[pairs[:, 0]], rng.normal(size=(3, 2)), right[pairs[:, 1]])
+    write("L.csv", [["drug", "a", "b", "c"]] + [[f"d{i}", *row] for i, row in enumerate(left)])
+    write("R.csv", [["target", "u", "v"]] + [[f"t{i}", *row] for i, row in enumerate(right)])
+    lines = [
+        [f"d{i}", f"t{j}", value, "yes" if value > 0 else "no"]
+        for (i, j), value in zip(pairs, y, strict=True)
+    ]
+    write("P.csv", [["drug", "target", "affinity", "binds"], *lines])
+    return tmp_path
+
+
+def write(name, rows):
+    with open(name, "w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+
+
+def read(name):
+    with open(name, newline="") as stream:
+        return list(csv.reader(stream))
+
+
+def edit(name, line, column, text):
+    rows = read(name)
+    rows[line - 1][column] = text
+    write(name, rows)
+
+
+def run(command, *options, model="M.npz", target="affinity"):
+    arguments = [command, "--left", "L.csv", "--right", "R.csv", "--pairs", "P.csv"]
+    arguments += ["--model", model]
+    if command == "train":
+        arguments += ["--target", target, *OPTIONS]
+    return cli.main([*arguments, *options])
+
+
+def test_regression_from_end_to_end(files, capsys):
+    assert run("train") == 0
+    text = capsys.readouterr().out
+    assert "100 pairs of 12 left and 10 right rows, d = 12 features" in text
+    assert "epoch   4" in text and "model: M.npz" in text
+    assert run("predict", "--out", "predictions.csv") == 0
+    rows = read("predictions.csv")
+    assert rows[0] == ["drug", "target", "prediction"]
+    assert [row[:2] for row in rows[1:]] == [row[:2] for row in read("P.csv")[1:]]
+    y = np.array([float(row[2]) for row in read("P.csv")[1:]])
+    assert np.corrcoef(y, [float(row[2]) for row in rows[1:]])[0, 1] > 0.7
+
+
+def test_classification_with_standardized_columns(files, capsys):
+    options = ["--task", "classification", "--standardize"]
+    assert run("train", *options, target="binds") == 0
+    assert run("predict", "--out", "predictions.csv") == 0
+    rows = read("predictions.csv")
+    assert rows[0] == ["drug", "target", "prediction", "probability_no", "probability_yes"]
+    assert {row[2] for row in rows[1:]} <= {"no", "yes"}
+    for row in rows[1:]:
+        assert float(row[3]) + float(row[4]) == pytest.approx(1)
+    capsys.readouterr()
+    assert cli.main(["info", "--model", "M.npz"]) == 0
+    text = capsys.readouterr().out
+    assert "classification of 'binds'" in text and "neurons    64" in text
+
+
+def test_standardizing_makes_units_irrelevant(files):
+    run("train", "--standardize")
+    run("predict", "--out", "before.csv")
+    for line in range(2, 14):
+        edit("L.csv", line, 1, str(1e5 * float(read("L.csv")[line - 1][1]) + 7))
+    run("train", "--standardize")
+    run("predict", "--out", "after.csv")
+    before, after = ([float(r[2]) for r in read(f)[1:]] for f in ("before.csv", "after.csv"))
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+
+
+def test_predict_finds_columns_by_name(files):
+    run("train")
+    run("predict", "--out", "before.csv")
+    write("L.csv", [[row[0], row[3], "9", row[1], row[2]] for row in read("L.csv")])
+    edit("L.csv", 1, 2, "more")
+    assert run("predict", "--out", "after.csv") == 0
+    assert read("after.csv") == read("before.csv")
+    edit("L.csv", 1, 1, "other")
+    assert run("predict", "--out", "after.csv") == 1
+
+
+def interrupt_after(epoch, monkeypatch):
+    """Ctrl-C while the epoch after `epoch` runs."""
+    run_epochs = kroncy.KroneckerSGD.run
+
+    def run_or_interrupt(self, *arguments, **options):
+        if len(self.history) == epoch:
+            raise KeyboardInterrupt
+        return run_epochs(self, *arguments, **options)
+
+    monkeypatch.setattr(kroncy.KroneckerSGD, "run", run_or_interrupt)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("epoch", [1, 3, 7])
+def test_resumed_is_the_same_as_uninterrupted(files, monkeypatch, capsys, epoch, task):
+    options = ["--task", task, "--epochs", "9", "--patience", "9"]
+    target = {"regression": "affinity", "classification": "binds"}[task]
+    assert run("train", *options, model="whole.npz", target=target) == 0
+    with monkeypatch.context() as patch:
+        interrupt_after(epoch, patch)
+        assert run("train", *options, target=target) == 130
+    assert f"M.npz keeps epoch {epoch}" in capsys.readouterr().err
+    assert kroncy.load("M.npz").n_iter_ == epoch
+    assert run("train", *options, "--resume", target=target) == 0
+    assert f"resuming M.npz after epoch {epoch}" in capsys.readouterr().out
+    for running in (False, True):
+        whole, resumed = (
+            read_model(name, running=running)[0] for name in ("whole.npz", "M.npz")
+        )
+        assert resumed.loss_curve_ == whole.loss_curve_
+        assert resumed.validation_scores_ == whole.validation_scores_
+        np.testing.assert_array_equal(resumed.trainer_.outputs(), whole.trainer_.outputs())
+
+
+def test_more_epochs_by_resume(files):
+    run("train", "--epochs", "6", model="whole.npz")
+    run("train", "--epochs", "3")
+    assert run("train", "--epochs", "6", "--resume") == 0
+    assert kroncy.load("M.npz").loss_curve_ == kroncy.load("whole.npz").loss_curve_
+
+
+def test_interrupt_in_the_first_epoch(files, monkeypatch, capsys):
+    interrupt_after(0, monkeypatch)
+    assert run("train") == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not (files / "M.npz").exists()
+
+
+def test_resume_without_a_checkpoint_starts(files):
+    assert run("train", "--resume") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hidden", "32"], "--hidden 64, not 32"),
+        (["--seed", "1"], "--seed 0, not 1"),
+        (["--standardize"], "other columns or another task"),
+    ],
+)
+def test_resume_needs_the_same_options(files, capsys, options, message):
+    run("train")
+    assert run("train", "--resume", *options) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_resume_needs_the_same_pairs(files, capsys):
+    run("train")
+    edit("P.csv", 5, 2, "0.125")
+    assert run("train", "--resume") == 1
+    assert "samples are not those" in capsys.readouterr().err
+
+
+BAD = [
+    ("L.csv", 3, 2, "", "L.csv, line 3, column 'b': the cell is empty"),
+    ("L.csv", 3, 2, "tall", "L.csv, line 3, column 'b': 'tall' is not a number"),
+    ("R.csv", 4, 1, "nan", "R.csv, line 4, column 'u': 'nan' is not a finite number"),
+    ("R.csv", 4, 1, "1e999", "R.csv, line 4, column 'u': '1e999' is not a finite number"),
+    ("L.csv", 5, 0, "d0", "L.csv, line 5, column 'drug': id 'd0' was on line 2 already"),
+    ("L.csv", 1, 2, "a", "L.csv, line 1, column 'a': two columns have this name"),
+    ("L.csv", 1, 2, "", "L.csv, line 1, column 3: the column has no name"),
+    ("P.csv", 7, 0, "d99", "P.csv, line 7, column 'drug': unknown id 'd99'; L.csv has no such row"),
+    ("P.csv", 7, 1, "t99", "P.csv, line 7, column 'target': unknown id 't99'; R.csv"),
+    ("P.csv", 9, 2, "strong", "P.csv, line 9, column 'affinity': 'strong' is not a number; for"),
+    ("P.csv", 9, 2, "-inf", "P.csv, line 9, column 'affinity': '-inf' is not a finite number"),
+    ("P.csv", 1, 2, "x", "P.csv, line 1: there is no target column 'affinity'"),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "column", "text", "message"), BAD)
+def test_bad_cells_are_named(files, capsys, name, line, column, text, message):
+    edit(name, line, column, text)
+    assert run("train") == 1
+    assert message in capsys.readouterr().err
+    assert not (files / "M.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "L.csv, line 1: the file is empty"),
+        (b"id,a\n", "L.csv, line 2: there are no lines after the header"),
+        (b"id\nd0\n", "L.csv, line 1: needs an id column"),
+        (b"id,a,b\nd0,1,2\n\nd1,1\n", "L.csv, line 4, column 'b': the header has 3 columns"),
+        (b"id,a\nd0,1,2\n", "L.csv, line 2, column 'a': the header has 2 columns, this line 3"),
+        (b'id,a\nd0,"1\n', "L.csv, line 2"),
+        (b"id,a\nd\xff,1\n", "not UTF-8"),
+    ],
+)
+def test_bad_files_are_named(files, capsys, content, message):
+    (files / "L.csv").write_bytes(content)
+    assert run("train") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_byte_order_mark_quotes_and_blank_lines_are_fine(files):
+    content = (files / "L.csv").read_text().replace("d3,", '"d3", ').replace("d5", "\nd5")
+    (files / "L.csv").write_text(content, encoding="utf-8-sig")
+    assert run("train") == 0
+
+
+def test_missing_files(files, capsys):
+    (files / "R.csv").unlink()
+    assert run("train") == 1
+    assert "R.csv: No such file" in capsys.readouterr().err
+    assert run("predict", "--out", "x.csv", model="none.npz") == 1
+    assert "none.npz: No such file" in capsys.readouterr().err
+
+
+def test_unwritable_output_is_found_before_training(files, capsys, monkeypatch):
+    # Nothing is read, let alone trained.
+    monkeypatch.setattr("kroncy.cli.commands.read_objects", None)
+    assert run("train", model="none/M.npz") == 1
+    assert "--model none/M.npz cannot be written" in capsys.readouterr().err
+    assert run("predict", "--out", ".") == 1
+    assert "--out . is a folder" in capsys.readouterr().err
+    (files / "file").write_text("")
+    assert cli.main(["demo", "--out", "file"]) == 1
+    assert "file" in capsys.readouterr().err
+
+
+def test_model_saved_from_python_is_explained(files, capsys):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    model = kroncy.KroneckerRegressor(16, max_iter=1, n_threads=1)
+    with pytest.warns(UserWarning, match="max_iter"):
+        model.fit(X, X[:, 0])
+    kroncy.save(model, "M.npz")
+    assert run("predict", "--out", "x.csv") == 1
+    assert "kroncy.load" in capsys.readouterr().err
+
+
+def test_bad_parameters(files, capsys):
+    assert run("train", "--batch-size", "0") == 1
+    assert "batch_size" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        run("train", "--task", "ranking")
+    assert stop.value.code == 2
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == 2
+
+
+def test_divergence_is_explained(files, capsys):
+    assert run("train", "--learning-rate", "1e30") == 1
+    assert "learning" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["predict"], ["info"]])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command, "--help"])
+    assert stop.value.code == 0
+    assert len(capsys.readouterr().out) > 300
+
+
+def test_info(capsys):
+    assert cli.main(["info"]) == 0
+    assert "OpenMP" in capsys.readouterr().out
+
+
+def test_module_runs():
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "kroncy", "info"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("kroncy")
+
+
+def test_demo(tmp_path, capsys):
+    arguments = ["demo", "--fast", "--epochs", "2", "--threads", "1", "--out", str(tmp_path / "a")]
+    assert cli.main(arguments) == 0
+    text = capsys.readouterr().out
+    for words in ("training pairs", "6,477", "explicit weights", "validation AUC",
+                  "ms per iteration", "100,000,000", "neurons fired", "area under"):
+        assert words in text
+    assert (tmp_path / "a" / "flights.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_demo_without_matplotlib(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("kroncy.cli.demo.COST_FEATURES", (100,))
+    arguments = ["demo", "--fast", "--epochs", "1", "--threads", "1", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    assert "pip install 'kroncy[plot]'" in capsys.readouterr().out

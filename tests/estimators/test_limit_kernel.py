@@ -1,0 +1,90 @@
+"""LimitKernelRegressor: scikit-learn conventions, kernel ridge, and a check on the network."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kroncy import KroneckerData, KroneckerSGD, LimitKernelRegressor, ntk
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 5))
+Y = X[:, 0] * X[:, 1] + X[:, 2]
+
+
+def conventions():
+    """scikit-learn's checks, but the one that it skips itself without SCIPY_ARRAY_API."""
+    names, checks = parametrize_with_checks([LimitKernelRegressor()]).args
+    return pytest.mark.parametrize(names, [c for c in checks if "array_api" not in str(c)])
+
+
+@conventions()
+def test_conventions(estimator, check):
+    check(estimator)
+
+
+def test_it_is_kernel_ridge_regression():
+    data, test = KroneckerData.power(X[:60]), KroneckerData.power(X[60:])
+    model = LimitKernelRegressor(0.1, threshold=0.7, skip=0.2).fit(data, Y[:60])
+    H = ntk.limit_gram(data, 0.7, skip=0.2)
+    dual = np.linalg.solve(H + 0.1 * np.trace(H) / 60 * np.eye(60), Y[:60] - Y[:60].mean())
+    expected = ntk.limit_gram(test, 0.7, other=data, skip=0.2) @ dual + Y[:60].mean()
+    np.testing.assert_allclose(model.predict(test), expected, rtol=1e-8)
+
+
+def test_inputs_agree():
+    both = np.column_stack([Y, -Y])
+    by_array = LimitKernelRegressor(layout=(2, 3), bias=0.5).fit(X[:60], both[:60])
+    data = KroneckerData([X[:60, :2], X[:60, 2:]], bias=0.5)
+    test = KroneckerData([X[60:, :2], X[60:, 2:]], bias=0.5)
+    by_data = LimitKernelRegressor().fit(data, both[:60])
+    np.testing.assert_allclose(by_array.predict(X[60:]), by_data.predict(test), rtol=1e-10)
+    kernels = [X[:, :2] @ X[:, :2].T, X[:, 2:] @ X[:, 2:].T]
+    pairs = KroneckerData.from_kernels(kernels, [np.arange(80)] * 2, bias=0.5)
+    by_kernel = LimitKernelRegressor().fit(pairs.take(range(60)), both[:60])
+    predicted = by_kernel.predict(pairs.take(range(60, 80)))
+    np.testing.assert_allclose(predicted, by_data.predict(test), rtol=1e-6)
+
+
+def test_chunks_of_prediction(monkeypatch):
+    model = LimitKernelRegressor().fit(X[:60], Y[:60])
+    whole = model.predict(X)
+    monkeypatch.setattr("kroncy.estimators.limit_kernel.CHUNK_BYTES", 8 * 60 * 7)
+    np.testing.assert_allclose(model.predict(X), whole, rtol=1e-12)
+
+
+def test_repeated_rows_without_a_ridge():
+    with pytest.raises(ValueError, match=r"singular with alpha=0.0: rows of X are repeated"):
+        LimitKernelRegressor(0.0).fit(np.vstack([X, X[:3]]), np.append(Y, Y[:3]))
+
+
+def test_memory_and_layout():
+    with pytest.raises(MemoryError, match="kernel ridge regression on 80 samples"):
+        LimitKernelRegressor(memory_limit=1000).fit(X, Y)
+    with pytest.raises(ValueError, match=r"layout=\(2, 2\) must hold at least 2 widths"):
+        LimitKernelRegressor(layout=(2, 2)).fit(X, Y)
+
+
+def test_the_network_tends_to_it():
+    """Predictions of trained networks scatter about those of the limit, less and less."""
+    rng = np.random.default_rng(1)
+    rows = [rng.normal(size=(60, 6)) for _ in range(2)]
+    pairs = KroneckerData(rows)
+    data, test = pairs.take(range(40)), pairs.take(range(40, 60))
+    y = 0.01 * rows[0][:40, 0] * rows[1][:40, 0]  # small: the lazy regime
+    y -= y.mean()
+    wide = LimitKernelRegressor(0.0, threshold=0.5).fit(data, y).predict(test)
+    distances = []
+    for m in (256, 4096):
+        runs = np.array([
+            KroneckerSGD(
+                data, y, n_hidden=m, threshold=0.5, antithetic=True, solver="gauss-newton",
+                batch_size=40, dtype="float64", random_state=seed,
+            ).run(5).predict(test)
+            for seed in range(6)
+        ])
+        distances.append(np.sqrt(np.mean((runs - wide) ** 2)))
+    spread = runs.std(axis=0, ddof=1)
+    assert distances[1] < 0.4 * distances[0]
+    # The mean of six networks is as far from the limit as its standard error says.
+    gap = np.sqrt(np.mean((runs.mean(axis=0) - wide) ** 2))
+    assert gap < 1.7 * np.sqrt(np.mean(spread**2) / 6)
