@@ -1,7 +1,6 @@
 # Row-major BLAS for the two dtypes.  See _blas.pyx for the one trick behind it.
-ctypedef fused real:
-    float
-    double
+from ._real cimport real
+
 
 cdef void gemm(
     bint trans_a, bint trans_b, int m, int n, int k, real alpha,

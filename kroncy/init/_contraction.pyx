@@ -2,13 +2,10 @@
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
-ctypedef fused real:
-    float
-    double
+from .._base._real cimport real
 
 cdef extern from "_contraction_kernel.h" nogil:
-    void kroncy_contract_f32(int64_t, int64_t, const float *, const float *, float *)
-    void kroncy_contract_f64(int64_t, int64_t, const double *, const double *, double *)
+    void kroncy_contract(bint, int64_t, int64_t, const void *, const void *, void *)
 
 
 def contract(const real[:, :, ::1] t, const real[:, ::1] y, const int64_t[::1] t_index,
@@ -19,10 +16,8 @@ def contract(const real[:, :, ::1] t, const real[:, ::1] y, const int64_t[::1] t
             and z.shape[1] == lanes):
         raise ValueError("shapes do not match")
     for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
-        if real is float:
-            kroncy_contract_f32(lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
-        else:
-            kroncy_contract_f64(lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0], &z[i, 0])
+        kroncy_contract(sizeof(real) == 8, lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0],
+                        &z[i, 0])
 
 
 def gather(const real[:, :, ::1] table, const int64_t[::1] t_index, const int64_t[::1] y_index,

@@ -3,10 +3,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from .._base._blas cimport gemm
-
-ctypedef fused real:
-    float
-    double
+from .._base._real cimport real
 
 cdef enum:
     CHUNK = 256     # rows of a GEMM that one thread makes: fixed, so that sums are too
