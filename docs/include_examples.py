@@ -1,18 +1,19 @@
-"""Renew the example files that docs/c-api.md shows: `python docs/include_examples.py`."""
+"""Copy the files of the example extensions into docs/c-api.md: `python docs/include_examples.py`."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "c-api.md"
+# A file name alone on its line, then a code block with the content of that file.
+BLOCK = re.compile(r"^`(examples/[\w/.]+)`:\n\n```(\w+)\n.*?^```\n", re.DOTALL | re.MULTILINE)
 
 
-def renewed(match):
-    """The block with what its file holds now."""
-    return f"`{match[1]}`:\n\n```{match[2]}\n{(ROOT / match[1]).read_text()}```\n"
+def current_block(match):
+    """Return the matched block with the present content of its file."""
+    name, language = match.groups()
+    return f"`{name}`:\n\n```{language}\n{(ROOT / name).read_text()}```\n"
 
 
 if __name__ == "__main__":
-    text = DOCUMENT.read_text()
-    block = r"^`(examples/[\w/.]+)`:\n\n```(\w+)\n.*?^```\n"
-    DOCUMENT.write_text(re.sub(block, renewed, text, flags=re.S | re.M))
+    DOCUMENT.write_text(BLOCK.sub(current_block, DOCUMENT.read_text()))
