@@ -1,4 +1,4 @@
-"""Copy the files of the example extensions into docs/c-api.md: `python docs/include_examples.py`."""
+"""Copy the example extensions into docs/c-api.md: `python docs/include_examples.py`."""
 
 import re
 from pathlib import Path
