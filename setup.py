@@ -22,14 +22,12 @@ from setuptools.modified import newer_group
 DEBUG = os.environ.get("KRONCY_DEBUG", "0") == "1"
 NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
-INCLUDE_DIRS = [
-    f"kroncy/{folder}"
-    for folder in (
-        "_base", "include", "linalg", "data", "trees", "init", "network", "lrgd", "_capi"
-    )
-]
+INCLUDE_DIRS = sorted({str(header.parent) for header in Path("kroncy").rglob("*.h")})
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
-CORES = len(os.sched_getaffinity(0))
+try:
+    CORES = len(os.sched_getaffinity(0))
+except AttributeError:  # a system without CPU affinity
+    CORES = os.cpu_count() or 1
 
 OPENMP_PROGRAM = """
 #include <omp.h>
@@ -117,23 +115,35 @@ class ProbingBuildExt(build_ext):
                 return False
 
 
+CIMPORT = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+cimport[ \t]+(\([^)]*\)|.*)", re.MULTILINE)
+
+
+def cimports(path):
+    """The .pxd files of kroncy that `path` cimports: modules, or names out of modules."""
+    for source, names in CIMPORT.findall(path.read_text()):
+        dots = len(source) - len(source.lstrip("."))
+        if not dots and source.split(".")[0] != "kroncy":
+            continue
+        folder = path.parents[dots - 1] if dots else Path()
+        module = Path(folder, *source.lstrip(".").split("."))
+        for candidate in (module, *(module / name for name in re.findall(r"\w+", names))):
+            if candidate.with_suffix(".pxd").exists():
+                yield candidate.with_suffix(".pxd")
+
+
 def kernels(pyx):
-    """The C kernels that `pyx` calls, found by the headers that it and its like-named pxds name."""
+    """The C kernels that `pyx` calls: those whose headers it, its pxd and what they cimport name."""
     found, pending, seen = set(), [pyx, pyx.with_suffix(".pxd")], set()
     while pending:
         path = pending.pop()
         if path in seen or not path.exists():
             continue
         seen.add(path)
-        text = path.read_text()
-        for name in re.findall(r'"(_\w+_kernel)\.h"', text):
+        for name in re.findall(r'"(_\w+_kernel)\.h"', path.read_text()):
             found.add(path.with_name(name + ".c"))
             pending += [path.with_name(name + ".c"), path.with_name(name + ".h")]
-        if path.suffix != ".c" and path.suffix != ".h":
-            modules = re.findall(r"from (\.+)((?:\w+\.)*_\w+) c", text)
-            for dots, name in modules:
-                parts = name.split(".")
-                pending.append(Path(path.parents[len(dots) - 1], *parts).with_suffix(".pxd"))
+        if path.suffix in (".pyx", ".pxd"):
+            pending += cimports(path)
     return sorted(found)
 
 
