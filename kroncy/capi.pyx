@@ -1,6 +1,6 @@
-"""The C door.  include/kroncy.h says what each function does; _capi/ does it.
+"""The C API.  include/kroncy.h documents each function; _capi/ implements it.
 
-Every function is here once: for Cython by its pxd, for C in the table inside the capsule `_C_API`.
+Every function is defined here once: Cython reaches it by the pxd, C by the table in `_C_API`.
 """
 from cpython.pycapsule cimport PyCapsule_New
 
@@ -94,8 +94,8 @@ cdef int kroncy_matmul_f32(
     const float *b, int64_t ldb, float *c, int64_t ldc, int levels, float *work, int64_t n_work,
     int n_threads
 ) noexcept nogil:
-    return _algebra.matmul[float](trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
-                                  n_work, n_threads)
+    return _algebra.matmul(False, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
+                           n_work, n_threads)
 
 
 cdef int kroncy_matmul_f64(
@@ -103,8 +103,8 @@ cdef int kroncy_matmul_f64(
     const double *b, int64_t ldb, double *c, int64_t ldc, int levels, double *work,
     int64_t n_work, int n_threads
 ) noexcept nogil:
-    return _algebra.matmul[double](trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
-                                   n_work, n_threads)
+    return _algebra.matmul(True, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
+                           n_work, n_threads)
 
 
 cdef int kroncy_gram_rows_f32(
@@ -112,8 +112,8 @@ cdef int kroncy_gram_rows_f32(
     const float *const *factors, const int64_t *const *indices, int64_t n_rows,
     const int64_t *rows, float *out, int n_threads
 ) noexcept nogil:
-    return _algebra.gram_rows[float](n_factors, n_samples, n_unique, widths, factors, indices,
-                                     n_rows, rows, out, n_threads)
+    return _algebra.gram_rows(False, n_factors, n_samples, n_unique, widths,
+                              <const void *const *> factors, indices, n_rows, rows, out, n_threads)
 
 
 cdef int kroncy_gram_rows_f64(
@@ -121,8 +121,8 @@ cdef int kroncy_gram_rows_f64(
     const double *const *factors, const int64_t *const *indices, int64_t n_rows,
     const int64_t *rows, double *out, int n_threads
 ) noexcept nogil:
-    return _algebra.gram_rows[double](n_factors, n_samples, n_unique, widths, factors, indices,
-                                      n_rows, rows, out, n_threads)
+    return _algebra.gram_rows(True, n_factors, n_samples, n_unique, widths,
+                              <const void *const *> factors, indices, n_rows, rows, out, n_threads)
 
 
 cdef int kroncy_coefficients_create_f32(

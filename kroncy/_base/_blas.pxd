@@ -1,13 +1,10 @@
 # Row-major BLAS for the two dtypes.  See _blas.pyx for the one trick behind it.
-from ._real cimport real
-
 
 cdef void gemm(
-    bint trans_a, bint trans_b, int m, int n, int k, real alpha,
-    const real *a, int lda, const real *b, int ldb, real beta, real *c, int ldc,
+    bint is_double, bint trans_a, bint trans_b, int m, int n, int k,
+    const void *a, int lda, const void *b, int ldb, bint accumulate, void *c, int ldc,
 ) noexcept nogil
 
 cdef void gemv(
-    bint trans_a, int m, int n, double alpha, const double *a, const double *x, double beta,
-    double *y,
+    bint trans_a, int m, int n, const double *a, const double *x, bint accumulate, double *y,
 ) noexcept nogil

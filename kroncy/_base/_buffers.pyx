@@ -1,28 +1,48 @@
-"""Aligned memory for kernels, and the addresses of arrays that somebody else keeps alive."""
+"""Aligned memory for kernels, and what they need to know of NumPy arrays: address and dtype."""
 from libc.stdint cimport int64_t
+
+import numpy as np
+
+from ._real cimport real_size
 
 
 cdef void *allocate(int64_t n_bytes) except NULL:
-    """64-byte aligned memory of at least one line, for `free`."""
-    cdef void *memory = aligned_alloc(64, <size_t> ((max(n_bytes, 1) + 63) // 64 * 64))
+    """64-byte aligned memory of at least one cache line; the caller calls `free`."""
+    cdef int64_t lines = (max(n_bytes, 1) + KRONCY_ALIGNMENT - 1) // KRONCY_ALIGNMENT
+    cdef void *memory = aligned_alloc(KRONCY_ALIGNMENT, <size_t> (lines * KRONCY_ALIGNMENT))
     if memory == NULL:
         raise MemoryError(f"cannot allocate {n_bytes} bytes")
     return memory
 
 
 cdef void *address(array) except NULL:
-    """Where a C-contiguous array begins.  Unlike a memoryview it also takes read-only arrays."""
+    """The first element of a C-contiguous array, which the caller keeps alive.
+
+    Unlike a memoryview it does not need to know the dtype at compile time.
+    """
     if not array.flags.c_contiguous:
         raise ValueError("array must be C-contiguous")
     return <void *> <size_t> array.ctypes.data
 
 
+cdef bint holds_doubles(array) except -1:
+    """The `is_double` of an array; TypeError if it is neither float32 nor float64."""
+    if array.dtype == np.float64:
+        return True
+    if array.dtype == np.float32:
+        return False
+    raise TypeError(f"array must be float32 or float64, got {array.dtype}")
+
+
+cdef real_dtype(bint is_double):
+    """The NumPy dtype that `is_double` stands for."""
+    return np.dtype(f"f{real_size(is_double)}")
+
+
 def aligned_empty(shape, dtype):
     """np.empty whose first element is 64-byte aligned."""
-    import numpy as np
-
     dtype = np.dtype(dtype)
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    room = np.empty(n_bytes + 64, dtype=np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start:start + n_bytes].view(dtype).reshape(shape)
+    padded = np.empty(n_bytes + KRONCY_ALIGNMENT, dtype=np.uint8)
+    start = -padded.ctypes.data % KRONCY_ALIGNMENT
+    return padded[start:start + n_bytes].view(dtype).reshape(shape)

@@ -1,8 +1,28 @@
-/* SIMD without committing to an instruction set.
+/* Instruction sets: the kernels use the best one of the processor they run on.
  *
- * KRONCY_CLONES before a function compiles it once for each x86-64 level and lets the loader
- * pick; elsewhere it is empty and the compiler's default target serves.  Mark the function that
- * holds the loop, never a small leaf: the choice is made through an indirect call. */
+ * KRONCY_CLONES before a function compiles it once for each of the x86-64 levels 4 (AVX-512), 3
+ * (AVX2) and 1 (SSE2), and the loader picks one.  The functions are plain loops over arrays, which
+ * the compiler vectorises for each level.  Where such clones do not work (setup.py compiles and
+ * runs a small program), or KRONCY_NATIVE tunes the build for one machine, the macro is empty:
+ * every function is compiled once, for the target that the compiler's flags name.
+ *
+ * Mark the function that contains the loop.  A marked function is called indirectly and never
+ * inlined, so a small one inside another loop would cost more than it gains; and what a marked
+ * function calls in its loop must be inlined into it, or it runs code compiled for level 1.
+ * Multiply-adds are fused at levels 3 and 4: results depend on the level, but never on the number
+ * of threads.
+ *
+ * Clones are not enough where the source depends on the length of a vector.  Two exceptions:
+ *
+ *   network/  The product of sparse coefficients with a panel keeps a row of the result in
+ *             registers, so its source declares vectors of one length; and GCC lowers vectors
+ *             longer than the registers to scalar code.  Its body is compiled once for each length,
+ *             with a target attribute, and kroncy_cpu_level() chooses at run time.
+ *   trees/    Maxima and transposes within a cache line need shuffles, which compilers do not make
+ *             out of loops.  They are written with vectors of 16 bytes (a quarter of a line), the
+ *             length that every level has.  The comparison of a line with a threshold uses SSE2
+ *             intrinsics, with a loop elsewhere, because compilers make some sixty instructions of
+ *             the loop instead of a dozen.  Both are inlined into functions with KRONCY_CLONES. */
 #ifndef KRONCY_SIMD_H
 #define KRONCY_SIMD_H
 
@@ -14,7 +34,7 @@
 
 #define KRONCY_ALIGNMENT 64 /* bytes: one cache line, one AVX-512 register */
 
-/* 4, 3 or 1: the x86-64 level that the clones resolve to on this CPU; 0 where there are none. */
+/* The x86-64 level that the clones resolve to on this processor: 4, 3 or 1; 0 without clones. */
 static inline int kroncy_cpu_level(void) {
 #ifdef KRONCY_CLONES_WORK
     static int level = 0; /* written once with one value: a race is harmless */

@@ -1,1 +1,1 @@
-"""What is behind the C door, kroncy.capi: no arithmetic, only checks and calls of kernels."""
+"""The implementation of the C API, kroncy.capi: checks, handles and calls of kernels."""

@@ -3,13 +3,15 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from kroncy._base._blas cimport gemv, real
-from kroncy._base._buffers cimport aligned_alloc
-from kroncy.linalg._matmul cimport strassen_matmul, strassen_workspace
-from kroncy.data._gram_panels cimport (
-    Panels, panel_row_bytes, panels_fill, panels_release, panels_reserve
+from .._base._blas cimport gemv
+from .._base._buffers cimport KRONCY_ALIGNMENT, aligned_alloc
+from .._base._real cimport real_size
+from ..data._gram_panels cimport (
+    ROW_BYTES, Panels, kroncy_panel_to_rows, panel_row_bytes, panels_fill, panels_release,
+    panels_reserve
 )
-from kroncy.lrgd._derivatives cimport Callback, data_function, evaluate_points, point_room
+from ..linalg._matmul cimport strassen_matmul, strassen_workspace
+from ..lrgd._derivatives cimport Callback, data_function, evaluate_points, point_stride
 
 from ._support cimport (
     KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_NO_MEMORY, KRONCY_NOT_FINITE, KRONCY_NULL_POINTER,
@@ -20,7 +22,6 @@ from ._support cimport (
 cdef enum:
     LARGEST_INT = 2147483647    # BLAS counts in C int
     LARGEST_LEVELS = 5
-    PANEL_BYTES = 128
 
 kroncy_watch_fork()
 
@@ -53,11 +54,12 @@ cdef int check_operand(
 
 
 cdef int matmul(
-    bint trans_a, bint trans_b, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
-    const real *b, int64_t ldb, real *c, int64_t ldc, int levels, real *work, int64_t n_work,
-    int n_threads
+    bint is_double, bint trans_a, bint trans_b, int64_t m, int64_t n, int64_t k, const void *a,
+    int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc, int levels, void *work,
+    int64_t n_work, int n_threads
 ) noexcept nogil:
-    cdef int64_t i, needed = 0
+    cdef int64_t i, needed = 0, size = real_size(is_double)
+    cdef char *row = <char *> c
     cdef int threads = kroncy_count_threads(n_threads)
     cdef int status = matmul_workspace(m, k, n, levels, &needed)
     if status == 0:
@@ -79,25 +81,26 @@ cdef int matmul(
     if n_threads == 0 and levels == 0:
         threads = 0     # those of BLAS
     if m > 0 and n > 0 and k > 0:
-        strassen_matmul[real](trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
-                              threads)
+        strassen_matmul(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
+                        threads)
     for i in range(m if n > 0 else 0):
         if k == 0:
-            memset(c + i * ldc, 0, n * sizeof(real))
-        if not kroncy_finite(c + i * ldc, n, sizeof(real) == 8):
+            memset(row, 0, n * size)
+        if not kroncy_finite(is_double, row, n):
             return KRONCY_NOT_FINITE
+        row += ldc * size
     return 0
 
 
 cdef int gram_rows(
-    int n_factors, int64_t n_samples, const int64_t *n_unique, const int64_t *widths,
-    const real *const *factors, const int64_t *const *indices, int64_t n_rows,
-    const int64_t *rows, real *out, int n_threads
+    bint is_double, int n_factors, int64_t n_samples, const int64_t *n_unique,
+    const int64_t *widths, const void *const *factors, const int64_t *const *indices,
+    int64_t n_rows, const int64_t *rows, void *out, int n_threads
 ) noexcept nogil:
     cdef Panels panels
     cdef int l, threads = kroncy_count_threads(n_threads)
     cdef int status = kroncy_check_factors(
-        n_factors, n_samples, n_unique, widths, <const void *const *> factors, indices)
+        n_factors, n_samples, n_unique, widths, factors, indices)
     if status == 0:
         status = kroncy_check_indices(rows, n_rows, n_samples)
     if status == 0:
@@ -108,7 +111,7 @@ cdef int gram_rows(
         return KRONCY_BAD_VALUE
     memset(&panels, 0, sizeof(Panels))
     panels.n_samples = n_samples
-    panels.is_double = sizeof(real) == 8
+    panels.is_double = is_double
     panels.n_modes = n_factors
     for l in range(n_factors):
         panels.modes[l].left = panels.modes[l].right = factors[l]
@@ -117,12 +120,12 @@ cdef int gram_rows(
         panels.modes[l].n_unique = n_unique[l]
         panels.modes[l].width = <int> widths[l]
         panels.modes[l].power = 1
-    cdef real *panel = <real *> aligned_alloc(64, n_samples * PANEL_BYTES)
+    cdef void *panel = aligned_alloc(KRONCY_ALIGNMENT, n_samples * ROW_BYTES)
     if panel == NULL or panels_reserve(&panels):
         status = KRONCY_NO_MEMORY
     else:
-        panels_to_rows(&panels, n_rows, rows, panel, out, threads)
-        if not kroncy_finite(out, n_rows * n_samples, sizeof(real) == 8):
+        panels_to_rows(&panels, n_rows, rows, panel, <char *> out, threads)
+        if not kroncy_finite(is_double, out, n_rows * n_samples):
             status = KRONCY_NOT_FINITE
     panels_release(&panels)
     free(panel)
@@ -130,17 +133,18 @@ cdef int gram_rows(
 
 
 cdef void panels_to_rows(
-    Panels *panels, int64_t n_rows, const int64_t *rows, real *panel, real *out, int n_threads
+    Panels *panels, int64_t n_rows, const int64_t *rows, void *panel, char *out, int n_threads
 ) noexcept nogil:
-    """G is symmetric: its rows are the columns that a panel holds."""
-    cdef int64_t done = 0, i, j, count, width
+    """G is symmetric: its rows are the columns of panels."""
+    cdef int size = real_size(panels.is_double)
+    cdef int64_t done = 0, count
     while done < n_rows:
-        count = min(<int64_t> (PANEL_BYTES // sizeof(real)), n_rows - done)
-        width = panel_row_bytes(panels.is_double, count) // sizeof(real)
+        count = min(<int64_t> (ROW_BYTES // size), n_rows - done)
         panels_fill(panels, rows + done, count, panel, n_threads)
-        for i in range(panels.n_samples):
-            for j in range(count):
-                out[(done + j) * panels.n_samples + i] = panel[i * width + j]
+        kroncy_panel_to_rows(
+            panels.is_double, 0, panels.n_samples,
+            panel_row_bytes(panels.is_double, count) // size, <int> count, panel,
+            panels.n_samples, out + done * panels.n_samples * size)
         done += count
 
 
@@ -154,8 +158,8 @@ cdef int lrgd_project(
         status = kroncy_check_array(out, q, 1)
     if status:
         return status
-    gemv(False, <int> q, <int> p, 1, directions, vector, 0, out)
-    return 0 if kroncy_finite(out, q, True) else KRONCY_NOT_FINITE
+    gemv(False, <int> q, <int> p, directions, vector, False, out)
+    return 0 if kroncy_finite(True, out, q) else KRONCY_NOT_FINITE
 
 
 cdef int lrgd_lift(
@@ -172,8 +176,8 @@ cdef int lrgd_lift(
         return status
     if out != x:
         memcpy(out, x, p * sizeof(double))
-    gemv(True, <int> q, <int> p, 1, directions, s, 1, out)
-    return 0 if kroncy_finite(out, p, True) else KRONCY_NOT_FINITE
+    gemv(True, <int> q, <int> p, directions, s, True, out)
+    return 0 if kroncy_finite(True, out, p) else KRONCY_NOT_FINITE
 
 
 cdef int lrgd_evaluate(
@@ -196,10 +200,11 @@ cdef int lrgd_evaluate(
         return KRONCY_NULL_POINTER
     if threads == 0:
         return KRONCY_BAD_VALUE
-    if not kroncy_finite(x, p, True) or not kroncy_finite(steps, q, True):
+    if not kroncy_finite(True, x, p) or not kroncy_finite(True, steps, q):
         return KRONCY_NOT_FINITE
     threads = <int> min(<int64_t> threads, q)
-    points = <double *> aligned_alloc(64, threads * point_room(p) * sizeof(double))
+    points = <double *> aligned_alloc(
+        KRONCY_ALIGNMENT, threads * point_stride(p) * sizeof(double))
     if points == NULL:
         return KRONCY_NO_MEMORY
     callback.plain = NULL
@@ -207,13 +212,13 @@ cdef int lrgd_evaluate(
     callback.user_data = user_data
     evaluate_points(&callback, x, directions, steps, 0, q, p, points, values, threads)
     free(points)
-    return 0 if kroncy_finite(values, q, True) else KRONCY_NOT_FINITE
+    return 0 if kroncy_finite(True, values, q) else KRONCY_NOT_FINITE
 
 
 cdef int check_directions(
     int64_t q, int64_t p, const double *directions, bint axes
 ) noexcept nogil:
-    """Axes: NULL stands for coordinate axes."""
+    """The status of (q, p) directions; with `axes`, NULL stands for coordinate axes."""
     if q < 1 or p < 1:
         return KRONCY_BAD_SIZE
     if q > LARGEST_INT or p > LARGEST_INT:

@@ -1,4 +1,4 @@
-# Python objects behind handles; see include/kroncy.h for those that it names.
+# Handles of Python objects; see include/kroncy.h for the functions that it declares.
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 

@@ -1,4 +1,4 @@
-"""Python objects behind handles, and the first kind of them, kroncy_coefficients.
+"""Handles of Python objects, and the first kind of them, kroncy_coefficients.
 
 Each function checks and enters the handle without the GIL, takes it, and lets the object's own
 methods release it while they compute.
@@ -10,9 +10,12 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from .._base._buffers cimport KRONCY_ALIGNMENT, real_dtype
+from .._base._real cimport real_size
+
+from .._base.exceptions import DivergenceError
 from .._base.threads import set_blas_threads as set_threads
 from ..network._coefficients import Coefficients
-from .._base.exceptions import DivergenceError
 
 from ._support cimport (
     KRONCY_BAD_ALIGNMENT, KRONCY_BAD_DTYPE, KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_DIVERGED,
@@ -46,7 +49,7 @@ cdef const char *last_message() noexcept nogil:
 
 
 cdef int begin() noexcept nogil:
-    """Before the GIL is taken: is there one?"""
+    """Before the GIL is taken: KRONCY_SHUTDOWN if the interpreter is gone."""
     message[0] = 0
     return 0 if Py_IsInitialized() else KRONCY_SHUTDOWN
 
@@ -58,7 +61,7 @@ cdef int fail(error) noexcept:
     memcpy(message, start, len(text))
     message[len(text)] = 0
     if isinstance(error, KeyboardInterrupt):
-        PyErr_SetInterrupt()    # not ours to swallow: raised again when Python code next runs
+        PyErr_SetInterrupt()    # raised again when Python code runs next
     for kind, status in (
         (DivergenceError, KRONCY_DIVERGED),
         (MemoryError, KRONCY_NO_MEMORY),
@@ -71,7 +74,7 @@ cdef int fail(error) noexcept:
 
 
 cdef view_of(const void *start, int64_t rows, int64_t columns, dtype):
-    """The memory itself, for the time of a call; there is at least one element."""
+    """The caller's memory as an array, for the time of a call; there is at least one element."""
     n_bytes = rows * columns * np.dtype(dtype).itemsize
     return np.asarray(<char[:n_bytes]> <char *> start).view(dtype).reshape(rows, columns)
 
@@ -163,15 +166,14 @@ cdef int coefficients_add(
         status = kroncy_check_array(values, n, 1)
     if status == 0 and self.is_double != is_double:
         status = KRONCY_BAD_DTYPE
-    if status == 0 and not kroncy_finite(values, n, is_double):
+    if status == 0 and not kroncy_finite(is_double, values, n):
         status = KRONCY_NOT_FINITE
     if status == 0 and n > 0:
         with gil:
             try:
-                dtype = np.float64 if is_double else np.float32
                 (<object> self.object).add(
                     view_of(rows, n, 1, np.int64)[:, 0], view_of(cols, n, 1, np.int64)[:, 0],
-                    view_of(values, n, 1, dtype)[:, 0])
+                    view_of(values, n, 1, real_dtype(is_double))[:, 0])
             except BaseException as error:
                 status = fail(error)
     kroncy_handle_leave(handle, True)
@@ -182,18 +184,18 @@ cdef int coefficients_product(
     void *handle, int64_t width, const void *panel, void *out, bint is_double, int n_threads
 ) noexcept nogil:
     cdef Object *self = <Object *> handle
-    cdef int64_t row_bytes = width * (8 if is_double else 4) if 0 < width <= 32 else 0
+    cdef int64_t row_bytes = width * real_size(is_double) if 0 < width <= 32 else 0
     cdef int64_t rows
     cdef int status = begin()
     if status == 0:
         status = kroncy_handle_enter(handle, KRONCY_MAGIC_COEFFICIENTS, False)
     if status:
         return status
-    if row_bytes != 64 and row_bytes != 128:
+    if row_bytes != KRONCY_ALIGNMENT and row_bytes != 2 * KRONCY_ALIGNMENT:
         status = KRONCY_BAD_SIZE
     elif panel == NULL or out == NULL:
         status = KRONCY_NULL_POINTER
-    elif <size_t> panel % 64 or <size_t> out % 64:
+    elif <size_t> panel % KRONCY_ALIGNMENT or <size_t> out % KRONCY_ALIGNMENT:
         status = KRONCY_BAD_ALIGNMENT
     elif self.is_double != is_double:
         status = KRONCY_BAD_DTYPE
@@ -203,13 +205,13 @@ cdef int coefficients_product(
         rows = (self.n_rows + KRONCY_BLOCK - 1) // KRONCY_BLOCK * KRONCY_BLOCK
         with gil:
             try:
-                dtype = np.float64 if is_double else np.float32
+                dtype = real_dtype(is_double)
                 (<object> self.object).product(
                     view_of(panel, self.n_samples, width, dtype), kroncy_count_threads(n_threads),
                     out=view_of(out, rows, width, dtype))
             except BaseException as error:
                 status = fail(error)
-        if status == 0 and not kroncy_finite(out, self.n_rows * width, is_double):
+        if status == 0 and not kroncy_finite(is_double, out, self.n_rows * width):
             status = KRONCY_NOT_FINITE
     kroncy_handle_leave(handle, False)
     return status

@@ -1,11 +1,10 @@
-/* What every function of the C door does first: check the handle, the sizes and the threads. */
+/* What every function of the C API does first: check the handle, the sizes and the threads. */
 #ifndef KRONCY_SUPPORT_H
 #define KRONCY_SUPPORT_H
 
 #include <kroncy.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "_openmp.h"
 
@@ -18,13 +17,13 @@ static inline const char *kroncy_status_text(int status) {
         "a size is negative or does not fit the other arguments",
         "an index is out of range or not in ascending order",
         "NaN or infinity in the input or in the result",
-        "sizes whose product, or values whose sum, cannot be held",
+        "a product of sizes or a sum of values overflows",
         "out of memory",
         "an output or workspace is too small for the result",
         "the handle is in use in another thread",
         "an _f32 function on a handle made by _f64, or the reverse",
         "an array is not aligned to 64 bytes",
-        "an argument is out of its range",
+        "an argument is out of range",
         "the loss grew without bound; use a smaller learning rate",
         "the Python interpreter is not running",
         "unexpected Python exception",
@@ -34,9 +33,9 @@ static inline const char *kroncy_status_text(int status) {
 
 /* ---- handles ---- */
 
-/* Every handle begins with this. */
+/* The first member of every handle. */
 typedef struct {
-    uint64_t magic; /* says the kind */
+    uint64_t magic; /* the kind of handle */
     int users;      /* [shared] calls under way; -1: an [alone] one */
 } kroncy_handle;
 
@@ -53,7 +52,8 @@ static inline int kroncy_handle_check(const void *handle, uint64_t magic) {
     return found == KRONCY_MAGIC_FREED ? KRONCY_FREED : KRONCY_BAD_HANDLE;
 }
 
-/* Nobody waits: who would have to is refused.  0, or a status and nothing to leave. */
+/* Does not wait for other threads: 0, or KRONCY_BUSY where it would have to, or another status.
+ * After 0 the caller calls kroncy_handle_leave. */
 static inline int kroncy_handle_enter(void *handle, uint64_t magic, int alone) {
     const int status = kroncy_handle_check(handle, magic);
     if (status) return status;
@@ -70,26 +70,26 @@ static inline void kroncy_handle_leave(void *handle, int alone) {
     __atomic_fetch_add(&((kroncy_handle *)handle)->users, alone ? 1 : -1, __ATOMIC_RELEASE);
 }
 
-/* Freed handles are kept for a while, so that a second free reads their mark and not the memory of
- * somebody else. */
+/* The memory of the last handles freed is released late, so that a second free finds their mark and
+ * not memory that has been allocated again. */
 #ifdef KRONCY_DEBUG
-enum { KRONCY_KEPT = 4096 };
+enum { KRONCY_QUARANTINE = 4096 };
 #else
-enum { KRONCY_KEPT = 256 };
+enum { KRONCY_QUARANTINE = 256 };
 #endif
 
-/* The last act of a *_free, which has entered alone. */
+/* The last step of a *_free, which has entered alone. */
 static inline void kroncy_handle_retire(void *handle) {
-    static void *kept[KRONCY_KEPT];
+    static void *freed[KRONCY_QUARANTINE];
     static unsigned next;
-    const unsigned place = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % KRONCY_KEPT;
+    const unsigned place = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % KRONCY_QUARANTINE;
     __atomic_store_n((uint64_t *)handle, KRONCY_MAGIC_FREED, __ATOMIC_RELEASE);
-    free(__atomic_exchange_n(&kept[place], handle, __ATOMIC_ACQ_REL));
+    free(__atomic_exchange_n(&freed[place], handle, __ATOMIC_ACQ_REL));
 }
 
 /* ---- threads ---- */
 
-/* libgomp's threads do not survive fork(): whoever waits for them in the child waits for ever. */
+/* libgomp's threads do not survive fork(): a parallel region of the child would never end. */
 static int kroncy_forked;
 static void kroncy_after_fork(void) { kroncy_forked = 1; }
 static inline void kroncy_watch_fork(void) { pthread_atfork(NULL, NULL, kroncy_after_fork); }
@@ -101,7 +101,7 @@ static inline int kroncy_count_threads(int n_threads) {
     return n_threads ? n_threads : kroncy_max_threads();
 }
 
-/* ---- sizes, indices, numbers ---- */
+/* ---- sizes and indices ---- */
 
 /* 0 if an array of a * b numbers is possible and may be NULL only when empty. */
 static inline int kroncy_check_array(const void *array, int64_t a, int64_t b) {
@@ -117,32 +117,6 @@ static inline int kroncy_check_indices(const int64_t *indices, int64_t n, int64_
     for (int64_t j = 0; j < n; j++)
         if (indices[j] < 0 || indices[j] >= upper) return KRONCY_BAD_INDEX;
     return 0;
-}
-
-/* Exponents of all ones are NaN or infinity; integers, so that the loop is vectorised. */
-static inline int kroncy_finite_f32(const float *x, int64_t n) {
-    uint32_t found = 0;
-    for (int64_t j = 0; j < n; j++) {
-        uint32_t bits;
-        memcpy(&bits, x + j, sizeof bits);
-        found |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !found;
-}
-
-static inline int kroncy_finite_f64(const double *x, int64_t n) {
-    uint64_t found = 0;
-    for (int64_t j = 0; j < n; j++) {
-        uint64_t bits;
-        memcpy(&bits, x + j, sizeof bits);
-        found |= (bits & UINT64_C(0x7ff0000000000000)) == UINT64_C(0x7ff0000000000000);
-    }
-    return !found;
-}
-
-static inline int kroncy_finite(const void *x, int64_t n, int is_double) {
-    return is_double ? kroncy_finite_f64((const double *)x, n)
-                     : kroncy_finite_f32((const float *)x, n);
 }
 
 /* The factors and indices of Kronecker rows, as gram_rows and trainer_create take them. */

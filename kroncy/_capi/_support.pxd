@@ -1,4 +1,4 @@
-# Checks of the C door; see _support.h.
+# Checks of the C API; see _support.h and _finite_kernel.h.
 from libc.stdint cimport int64_t, uint64_t
 
 
@@ -51,7 +51,9 @@ cdef extern from "_support.h" nogil:
     int kroncy_count_threads(int n_threads)
     int kroncy_check_array(const void *array, int64_t a, int64_t b)
     int kroncy_check_indices(const int64_t *indices, int64_t n, int64_t upper)
-    bint kroncy_finite(const void *x, int64_t n, bint is_double)
     int kroncy_check_factors(
         int n_factors, int64_t n_samples, const int64_t *n_unique, const int64_t *widths,
         const void *const *factors, const int64_t *const *indices)
+
+cdef extern from "_finite_kernel.h" nogil:
+    bint kroncy_finite(bint is_double, const void *x, int64_t n)

@@ -1,4 +1,4 @@
-# See include/kroncy.h.  Every function takes the GIL inside, but the first and `trainer_shape`.
+# See include/kroncy.h.  All functions but trainer_defaults and trainer_shape acquire the GIL.
 from libc.stdint cimport int64_t
 
 

@@ -1,9 +1,11 @@
-"""kroncy_trainer: KroneckerSGD behind a handle."""
+"""kroncy_trainer: the handle of a KroneckerSGD."""
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 import numpy as np
+
+from .._base._buffers cimport real_dtype
 
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
@@ -88,9 +90,9 @@ cdef int trainer_create(
     if status:
         return status
     for l in range(n_factors):
-        if not kroncy_finite(factors[l], n_unique[l] * widths[l], is_double):
+        if not kroncy_finite(is_double, factors[l], n_unique[l] * widths[l]):
             return KRONCY_NOT_FINITE
-    if not (kroncy_finite(targets, n_samples * n_outputs, True) and isfinite(chosen.threshold)
+    if not (kroncy_finite(True, targets, n_samples * n_outputs) and isfinite(chosen.threshold)
             and isfinite(chosen.learning_rate) and isfinite(chosen.skip)
             and isfinite(chosen.weight_decay)):
         return KRONCY_NOT_FINITE
@@ -99,7 +101,7 @@ cdef int trainer_create(
         return status
     with gil:
         try:
-            dtype = np.dtype(np.float64 if is_double else np.float32)
+            dtype = real_dtype(is_double)
             arrays = [array_of(factors[l], n_unique[l], widths[l], dtype) for l in range(n_factors)]
             index = [
                 np.arange(n_samples) if indices == NULL or indices[l] == NULL
@@ -212,7 +214,7 @@ cdef int trainer_outputs(
                 copy_out(trainer_of(handle).outputs(rows), out)
             except BaseException as error:
                 status = fail(error)
-        if status == 0 and not kroncy_finite(out, n * self.n_outputs, True):
+        if status == 0 and not kroncy_finite(True, out, n * self.n_outputs):
             status = KRONCY_NOT_FINITE
     kroncy_handle_leave(handle, True)
     return status

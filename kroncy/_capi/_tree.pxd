@@ -1,4 +1,4 @@
-# See include/kroncy.h; rows and values in the dtype that is_double says.
+# See include/kroncy.h; void pointers lead to the dtype that is_double gives.
 from libc.stdint cimport int64_t
 
 cdef int tree_create(

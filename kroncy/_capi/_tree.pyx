@@ -1,4 +1,4 @@
-"""kroncy_tree: max-trees behind a handle."""
+"""kroncy_tree: the handle of max-trees."""
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -20,7 +20,7 @@ from ._support cimport (
 )
 
 cdef enum:
-    STACK_BYTES = 49152     # scratch of a query that needs no more: 78000 leaves in float32
+    STACK_BYTES = 49152     # workspace on the stack: enough for 78000 leaves in float32
 cdef int64_t LARGEST_TREE = <int64_t> 1 << 34   # leaves: groups are numbered in 32 bits
 
 kroncy_watch_fork()
@@ -102,8 +102,8 @@ cdef int query(
     max_trees *trees, int64_t i, double threshold, int64_t capacity, int64_t *leaves,
     int64_t *n_found
 ) noexcept nogil:
-    cdef char room[STACK_BYTES]
-    cdef void *memory = room
+    cdef char on_stack[STACK_BYTES]
+    cdef void *memory = on_stack
     cdef max_trees_scratch scratch
     if i < 0 or i >= trees.n_trees:
         return KRONCY_BAD_INDEX
@@ -115,7 +115,7 @@ cdef int query(
     n_found[0] = max_trees_find(trees, i, threshold, &scratch)
     if n_found[0] <= capacity:
         max_trees_emit(trees, &scratch, leaves)
-    if memory != <void *> room:
+    if memory != <void *> on_stack:
         max_trees_return_scratch(trees, memory)
     return 0 if n_found[0] <= capacity else KRONCY_SMALL_BUFFER
 

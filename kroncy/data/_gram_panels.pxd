@@ -1,7 +1,17 @@
 from libc.stdint cimport int64_t
 
 
-# One factor: how its part of a panel is made.  Pointers are borrowed from the owner's arrays.
+cdef extern from "_gram_panels_kernel.h" nogil:
+    enum:
+        MAX_MODES "KRONCY_MAX_MODES"
+        ROW_BYTES "KRONCY_ROW_BYTES"    # longest row of a panel
+
+    void kroncy_panel_to_rows(
+        bint is_double, int64_t begin, int64_t end, int width, int count, const void *panel,
+        int64_t length, void *rows)
+
+
+# One factor: how its part of a panel is made.  The arrays belong to the owner of the Panels.
 cdef struct Mode:
     const void *left            # features (n_unique, width), or kernel rows (*, n_unique)
     const void *right           # features (n_right_unique, width); NULL marks a kernel
@@ -9,18 +19,18 @@ cdef struct Mode:
     const int64_t *right_index  # (n_right,) into right; NULL: sample j is row j
     int64_t n_unique
     int width
-    int power                 # how many equal factors this mode stands for
+    int power                   # number of equal factors that this mode stands for
 
 
-# All that filling a panel needs.  Whoever has set n_samples, is_double, n_modes and modes calls
-# `panels_reserve`, and `panels_release` in the end, after a failure too.
+# All that filling a panel needs.  The owner sets n_samples, is_double, n_modes and modes, calls
+# `panels_reserve`, and calls `panels_release` in the end, also after a failure.
 cdef struct Panels:
     int64_t n_samples
     bint is_double
     bint direct                 # a single factor without an index is made in the panel itself
     int n_modes
-    Mode modes[16]
-    void *parts[16]             # (n_unique, panel row) of each mode
+    Mode modes[MAX_MODES]
+    void *parts[MAX_MODES]      # (n_unique, panel row) of each mode
     void *gathered              # (panel width, widest factor)
 
 cdef int panels_reserve(Panels *self) noexcept nogil
@@ -35,9 +45,8 @@ cdef class GramPanels:
     cdef readonly int64_t n_samples
     cdef readonly int64_t n_right
     cdef readonly bint is_double
-    cdef readonly bint cached
     cdef Panels panels
-    cdef object keep
+    cdef object arrays          # what the pointers in `panels` lead to
 
     cdef int panel_row_bytes(self, Py_ssize_t count) noexcept nogil
     cdef void fill(self, const int64_t *samples, Py_ssize_t count, void *panel,

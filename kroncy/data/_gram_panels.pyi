@@ -9,8 +9,5 @@ class GramPanels:
     n_samples: int
     n_right: int
     is_double: bool
-    cached: bool
-    def __init__(
-        self, modes: Sequence[_Mode], n_samples: int, n_right: int, *, cached: bool = False
-    ) -> None: ...
+    def __init__(self, modes: Sequence[_Mode], n_samples: int, n_right: int) -> None: ...
     def columns(self, samples: np.ndarray, n_threads: int = 1) -> np.ndarray: ...

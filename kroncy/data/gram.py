@@ -23,7 +23,7 @@ def training_panels(data, n_threads):
     )
     if n * n * data.dtype.itemsize <= CACHE_BYTES and n < from_parts:
         gram = gram_matrix(data, data.dtype, n_threads)
-        return GramPanels([(gram, None, None, None, 1)], n, n, cached=True)
+        return GramPanels([(gram, None, None, None, 1)], n, n)
     return cross_panels(data, data)
 
 

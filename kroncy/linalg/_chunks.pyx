@@ -26,6 +26,6 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
         begin = chunk * CHUNK
         rows = min(<int64_t> CHUNK, a.shape[0] - begin)
         k = <int> min(a.shape[1], begin + rows) if triangular else <int> a.shape[1]
-        gemm[real](False, transpose_b, <int> rows, <int> out.shape[1], k, <real> 1, &a[begin, 0],
-                   <int> a.shape[1], &b[0, 0], <int> b.shape[1], <real> 0, &out[begin, 0],
-                   <int> out.shape[1])
+        gemm(sizeof(real) == 8, False, transpose_b, <int> rows, <int> out.shape[1], k,
+             &a[begin, 0], <int> a.shape[1], &b[0, 0], <int> b.shape[1], False, &out[begin, 0],
+             <int> out.shape[1])

@@ -15,25 +15,19 @@ P3, P4 are accumulated there by the product itself.  So a level holds one S and 
 """
 from cython.parallel cimport prange
 
-from kroncy._base._blas cimport gemm, real
+from .._base._blas cimport gemm
+from .._base._real cimport real, real_size
 
 cdef extern from "_matmul_kernel.h" nogil:
-    void block_add_f32(
-        Py_ssize_t rows, Py_ssize_t columns, const float *x, Py_ssize_t ldx, float sign,
-        const float *y, Py_ssize_t ldy, float *out, Py_ssize_t ldout, int n_threads)
-    void block_add_f64(
-        Py_ssize_t rows, Py_ssize_t columns, const double *x, Py_ssize_t ldx, double sign,
-        const double *y, Py_ssize_t ldy, double *out, Py_ssize_t ldout, int n_threads)
-    void block_combine_f32(
-        Py_ssize_t rows, Py_ssize_t columns, float *c, Py_ssize_t ldc, int n_threads)
-    void block_combine_f64(
-        Py_ssize_t rows, Py_ssize_t columns, double *c, Py_ssize_t ldc, int n_threads)
-    void block_combine_add_f32(
-        Py_ssize_t rows, Py_ssize_t columns, const float *p, Py_ssize_t ldp,
-        float *c, Py_ssize_t ldc, int n_threads)
-    void block_combine_add_f64(
-        Py_ssize_t rows, Py_ssize_t columns, const double *p, Py_ssize_t ldp,
-        double *c, Py_ssize_t ldc, int n_threads)
+    void kroncy_block_add(
+        bint is_double, Py_ssize_t rows, Py_ssize_t columns, const void *x, Py_ssize_t ldx,
+        int sign, const void *y, Py_ssize_t ldy, void *out, Py_ssize_t ldout, int n_threads)
+    void kroncy_block_combine(
+        bint is_double, Py_ssize_t rows, Py_ssize_t columns, void *c, Py_ssize_t ldc,
+        int n_threads)
+    void kroncy_block_combine_add(
+        bint is_double, Py_ssize_t rows, Py_ssize_t columns, const void *p, Py_ssize_t ldp,
+        void *c, Py_ssize_t ldc, int n_threads)
 
 
 cdef enum:
@@ -57,8 +51,8 @@ cdef Py_ssize_t level_workspace(
     m //= 2
     k //= 2
     n //= 2
-    # A transposed operand keeps its orientation, and C in columns swaps the roles of m and n:
-    # room for either.
+    # A transposed operand keeps its orientation, and C in columns swaps the roles of m and n: the
+    # larger of the two sizes each.
     own = max(m * padded(k), k * padded(m)) + max(k * padded(n), n * padded(k))
     if not accumulate:
         return own + level_workspace(m, k, n, levels - 1, True)
@@ -101,36 +95,10 @@ cdef Py_ssize_t strassen_workspace(
     return level_workspace(whole(m, unit), k >> levels << levels, whole(n, unit), levels, False)
 
 
-cdef inline void add(
-    Py_ssize_t rows, Py_ssize_t columns, const real *x, Py_ssize_t ldx, real sign,
-    const real *y, Py_ssize_t ldy, real *out, Py_ssize_t ldout, int n_threads,
-) noexcept nogil:
-    if real is float:
-        block_add_f32(rows, columns, x, ldx, sign, y, ldy, out, ldout, n_threads)
-    else:
-        block_add_f64(rows, columns, x, ldx, sign, y, ldy, out, ldout, n_threads)
-
-
-cdef inline void combine(
-    Py_ssize_t rows, Py_ssize_t columns, real *p, Py_ssize_t ldp, real *c, Py_ssize_t ldc,
-    bint accumulate, int n_threads,
-) noexcept nogil:
-    if real is float:
-        if accumulate:
-            block_combine_add_f32(rows, columns, p, ldp, c, ldc, n_threads)
-        else:
-            block_combine_f32(rows, columns, c, ldc, n_threads)
-    else:
-        if accumulate:
-            block_combine_add_f64(rows, columns, p, ldp, c, ldc, n_threads)
-        else:
-            block_combine_f64(rows, columns, c, ldc, n_threads)
-
-
 cdef void product(
-    bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb, bint accumulate,
-    real *c, Py_ssize_t ldc, int n_threads,
+    bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const char *a, Py_ssize_t lda, const char *b, Py_ssize_t ldb, bint accumulate,
+    char *c, Py_ssize_t ldc, int n_threads,
 ) noexcept nogil:
     """C = op(A) op(B), or C += op(A) op(B), by gemm: a slice of C for each thread.
 
@@ -143,30 +111,30 @@ cdef void product(
     cdef Py_ssize_t extent = n if by_columns else m
     cdef Py_ssize_t tiles = (extent + TILE - 1) // TILE
     cdef Py_ssize_t width = (tiles + slices - 1) // slices * TILE
-    cdef Py_ssize_t i, start, size
-    cdef real beta = 1 if accumulate else 0
+    cdef Py_ssize_t i, start, count, size = real_size(is_double)
     for i in prange((extent + width - 1) // width, schedule="static", num_threads=n_threads,
                     use_threads_if=slices > 1):
         start = i * width
-        size = min(width, extent - start)
+        count = min(width, extent - start)
         if by_columns:
-            gemm[real](trans_a, trans_b, <int> m, <int> size, <int> k, 1, a, <int> lda,
-                       b + (start * ldb if trans_b else start), <int> ldb, beta, c + start,
-                       <int> ldc)
+            gemm(is_double, trans_a, trans_b, <int> m, <int> count, <int> k, a, <int> lda,
+                 b + size * (start * ldb if trans_b else start), <int> ldb, accumulate,
+                 c + size * start, <int> ldc)
         else:
-            gemm[real](trans_a, trans_b, <int> size, <int> n, <int> k, 1,
-                       a + (start if trans_a else start * lda), <int> lda, b, <int> ldb, beta,
-                       c + start * ldc, <int> ldc)
+            gemm(is_double, trans_a, trans_b, <int> count, <int> n, <int> k,
+                 a + size * (start if trans_a else start * lda), <int> lda, b, <int> ldb,
+                 accumulate, c + size * start * ldc, <int> ldc)
 
 
 cdef void strassen(
-    bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb, bint accumulate,
-    real *c, Py_ssize_t ldc, int levels, real *work, int n_threads,
+    bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const char *a, Py_ssize_t lda, const char *b, Py_ssize_t ldb, bint accumulate,
+    char *c, Py_ssize_t ldc, int levels, char *work, int n_threads,
 ) noexcept nogil:
     """C = op(A) op(B), or C += op(A) op(B); m, n, k are multiples of 2**levels."""
     if levels == 0:
-        product(trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, n_threads)
+        product(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc,
+                n_threads)
         return
     m //= 2
     n //= 2
@@ -176,89 +144,106 @@ cdef void strassen(
     cdef Py_ssize_t a_rows = k if trans_a else m, a_columns = m if trans_a else k
     cdef Py_ssize_t b_rows = n if trans_b else k, b_columns = k if trans_b else n
     cdef Py_ssize_t lds = padded(a_columns), ldt = padded(b_columns)
-    cdef const real *a12 = a + (k * lda if trans_a else k)
-    cdef const real *a21 = a + (m if trans_a else m * lda)
-    cdef const real *a22 = a + a_rows * lda + a_columns
-    cdef const real *b12 = b + (n * ldb if trans_b else n)
-    cdef const real *b21 = b + (k if trans_b else k * ldb)
-    cdef const real *b22 = b + b_rows * ldb + b_columns
-    cdef real *s = work
-    cdef real *t = s + a_rows * lds
-    cdef real *rest = t + b_rows * ldt
-    cdef real *p = c
-    cdef Py_ssize_t ldp = ldc
-    cdef real *free = rest
+    cdef Py_ssize_t size = real_size(is_double), ldp = ldc
+    cdef const char *a12 = a + size * (k * lda if trans_a else k)
+    cdef const char *a21 = a + size * (m if trans_a else m * lda)
+    cdef const char *a22 = a + size * (a_rows * lda + a_columns)
+    cdef const char *b12 = b + size * (n * ldb if trans_b else n)
+    cdef const char *b21 = b + size * (k if trans_b else k * ldb)
+    cdef const char *b22 = b + size * (b_rows * ldb + b_columns)
+    cdef char *c12 = c + size * n
+    cdef char *c21 = c + size * m * ldc
+    cdef char *s = work
+    cdef char *t = s + size * a_rows * lds
+    cdef char *rest = t + size * b_rows * ldt
+    cdef char *p = c        # the products P1, P6; P7, P5
+    cdef char *free = rest
     if accumulate:
         p = rest
         ldp = padded(2 * n)
-        free = p + 2 * m * ldp
-    cdef real *p12 = p + n
-    cdef real *p21 = p + m * ldp
-    cdef real *p22 = p21 + n
+        free = p + size * 2 * m * ldp
+    cdef char *p12 = p + size * n
+    cdef char *p21 = p + size * m * ldp
+    cdef char *p22 = p21 + size * n
 
-    add(a_rows, a_columns, a, lda, <real> -1, a21, lda, s, lds, n_threads)
-    add(b_rows, b_columns, b22, ldb, <real> -1, b12, ldb, t, ldt, n_threads)
-    strassen(trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p21, ldp, levels, free, n_threads)
-
-    add(a_rows, a_columns, a21, lda, <real> 1, a22, lda, s, lds, n_threads)
-    add(b_rows, b_columns, b12, ldb, <real> -1, b, ldb, t, ldt, n_threads)
-    strassen(trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p22, ldp, levels, free, n_threads)
-
-    add(a_rows, a_columns, s, lds, <real> -1, a, lda, s, lds, n_threads)
-    add(b_rows, b_columns, b22, ldb, <real> -1, t, ldt, t, ldt, n_threads)
-    strassen(trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p12, ldp, levels, free, n_threads)
-
-    strassen(trans_a, trans_b, m, n, k, a, lda, b, ldb, False, p, ldp, levels, free, n_threads)
-    combine(m, n, p, ldp, c, ldc, accumulate, n_threads)
-
-    add(a_rows, a_columns, a12, lda, <real> -1, s, lds, s, lds, n_threads)
-    add(b_rows, b_columns, b21, ldb, <real> -1, t, ldt, t, ldt, n_threads)
-    strassen(trans_a, trans_b, m, n, k, s, lds, b22, ldb, True, c + n, ldc, levels, rest,
+    kroncy_block_add(is_double, a_rows, a_columns, a, lda, -1, a21, lda, s, lds, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, b12, ldb, t, ldt, n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p21, ldp, levels, free,
              n_threads)
-    strassen(trans_a, trans_b, m, n, k, a22, lda, t, ldt, True, c + m * ldc, ldc, levels, rest,
+
+    kroncy_block_add(is_double, a_rows, a_columns, a21, lda, 1, a22, lda, s, lds, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b12, ldb, -1, b, ldb, t, ldt, n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p22, ldp, levels, free,
              n_threads)
-    strassen(trans_a, trans_b, m, n, k, a12, lda, b21, ldb, True, c, ldc, levels, rest, n_threads)
+
+    kroncy_block_add(is_double, a_rows, a_columns, s, lds, -1, a, lda, s, lds, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, t, ldt, t, ldt, n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p12, ldp, levels, free,
+             n_threads)
+
+    strassen(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, False, p, ldp, levels, free,
+             n_threads)
+    if accumulate:
+        kroncy_block_combine_add(is_double, m, n, p, ldp, c, ldc, n_threads)
+    else:
+        kroncy_block_combine(is_double, m, n, c, ldc, n_threads)
+
+    kroncy_block_add(is_double, a_rows, a_columns, a12, lda, -1, s, lds, s, lds, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b21, ldb, -1, t, ldt, t, ldt, n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, s, lds, b22, ldb, True, c12, ldc, levels, rest,
+             n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, a22, lda, t, ldt, True, c21, ldc, levels, rest,
+             n_threads)
+    strassen(is_double, trans_a, trans_b, m, n, k, a12, lda, b21, ldb, True, c, ldc, levels, rest,
+             n_threads)
 
 
 cdef void strassen_matmul(
-    bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const real *a, Py_ssize_t lda, const real *b, Py_ssize_t ldb, real *c, Py_ssize_t ldc,
-    int levels, real *work, int n_threads,
+    bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const void *a, Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc,
+    int levels, void *work, int n_threads,
 ) noexcept nogil:
     """C (m, n) = op(A) op(B), row-major, for sizes and row lengths (ld*) that fit a C int.
 
-    With n_threads >= 1 those are our threads, BLAS must be kept on one, and C does not depend on
+    With n_threads >= 1 those are our threads, BLAS must be limited to one, and C does not depend on
     their number.  n_threads = 0 is one call of gemm with the threads of BLAS, without levels.
     `work` has strassen_workspace(m, k, n, levels) elements.  Levels that do not fit the shape are
     left out.  C overlaps neither A, B nor work.
     """
     if n_threads == 0:
-        gemm[real](trans_a, trans_b, <int> m, <int> n, <int> k, 1, a, <int> lda, b, <int> ldb, 0,
-                   c, <int> ldc)
+        gemm(is_double, trans_a, trans_b, <int> m, <int> n, <int> k, a, <int> lda, b, <int> ldb,
+             False, c, <int> ldc)
         return
     levels = usable_levels(m, k, n, levels)
     # The largest divisible part goes through the recursion; the strips beside it through gemm,
     # sliced along their long side, which is whole.
     cdef Py_ssize_t unit = tile_unit(m, k, n, levels)
     cdef Py_ssize_t m0 = whole(m, unit), n0 = whole(n, unit), k0 = k >> levels << levels
-    cdef const real *a_below = a + (m0 if trans_a else m0 * lda)
-    cdef const real *b_right = b + (n0 * ldb if trans_b else n0)
-    cdef real *c_below = c + m0 * ldc
+    cdef Py_ssize_t size = real_size(is_double)
+    cdef const char *first_a = <const char *> a
+    cdef const char *first_b = <const char *> b
+    cdef char *first_c = <char *> c
+    cdef const char *a_below = first_a + size * (m0 if trans_a else m0 * lda)
+    cdef const char *b_right = first_b + size * (n0 * ldb if trans_b else n0)
+    cdef char *c_right = first_c + size * n0
+    cdef char *c_below = first_c + size * m0 * ldc
     if m0 > 0 and n0 > 0:
-        strassen(trans_a, trans_b, m0, n0, k0, a, lda, b, ldb, False, c, ldc, levels, work,
-                 n_threads)
+        strassen(is_double, trans_a, trans_b, m0, n0, k0, first_a, lda, first_b, ldb, False,
+                 first_c, ldc, levels, <char *> work, n_threads)
         if k0 < k:
-            product(trans_a, trans_b, m0, n0, k - k0, a + (k0 * lda if trans_a else k0), lda,
-                    b + (k0 if trans_b else k0 * ldb), ldb, True, c, ldc, n_threads)
+            product(is_double, trans_a, trans_b, m0, n0, k - k0,
+                    first_a + size * (k0 * lda if trans_a else k0), lda,
+                    first_b + size * (k0 if trans_b else k0 * ldb), ldb, True, first_c, ldc,
+                    n_threads)
     if m0 > 0 and n0 < n:
-        product(trans_a, trans_b, m0, n - n0, k, a, lda, b_right, ldb, False, c + n0, ldc,
-                n_threads if 2 * (n - n0) < m0 else 1)
+        product(is_double, trans_a, trans_b, m0, n - n0, k, first_a, lda, b_right, ldb, False,
+                c_right, ldc, n_threads if 2 * (n - n0) < m0 else 1)
     if m0 < m and n0 > 0:
-        product(trans_a, trans_b, m - m0, n0, k, a_below, lda, b, ldb, False, c_below, ldc,
-                n_threads if 2 * n0 >= m - m0 else 1)
+        product(is_double, trans_a, trans_b, m - m0, n0, k, a_below, lda, first_b, ldb, False,
+                c_below, ldc, n_threads if 2 * n0 >= m - m0 else 1)
     if m0 < m and n0 < n:
-        product(trans_a, trans_b, m - m0, n - n0, k, a_below, lda, b_right, ldb, False,
-                c_below + n0, ldc, 1)
+        product(is_double, trans_a, trans_b, m - m0, n - n0, k, a_below, lda, b_right, ldb, False,
+                c_below + size * n0, ldc, 1)
 
 
 def workspace_elements(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels):
@@ -276,10 +261,11 @@ def recursive_part(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels):
 def multiply(
     const real[:, :] a, const real[:, :] b, real[:, :] c, int levels, real[::1] work, int n_threads
 ):
-    """C = A B for views checked by the caller: one stride of each is one element, C has rows.
+    """C = A B for views that the caller has checked.
 
-    Sizes are at least 1, and `work` is as long as `workspace_elements` says (or 1 if that is 0).
-    `n_threads` as in `strassen_matmul`.
+    One stride of A and of B, and the second of C, is one element.  Sizes are at least 1, and `work`
+    is as long as `workspace_elements` says (or 1 if that is 0).  `n_threads` is as in
+    `strassen_matmul`.
     """
     cdef Py_ssize_t m = a.shape[0], k = a.shape[1], n = b.shape[1]
     cdef Py_ssize_t item = sizeof(real)
@@ -290,8 +276,8 @@ def multiply(
     cdef Py_ssize_t ldb = row_length(b.strides[trans_b], item, k if trans_b else n)
     cdef Py_ssize_t ldc = row_length(c.strides[0], item, n)
     with nogil:
-        strassen_matmul(trans_a, trans_b, m, n, k, &a[0, 0], lda, &b[0, 0], ldb, &c[0, 0], ldc,
-                        levels, &work[0], n_threads)
+        strassen_matmul(sizeof(real) == 8, trans_a, trans_b, m, n, k, &a[0, 0], lda, &b[0, 0],
+                        ldb, &c[0, 0], ldc, levels, &work[0], n_threads)
 
 
 cdef inline Py_ssize_t row_length(Py_ssize_t stride, Py_ssize_t item, Py_ssize_t columns):

@@ -1,8 +1,9 @@
-/* Bodies of the passes, included once for each dtype with REAL and NAME defined (no guard). */
+/* Body of _matmul_kernel.c for one dtype. */
 
 KRONCY_CLONES
-void NAME(block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, ptrdiff_t ldx, REAL sign,
-                     const REAL *y, ptrdiff_t ldy, REAL *out, ptrdiff_t ldout, int n_threads) {
+static void NAMED(kroncy_block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x,
+                                    ptrdiff_t ldx, REAL sign, const REAL *y, ptrdiff_t ldy,
+                                    REAL *out, ptrdiff_t ldout, int n_threads) {
 #pragma omp parallel for schedule(static) num_threads(n_threads) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
@@ -15,8 +16,8 @@ void NAME(block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, ptrdiff_t
 }
 
 KRONCY_CLONES
-void NAME(block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t ldc,
-                         int n_threads) {
+static void NAMED(kroncy_block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t ldc,
+                                        int n_threads) {
 #pragma omp parallel for schedule(static) num_threads(n_threads) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
@@ -34,8 +35,8 @@ void NAME(block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t l
 }
 
 KRONCY_CLONES
-void NAME(block_combine_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *p, ptrdiff_t ldp,
-                             REAL *c, ptrdiff_t ldc, int n_threads) {
+static void NAMED(kroncy_block_combine_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *p,
+                                            ptrdiff_t ldp, REAL *c, ptrdiff_t ldc, int n_threads) {
 #pragma omp parallel for schedule(static) num_threads(n_threads) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {

@@ -1,7 +1,7 @@
 """Perturb and evaluate: f(x + h_j d_j) for many directions, without ever forming all the points.
 
-A point is written in one pass into a buffer that the next direction uses again; a direction is a
-row of `directions`, or, where that is None, the coordinate axis of the same number.
+A point is written in one pass into a buffer that the next direction reuses.  A direction is a row of
+`directions`, or, where that is None, the coordinate axis of the same number.
 """
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
@@ -42,9 +42,9 @@ cdef void write_long_point(
     const double *x, const double *directions, Py_ssize_t j, double h, double *point, size_t p,
     int n_threads,
 ) noexcept nogil:
-    """The same by pieces, shared: one core alone does not get the bandwidth of the memory.
+    """The same in pieces shared among threads: one core cannot use the bandwidth of the memory.
 
-    Whichever thread is free takes the next piece: the function's own threads may still hold a core.
+    Pieces are scheduled dynamically, because threads of the function may still occupy a core.
     """
     cdef Py_ssize_t piece, pieces = <Py_ssize_t> ((p + PIECE - 1) // PIECE)
     cdef size_t begin
@@ -57,7 +57,7 @@ cdef void write_long_point(
                     min(PIECE, p - begin))
 
 
-cdef size_t point_room(size_t p) noexcept nogil:
+cdef size_t point_stride(size_t p) noexcept nogil:
     """Doubles from the point of one thread to that of the next."""
     return (p + 2 * LINE - 1) // LINE * LINE
 
@@ -72,7 +72,7 @@ cdef void evaluate_points(
     const Callback *f, const double *x, const double *directions, const double *h,
     Py_ssize_t start, Py_ssize_t stop, size_t p, double *points, double *out, int n_threads,
 ) noexcept nogil:
-    """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_room(p) for each thread."""
+    """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_stride(p) for each thread."""
     cdef Py_ssize_t j
     cdef double *point = points
     if n_threads == 1:
@@ -81,20 +81,22 @@ cdef void evaluate_points(
             out[j] = call(f, <int> p, points)
         return
     with parallel(num_threads=n_threads):
-        point = points + kroncy_thread_id() * point_room(p)
+        point = points + kroncy_thread_id() * point_stride(p)
         for j in prange(start, stop, schedule="static"):
             write_point(x, directions, j, h[j], point, p)
             out[j] = call(f, <int> p, point)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
-    return NULL if directions is None else &directions[0, 0]
+    if directions is None:
+        return NULL
+    return &directions[0, 0]
 
 
 cdef int check(
     const double[::1] x, const double[:, ::1] directions, const double[::1] h, double[::1] out,
 ) except -1:
-    """Door of every loop below: sizes agree, nothing is empty."""
+    """Raise ValueError unless sizes agree and nothing is empty; called before every loop below."""
     cdef Py_ssize_t rows = x.shape[0] if directions is None else directions.shape[0]
     if x.shape[0] == 0 or rows == 0 or h.shape[0] != rows or out.shape[0] != rows:
         raise ValueError("x, directions, h and out must agree in size and not be empty")
@@ -117,7 +119,7 @@ def values_python(
     cdef Py_ssize_t own = 0
     point = None
     for j in range(h.shape[0]):
-        # A function that kept its argument keeps it: it gets a new buffer, not a changed one.
+        # A function may store its argument: then the next point gets a buffer of its own.
         if point is None or Py_REFCNT(<PyObject *> point) != own:
             point = np.empty(p)
             view = point
@@ -156,11 +158,11 @@ cdef class CFunction:
 
     cdef object callable  # keeps the capsule, and what it points into, alive
     cdef Callback function
-    cdef double[::1] work  # a point for each thread, kept: fresh pages cost as much as a pass
-    cdef public double worth_threads  # seconds of work below which threads only cost
+    cdef double[::1] work  # a point for each thread, reused: fresh pages cost as much as a pass
+    cdef public double worth_threads  # seconds of work below which threads do not pay
 
     def __init__(self, callable):
-        capsule = tuple.__getitem__(callable, 0)  # its own indexing is closed
+        capsule = tuple.__getitem__(callable, 0)  # LowLevelCallable refuses indexing
         cdef const char *name = PyCapsule_GetName(capsule)
         signature = name.decode() if name != NULL else ""
         words = signature.replace("const", "").replace(" ", "")
@@ -202,12 +204,12 @@ cdef class CFunction:
         cdef const double *steps = &h[0]
         cdef double *results = &out[0]
         cdef Py_ssize_t count = h.shape[0]
-        cdef size_t p = x.shape[0], room = point_room(p)
+        cdef size_t p = x.shape[0], stride = point_stride(p)
         cdef int threads = <int> min(n_threads, count)
         cdef Py_ssize_t start = 0
         cdef double seconds
-        if self.work is None or <size_t> self.work.shape[0] < threads * room:
-            self.work = np.empty(threads * room)
+        if self.work is None or <size_t> self.work.shape[0] < threads * stride:
+            self.work = np.empty(threads * stride)
         cdef double *points = &self.work[0]
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()

@@ -11,6 +11,7 @@ from libc.string cimport memset
 
 from .._base._blas cimport gemm
 from .._base._buffers cimport address, allocate
+from .._base._real cimport real_size
 from ._coefficients cimport KRONCY_BLOCK
 from ._engine cimport Engine, Source
 
@@ -130,14 +131,9 @@ cdef class ExplicitEngine(Engine):
         # Block by block, however they are grouped: BLAS rounds by the shape of its operands.
         for block in range(first, first + n_blocks):
             n_rows = self.coefficients.block_rows(block)
-            if self.is_double:
-                gemm[double](False, True, n_rows, width, <int> d, 1.0,
-                             <double *> self.weight_values + block * KRONCY_BLOCK * d, <int> d,
-                             <double *> x, <int> d, 0.0, <double *> out, width)
-            else:
-                gemm[float](False, True, n_rows, width, <int> d, 1.0,
-                            <float *> self.weight_values + block * KRONCY_BLOCK * d, <int> d,
-                            <float *> x, <int> d, 0.0, <float *> out, width)
+            gemm(self.is_double, False, True, n_rows, width, <int> d,
+                 <char *> self.weight_values + block * KRONCY_BLOCK * d * real_size(self.is_double),
+                 <int> d, x, <int> d, False, out, width)
             if start != NULL and self.is_double:
                 add_start[double](self, <const double *> start, block, rows, count, width,
                                   <double *> out)

@@ -1,5 +1,5 @@
 # Max-trees for other extensions: every function is nogil, on pointers and sizes.
-from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t
 
 
 cdef extern from "_max_trees_kernel.h" nogil:

@@ -6,7 +6,8 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from kroncy._base._blas cimport real
+from .._base._buffers cimport address, holds_doubles, real_dtype
+from .._base._real cimport real
 
 cdef extern from "_openmp.h" nogil:
     int kroncy_thread_id()
@@ -19,21 +20,14 @@ def tree_nbytes(int64_t n_trees, int64_t n_leaves, bint is_double):
 
 cdef class MaxTrees:
     def __cinit__(self, values, int n_threads):
-        cdef const float[:, ::1] single
-        cdef const double[:, ::1] double_
-        cdef const void *first
-        cdef bint is_double = values.dtype == np.float64
-        if is_double:
-            double_ = values
-            first = &double_[0, 0]
-        else:
-            single = values
-            first = &single[0, 0]
+        cdef const void *leaves = address(values)
         self.n_threads = n_threads
-        if max_trees_create(&self.tree, values.shape[0], values.shape[1], is_double):
+        if max_trees_create(
+            &self.tree, values.shape[0], values.shape[1], holds_doubles(values)
+        ):
             raise MemoryError(f"no memory for {values.shape[0]} trees of {values.shape[1]} leaves")
         with nogil:
-            max_trees_build(&self.tree, first, n_threads)
+            max_trees_build(&self.tree, leaves, n_threads)
 
     def __dealloc__(self):
         max_trees_destroy(&self.tree)
@@ -44,7 +38,7 @@ cdef class MaxTrees:
 
     @property
     def dtype(self):
-        return np.dtype(np.float64 if self.tree.is_double else np.float32)
+        return real_dtype(self.tree.is_double)
 
     @property
     def nodes_visited(self):
@@ -94,7 +88,7 @@ cdef class MaxTrees:
         cdef int64_t found
         cdef int64_t[::1] out
         if not memory:
-            raise MemoryError("no memory for the scratch of a query")
+            raise MemoryError("no memory for the workspace of a query")
         try:
             work = max_trees_scratch_in(&self.tree, memory)
             self.enter(False)
@@ -111,7 +105,7 @@ cdef class MaxTrees:
             max_trees_return_scratch(&self.tree, memory)
 
     def query_many(self, const int64_t[::1] trees, double threshold):
-        """CSR pair of the fired sets; one buffer a tree, joined when the sizes are known."""
+        """CSR pair of the fired sets: one buffer for each tree, joined when the sizes are known."""
         cdef int64_t n = trees.shape[0], j
         cdef int64_t **found = <int64_t **> calloc(n + 1, sizeof(int64_t *))
         indptr = np.zeros(n + 1, dtype=np.int64)
@@ -233,8 +227,8 @@ cdef int find_many(
 ) noexcept nogil:
     """Fired sets of some trees in buffers of their own, between `enter` and `leave`.
 
-    found (n,), all NULL before, gets what the caller must free, whatever is returned; an empty set
-    stays NULL.  0, or KRONCY_TREE_NO_MEMORY.
+    found (n,), all NULL before, gets buffers that the caller must free, whatever is returned; an
+    empty set stays NULL.  0, or KRONCY_TREE_NO_MEMORY.
     """
     cdef int64_t j, size = max_trees_scratch_size(trees)
     cdef char *memory = <char *> malloc(size * n_threads)

@@ -1,4 +1,3 @@
-/* Max-trees: what does not depend on the dtype, and the dispatch to the two that do. */
 #include "_max_trees_kernel.h"
 
 #include <float.h>
@@ -74,37 +73,34 @@ INLINE uint32_t above_f64(const double *line, double threshold) {
     return mask;
 }
 
-#define REAL float
-#define LANES 16
-#define BITS int32_t
-#define BITS_MAX INT32_MAX
-#define NEXTAFTER nextafterf
-#define NAME(x) x##_f32
-#include "_max_trees_kernel_real.h"
-#undef REAL
-#undef LANES
-#undef BITS
-#undef BITS_MAX
-#undef NEXTAFTER
-#undef NAME
+/* The largest number of the dtype that does not exceed the threshold. */
+INLINE float at_most_f32(double threshold) {
+    const float nearest = (float)threshold;
+    return nearest > threshold ? nextafterf(nearest, -INFINITY) : nearest;
+}
 
-#define REAL double
-#define LANES 8
-#define BITS int64_t
-#define BITS_MAX INT64_MAX
-#define NEXTAFTER nextafter
-#define NAME(x) x##_f64
-#include "_max_trees_kernel_real.h"
+INLINE double at_most_f64(double threshold) { return threshold; }
 
-#define DISPATCH(tree, name, ...) \
-    ((tree)->is_double ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
+/* The signed integer of the dtype's size, whose largest value masks the sign of a number. */
+typedef int32_t bits_f32;
+typedef int64_t bits_f64;
+#define bits_max_f32 INT32_MAX
+#define bits_max_f64 INT64_MAX
+
+/* Values in a cache line: fan-out of the trees, and trees in a block. */
+#define LANES ((int)(KRONCY_ALIGNMENT / sizeof(REAL)))
+
+#define REAL_BODY "_max_trees_kernel_real.h"
+#include "_real.h"
+
+#define TREE_CALL(tree, name, ...) REAL_CALL((tree)->is_double, name, __VA_ARGS__)
 
 static void set_shape(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double) {
     memset(tree, 0, sizeof *tree);
     tree->n_trees = n_trees;
     tree->n_leaves = n_leaves;
     tree->is_double = is_double;
-    tree->lanes = is_double ? 8 : 16;
+    tree->lanes = KRONCY_ALIGNMENT / real_size(is_double);
     int64_t nodes = n_leaves;
     do {
         nodes = (nodes + tree->lanes - 1) / tree->lanes;
@@ -145,38 +141,38 @@ static int64_t n_blocks(const max_trees *tree) {
 static double largest_leaf(const max_trees *tree) {
     double largest = 0;
     for (int64_t b = 0; b < n_blocks(tree); b++)
-        largest = fmax(largest, DISPATCH(tree, block_magnitude, tree, b));
+        largest = fmax(largest, TREE_CALL(tree, block_magnitude, tree, b));
     return largest;
 }
 
 void max_trees_build(max_trees *tree, const void *values, int n_threads) {
     const int64_t blocks = n_blocks(tree);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, build_block, tree, b, values);
-    tree->magnitude = DISPATCH(tree, magnitude, values, tree->n_trees * tree->n_leaves);
+    for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, build_block, tree, b, values);
+    tree->magnitude = TREE_CALL(tree, magnitude, values, tree->n_trees * tree->n_leaves);
     (void)n_threads;
 }
 
 void max_trees_values(const max_trees *tree, int64_t i, void *out) {
-    DISPATCH(tree, values, tree, i, out);
+    TREE_CALL(tree, values, tree, i, out);
 }
 
 void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
-                        void *out) {
-    DISPATCH(tree, gather, tree, i, n, leaves, out);
+                      void *out) {
+    TREE_CALL(tree, gather, tree, i, n, leaves, out);
 }
 
 void max_trees_scale(max_trees *tree, double factor, int n_threads) {
     const int64_t blocks = n_blocks(tree);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) DISPATCH(tree, scale_block, tree, b, factor);
+    for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, scale_block, tree, b, factor);
     tree->magnitude = largest_leaf(tree);
     (void)n_threads;
 }
 
 int max_trees_is_consistent(const max_trees *tree) {
     for (int64_t b = 0; b < n_blocks(tree); b++)
-        if (!DISPATCH(tree, block_is_consistent, tree, b)) return 0;
+        if (!TREE_CALL(tree, block_is_consistent, tree, b)) return 0;
     return 1;
 }
 
@@ -190,7 +186,7 @@ max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory) {
     return (max_trees_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
 }
 
-/* The last scratch is kept for the next query: fresh pages cost more than a small query. */
+/* The last scratch is saved for the next query: fresh pages cost more than a small query. */
 void *max_trees_borrow_scratch(max_trees *tree) {
     void *memory = __atomic_exchange_n(&tree->idle_scratch, NULL, __ATOMIC_ACQ_REL);
     return memory ? memory : malloc(max_trees_scratch_size(tree));
@@ -201,11 +197,11 @@ void max_trees_return_scratch(max_trees *tree, void *memory) {
 }
 
 int64_t max_trees_find(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
-    return DISPATCH(tree, find, tree, i, threshold, s);
+    return TREE_CALL(tree, find, tree, i, threshold, s);
 }
 
 void max_trees_emit(const max_trees *tree, const max_trees_scratch *s, int64_t *out) {
-    DISPATCH(tree, emit, s, out);
+    TREE_CALL(tree, emit, s, out);
 }
 
 int64_t max_trees_heap_size(const max_trees *tree, int64_t k) {
@@ -216,11 +212,11 @@ int64_t max_trees_heap_size(const max_trees *tree, int64_t k) {
 }
 
 void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out) {
-    DISPATCH(tree, top, tree, i, k, heap, out);
+    TREE_CALL(tree, top, tree, i, k, heap, out);
 }
 
 double max_trees_max(const max_trees *tree, int64_t i) {
-    return DISPATCH(tree, max, tree, i);
+    return TREE_CALL(tree, max, tree, i);
 }
 
 int max_trees_enter(max_trees *tree, int writing) {
@@ -288,7 +284,7 @@ static int bound_change(max_trees *tree, const max_trees_change *change) {
     /* Rounding of long sums near the end of the range is far below one per cent. */
     const double limit = 0.99 * (tree->is_double ? DBL_MAX : FLT_MAX);
     const int64_t n_rows = change->kind == KRONCY_TREE_GRAM ? change->n_batch : change->n_rows;
-    const double size = DISPATCH(tree, magnitude, change->rows, n_rows * tree->n_trees);
+    const double size = TREE_CALL(tree, magnitude, change->rows, n_rows * tree->n_trees);
     if (!(size < INFINITY)) return KRONCY_TREE_NOT_FINITE;
     if (change->kind == KRONCY_TREE_ASSIGN) {
         tree->magnitude = fmax(tree->magnitude, size);
@@ -319,8 +315,8 @@ int max_trees_update(max_trees *tree, const max_trees_change *change, int n_thre
     if (!status) {
 #pragma omp parallel for num_threads(n_threads) schedule(static)
         for (int64_t b = 0; b < blocks; b++)
-            DISPATCH(tree, update_block, tree, change, &plan, b,
-                     (void *)(gram + kroncy_thread_id() * gram_size * KRONCY_ALIGNMENT));
+            TREE_CALL(tree, update_block, tree, change, &plan, b,
+                      (void *)(gram + kroncy_thread_id() * gram_size * KRONCY_ALIGNMENT));
         for (int level = 0; level + 1 < tree->n_levels; level++)
             tree->nodes_recomputed += plan.n[level] * tree->n_trees;
     }

@@ -1,12 +1,12 @@
 /* n max-trees over m leaves, fan-out 16 (float) or 8 (double): see docs/tree.md for the layout.
  *
- * LANES = values in a cache line.  A node's children fill one line, so a query reads one line a
- * node.  Trees go in blocks of LANES; the lines of a block for one group of children lie side by
- * side, a LANES x LANES tile (rows: trees, columns: children), so an update walks whole tiles.
+ * LANES = values in a cache line.  A node's children fill one line, so a query reads one line for
+ * each node.  Trees go in blocks of LANES; the lines of a block for one group of children lie side
+ * by side, a LANES x LANES tile (rows: trees, columns: children), so an update reads whole tiles.
  * Level 0 holds the leaves, level l + 1 the maxima of the groups of level l; the last level is a
  * single group.  Missing leaves are -infinity. */
-#ifndef KRONCY_TREE_KERNEL_H
-#define KRONCY_TREE_KERNEL_H
+#ifndef KRONCY_MAX_TREES_KERNEL_H
+#define KRONCY_MAX_TREES_KERNEL_H
 
 #include <stdint.h>
 
@@ -56,7 +56,7 @@ void max_trees_build(max_trees *tree, const void *values, int n_threads); /* fin
 void max_trees_values(const max_trees *tree, int64_t i, void *out);       /* (n_leaves,) */
 /* Values of some leaves of tree i, (n,). */
 void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
-                        void *out);
+                      void *out);
 /* Multiply every value by factor, 0 < factor <= 1: rounding keeps order, so maxima stay maxima. */
 void max_trees_scale(max_trees *tree, double factor, int n_threads);
 
@@ -85,7 +85,8 @@ double max_trees_max(const max_trees *tree, int64_t i);
 /* Change leaf rows and repair every ancestor once.  0 or one of the codes above. */
 int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads);
 
-/* Readers and writers never wait: they are refused.  0 or KRONCY_TREE_BUSY. */
+/* Before and after a call that reads (writing = 0) or changes the trees.  `enter` does not wait for
+ * other threads: it returns 0, or KRONCY_TREE_BUSY where it would have to. */
 int max_trees_enter(max_trees *tree, int writing);
 void max_trees_leave(max_trees *tree, int writing);
 

@@ -1,51 +1,48 @@
-/* The kernels of one dtype.  _max_trees_kernel.c includes this file twice, with
- *   REAL   the type of a value
- *   LANES  values in a cache line: fan-out, and trees in a block
- *   BITS   the signed integer of its size, BITS_MAX its largest value
- *   NAME   adds the dtype's suffix to a name */
+/* Body of _max_trees_kernel.c for one dtype. */
 
-/* Line (children of node `group`, tree 0 of the block) and the trees in that block. */
-static inline int64_t NAME(block_trees)(const max_trees *tree, int64_t block) {
+/* Trees in a block. */
+static inline int64_t NAMED(block_trees)(const max_trees *tree, int64_t block) {
     const int64_t rest = tree->n_trees - block * LANES;
     return rest < LANES ? rest : LANES;
 }
 
-static inline REAL *NAME(block)(const max_trees *tree, int64_t block) {
+/* Line of the first group of level 0, first tree of the block. */
+static inline REAL *NAMED(block)(const max_trees *tree, int64_t block) {
     return (REAL *)tree->tiles + block * LANES * tree->tree_groups * LANES;
 }
 
 /* Lines of tree i at one level: group g is at result + g * (*stride). */
-static inline REAL *NAME(tree_level)(const max_trees *tree, int64_t i, int level,
-                                     int64_t *stride) {
-    const int64_t block = i / LANES, width = NAME(block_trees)(tree, block);
+static inline REAL *NAMED(tree_level)(const max_trees *tree, int64_t i, int level,
+                                      int64_t *stride) {
+    const int64_t block = i / LANES, width = NAMED(block_trees)(tree, block);
     *stride = width * LANES;
-    return NAME(block)(tree, block) + tree->first[level] * *stride + i % LANES * LANES;
+    return NAMED(block)(tree, block) + tree->first[level] * *stride + i % LANES * LANES;
 }
 
 /* ---- building and reading ---- */
 
-INLINE NAME(quarter) NAME(max_of)(NAME(quarter) a, NAME(quarter) b) {
+INLINE NAMED(quarter) NAMED(max_of)(NAMED(quarter) a, NAMED(quarter) b) {
     for (int j = 0; j < LANES / 4; j++) a[j] = a[j] > b[j] ? a[j] : b[j];
     return a;
 }
 
 /* maxima[t] = maximum of the line of tree t, in quarter lines: they suit every vector unit. */
-INLINE void NAME(tile_maxima)(const REAL *tile, REAL *maxima) {
+INLINE void NAMED(tile_maxima)(const REAL *tile, REAL *maxima) {
     enum { W = LANES / 4 };
-    const NAME(quarter) *lines = (const NAME(quarter) *)tile;
+    const NAMED(quarter) *lines = (const NAMED(quarter) *)tile;
     for (int t = 0; t < LANES; t += W) {
-        NAME(quarter) best[W];
+        NAMED(quarter) best[W];
         for (int j = 0; j < W; j++) {
-            const NAME(quarter) *q = lines + (t + j) * 4;
-            best[j] = NAME(max_of)(NAME(max_of)(q[0], q[1]), NAME(max_of)(q[2], q[3]));
+            const NAMED(quarter) *q = lines + (t + j) * 4;
+            best[j] = NAMED(max_of)(NAMED(max_of)(q[0], q[1]), NAMED(max_of)(q[2], q[3]));
         }
-        NAME(transpose)(best);
-        for (int j = 1; j < W; j++) best[0] = NAME(max_of)(best[0], best[j]);
-        ((NAME(quarter) *)maxima)[t / W] = best[0];
+        NAMED(transpose)(best);
+        for (int j = 1; j < W; j++) best[0] = NAMED(max_of)(best[0], best[j]);
+        ((NAMED(quarter) *)maxima)[t / W] = best[0];
     }
 }
 
-INLINE void NAME(line_maxima)(const REAL *tile, int64_t width, REAL *maxima) {
+INLINE void NAMED(line_maxima)(const REAL *tile, int64_t width, REAL *maxima) {
     for (int64_t t = 0; t < width; t++) {
         REAL best = tile[t * LANES];
         for (int c = 1; c < LANES; c++)
@@ -55,22 +52,22 @@ INLINE void NAME(line_maxima)(const REAL *tile, int64_t width, REAL *maxima) {
 }
 
 /* Recompute the node above one group: its entry in the line of its own siblings. */
-INLINE void NAME(repair)(const max_trees *tree, REAL *block, int64_t width, int level,
-                         int64_t group) {
+INLINE void NAMED(repair)(const max_trees *tree, REAL *block, int64_t width, int level,
+                          int64_t group) {
     REAL maxima[LANES] __attribute__((aligned(64)));
     const REAL *tile = block + (tree->first[level] + group) * width * LANES;
     REAL *parent = block + (tree->first[level + 1] + group / LANES) * width * LANES + group % LANES;
     if (width == LANES)
-        NAME(tile_maxima)(tile, maxima);
+        NAMED(tile_maxima)(tile, maxima);
     else
-        NAME(line_maxima)(tile, width, maxima);
+        NAMED(line_maxima)(tile, width, maxima);
     for (int64_t t = 0; t < width; t++) parent[t * LANES] = maxima[t];
 }
 
 KRONCY_CLONES
-static void NAME(build_block)(const max_trees *tree, int64_t b, const REAL *values) {
-    const int64_t width = NAME(block_trees)(tree, b), m = tree->n_leaves;
-    REAL *block = NAME(block)(tree, b);
+static void NAMED(build_block)(const max_trees *tree, int64_t b, const REAL *values) {
+    const int64_t width = NAMED(block_trees)(tree, b), m = tree->n_leaves;
+    REAL *block = NAMED(block)(tree, b);
     for (int64_t j = 0; j < tree->tree_groups * width * LANES; j++) block[j] = -(REAL)INFINITY;
     for (int64_t t = 0; t < width; t++)
         for (int64_t leaf = 0; leaf < m; leaf++)
@@ -78,34 +75,34 @@ static void NAME(build_block)(const max_trees *tree, int64_t b, const REAL *valu
                 values[(b * LANES + t) * m + leaf];
     for (int level = 0; level + 1 < tree->n_levels; level++)
         for (int64_t group = 0; group < tree->n_groups[level]; group++)
-            NAME(repair)(tree, block, width, level, group);
+            NAMED(repair)(tree, block, width, level, group);
 }
 
-static void NAME(values)(const max_trees *tree, int64_t i, REAL *out) {
+static void NAMED(values)(const max_trees *tree, int64_t i, REAL *out) {
     int64_t stride;
-    const REAL *lines = NAME(tree_level)(tree, i, 0, &stride);
+    const REAL *lines = NAMED(tree_level)(tree, i, 0, &stride);
     for (int64_t leaf = 0; leaf < tree->n_leaves; leaf++)
         out[leaf] = lines[leaf / LANES * stride + leaf % LANES];
 }
 
-static void NAME(gather)(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
-                         REAL *out) {
+static void NAMED(gather)(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
+                          REAL *out) {
     int64_t stride;
-    const REAL *lines = NAME(tree_level)(tree, i, 0, &stride);
+    const REAL *lines = NAMED(tree_level)(tree, i, 0, &stride);
     for (int64_t j = 0; j < n; j++)
         out[j] = lines[leaves[j] / LANES * stride + leaves[j] % LANES];
 }
 
 KRONCY_CLONES
-static void NAME(scale_block)(const max_trees *tree, int64_t b, REAL factor) {
-    const int64_t size = tree->tree_groups * NAME(block_trees)(tree, b) * LANES;
-    REAL *block = NAME(block)(tree, b);
+static void NAMED(scale_block)(const max_trees *tree, int64_t b, REAL factor) {
+    const int64_t size = tree->tree_groups * NAMED(block_trees)(tree, b) * LANES;
+    REAL *block = NAMED(block)(tree, b);
     for (int64_t j = 0; j < size; j++) block[j] *= factor;
 }
 
-static int NAME(block_is_consistent)(const max_trees *tree, int64_t b) {
-    const int64_t width = NAME(block_trees)(tree, b);
-    const REAL *block = NAME(block)(tree, b);
+static int NAMED(block_is_consistent)(const max_trees *tree, int64_t b) {
+    const int64_t width = NAMED(block_trees)(tree, b);
+    const REAL *block = NAMED(block)(tree, b);
     for (int level = 0; level < tree->n_levels; level++) {
         const int64_t n = level ? tree->n_groups[level - 1] : tree->n_leaves;
         for (int64_t node = 0; node < tree->n_groups[level] * LANES; node++)
@@ -114,8 +111,9 @@ static int NAME(block_is_consistent)(const max_trees *tree, int64_t b) {
                 const REAL found = block[(line * width + t) * LANES + node % LANES];
                 REAL expected = -(REAL)INFINITY;
                 if (level && node < n)
-                    NAME(line_maxima)(block + ((tree->first[level - 1] + node) * width + t) * LANES,
-                                      1, &expected);
+                    NAMED(line_maxima)(
+                        block + ((tree->first[level - 1] + node) * width + t) * LANES, 1,
+                        &expected);
                 if ((level || node >= n) && found != expected) return 0;
             }
     }
@@ -126,29 +124,28 @@ static int NAME(block_is_consistent)(const max_trees *tree, int64_t b) {
 
 /* Bit c of masks[j]: child c of groups[j] exceeds the threshold.  Returns the number of bits. */
 KRONCY_CLONES
-static int64_t NAME(compare)(const REAL *restrict lines, int64_t stride,
-                             const uint32_t *restrict groups, int64_t n, REAL threshold,
-                             uint16_t *restrict masks) {
+static int64_t NAMED(compare)(const REAL *restrict lines, int64_t stride,
+                              const uint32_t *restrict groups, int64_t n, REAL threshold,
+                              uint16_t *restrict masks) {
     int64_t found = 0;
     for (int64_t j = 0; j < n; j++) {
         if (j + PREFETCH < n) __builtin_prefetch(lines + groups[j + PREFETCH] * stride);
         const REAL *line = __builtin_assume_aligned(lines + groups[j] * stride, 64);
-        const uint32_t mask = NAME(above)(line, threshold);
+        const uint32_t mask = NAMED(above)(line, threshold);
         masks[j] = (uint16_t)mask;
         found += __builtin_popcount(mask);
     }
     return found;
 }
 
-static int64_t NAME(find)(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
-    REAL bound = (REAL)threshold; /* the largest REAL <= threshold: the comparison stays exact */
-    if (bound > threshold) bound = NEXTAFTER(bound, -(REAL)INFINITY);
+static int64_t NAMED(find)(max_trees *tree, int64_t i, double threshold, max_trees_scratch *s) {
+    const REAL bound = NAMED(at_most)(threshold); /* the comparison stays exact */
     int64_t n = 1, found = 0, visited = 0;
     s->groups[0] = 0;
     for (int level = tree->n_levels - 1; level >= 0; level--) {
         int64_t stride;
-        const REAL *lines = NAME(tree_level)(tree, i, level, &stride);
-        found = NAME(compare)(lines, stride, s->groups, n, bound, s->masks);
+        const REAL *lines = NAMED(tree_level)(tree, i, level, &stride);
+        found = NAMED(compare)(lines, stride, s->groups, n, bound, s->masks);
         visited += n * LANES;
         if (!level || !found) break;
         int64_t next = 0;
@@ -165,10 +162,12 @@ static int64_t NAME(find)(max_trees *tree, int64_t i, double threshold, max_tree
     return found;
 }
 
-/* A line found holds one or two leaves most of the time, in no order that a branch could learn: both
- * are written, and the count says how far to go.  There is room: a later line writes one at least. */
+/* Most lines hold one or two of the leaves, in an order that branch prediction cannot learn: two
+ * are always written, and the number of bits tells where the next line begins.  The second entry
+ * may be superfluous, but it lies within `out`, because every later line overwrites at least one:
+ * only the last line must not write it. */
 KRONCY_CLONES
-static void NAME(emit)(const max_trees_scratch *s, int64_t *out) {
+static void NAMED(emit)(const max_trees_scratch *s, int64_t *out) {
     for (int64_t j = 0; j < s->n_lines; j++) {
         const int64_t first = (int64_t)s->groups[j] * LANES;
         uint32_t mask = s->masks[j];
@@ -191,60 +190,60 @@ typedef struct {
     REAL value;
     int32_t level;
     int64_t index, first_leaf;
-} NAME(candidate);
+} NAMED(candidate);
 
 /* Larger values first; among equals the one that starts further left, a node before its leaves. */
-static inline int NAME(before)(const NAME(candidate) *a, const NAME(candidate) *b) {
+static inline int NAMED(before)(const NAMED(candidate) *a, const NAMED(candidate) *b) {
     if (a->value != b->value) return a->value > b->value;
     return a->first_leaf != b->first_leaf ? a->first_leaf < b->first_leaf : a->level > b->level;
 }
 
-static void NAME(push)(NAME(candidate) *heap, int64_t n, NAME(candidate) item) {
-    while (n && NAME(before)(&item, &heap[(n - 1) / 2])) {
+static void NAMED(push)(NAMED(candidate) *heap, int64_t n, NAMED(candidate) item) {
+    while (n && NAMED(before)(&item, &heap[(n - 1) / 2])) {
         heap[n] = heap[(n - 1) / 2];
         n = (n - 1) / 2;
     }
     heap[n] = item;
 }
 
-static NAME(candidate) NAME(pop)(NAME(candidate) *heap, int64_t n) { /* n: entries before */
-    const NAME(candidate) top = heap[0], item = heap[n - 1];
+static NAMED(candidate) NAMED(pop)(NAMED(candidate) *heap, int64_t n) { /* n: entries before */
+    const NAMED(candidate) top = heap[0], item = heap[n - 1];
     int64_t hole = 0;
     for (int64_t child; (child = 2 * hole + 1) < n - 1; hole = child) {
-        if (child + 1 < n - 1 && NAME(before)(&heap[child + 1], &heap[child])) child++;
-        if (!NAME(before)(&heap[child], &item)) break;
+        if (child + 1 < n - 1 && NAMED(before)(&heap[child + 1], &heap[child])) child++;
+        if (!NAMED(before)(&heap[child], &item)) break;
         heap[hole] = heap[child];
     }
     heap[hole] = item;
     return top;
 }
 
-static void NAME(top)(const max_trees *tree, int64_t i, int64_t k, NAME(candidate) *heap,
-                      int64_t *out) {
+static void NAMED(top)(const max_trees *tree, int64_t i, int64_t k, NAMED(candidate) *heap,
+                       int64_t *out) {
     int64_t size = 0, span[KRONCY_TREE_LEVELS + 1] = {1};
     for (int level = 0; level < tree->n_levels; level++) span[level + 1] = span[level] * LANES;
-    NAME(candidate) best = {0, tree->n_levels - 1, 0, 0};
-    for (int64_t found = 0; found < k; best = NAME(pop)(heap, size--)) {
+    NAMED(candidate) best = {0, tree->n_levels - 1, 0, 0};
+    for (int64_t found = 0; found < k; best = NAMED(pop)(heap, size--)) {
         if (best.level < 0) {
             out[found++] = best.index;
             if (found == k) break;
             continue;
         }
         int64_t stride;
-        const REAL *line = NAME(tree_level)(tree, i, best.level, &stride) + best.index * stride;
+        const REAL *line = NAMED(tree_level)(tree, i, best.level, &stride) + best.index * stride;
         for (int c = 0; c < LANES; c++) {
             const int64_t node = best.index * LANES + c;
             if (line[c] > -(REAL)INFINITY)
-                NAME(push)(heap, size++, (NAME(candidate)){line[c], best.level - 1, node,
-                                                           node * span[best.level]});
+                NAMED(push)(heap, size++, (NAMED(candidate)){line[c], best.level - 1, node,
+                                                             node * span[best.level]});
         }
     }
 }
 
-static double NAME(max)(const max_trees *tree, int64_t i) {
+static double NAMED(max)(const max_trees *tree, int64_t i) {
     int64_t stride;
     REAL best;
-    NAME(line_maxima)(NAME(tree_level)(tree, i, tree->n_levels - 1, &stride), 1, &best);
+    NAMED(line_maxima)(NAMED(tree_level)(tree, i, tree->n_levels - 1, &stride), 1, &best);
     return best;
 }
 
@@ -252,12 +251,12 @@ static double NAME(max)(const max_trees *tree, int64_t i) {
 
 /* Largest |x|; NaN or infinity where there is one.  Bit patterns order like magnitudes. */
 KRONCY_CLONES
-static double NAME(magnitude)(const REAL *x, int64_t n) {
-    BITS best = 0;
+static double NAMED(magnitude)(const REAL *x, int64_t n) {
+    NAMED(bits) best = 0;
     for (int64_t j = 0; j < n; j++) {
-        BITS bits;
+        NAMED(bits) bits;
         memcpy(&bits, &x[j], sizeof bits);
-        bits &= BITS_MAX;
+        bits &= NAMED(bits_max);
         best = bits > best ? bits : best;
     }
     REAL largest;
@@ -266,36 +265,36 @@ static double NAME(magnitude)(const REAL *x, int64_t n) {
 }
 
 /* Largest |leaf| of a block; padding is not a leaf. */
-static double NAME(block_magnitude)(const max_trees *tree, int64_t b) {
-    const int64_t width = NAME(block_trees)(tree, b), whole = tree->n_leaves / LANES;
-    const REAL *block = NAME(block)(tree, b);
-    double largest = NAME(magnitude)(block, whole * width * LANES);
+static double NAMED(block_magnitude)(const max_trees *tree, int64_t b) {
+    const int64_t width = NAMED(block_trees)(tree, b), whole = tree->n_leaves / LANES;
+    const REAL *block = NAMED(block)(tree, b);
+    double largest = NAMED(magnitude)(block, whole * width * LANES);
     for (int64_t t = 0; t < width; t++)
-        largest = fmax(largest, NAME(magnitude)(block + (whole * width + t) * LANES,
-                                                tree->n_leaves % LANES));
+        largest = fmax(largest, NAMED(magnitude)(block + (whole * width + t) * LANES,
+                                                 tree->n_leaves % LANES));
     return largest;
 }
 
 /* tile[t][c] += deltas[c][t] for the touched children c (a bit mask), a full block. */
-INLINE void NAME(add_transposed)(REAL *tile, const REAL *deltas, uint32_t touched) {
+INLINE void NAMED(add_transposed)(REAL *tile, const REAL *deltas, uint32_t touched) {
     enum { W = LANES / 4 };
     for (int c = 0; c < LANES; c += W) {
         if (!(touched >> c & ((1 << W) - 1))) continue;
         for (int t = 0; t < LANES; t += W) {
-            NAME(quarter) square[W];
+            NAMED(quarter) square[W];
             for (int j = 0; j < W; j++)
-                square[j] = *(const NAME(quarter) *)(deltas + (c + j) * LANES + t);
-            NAME(transpose)(square);
+                square[j] = *(const NAMED(quarter) *)(deltas + (c + j) * LANES + t);
+            NAMED(transpose)(square);
             for (int j = 0; j < W; j++)
-                *(NAME(quarter) *)(tile + (t + j) * LANES + c) += square[j];
+                *(NAMED(quarter) *)(tile + (t + j) * LANES + c) += square[j];
         }
     }
 }
 
 /* Change the leaves of one group in one block: rows first..last of the change. */
-INLINE void NAME(change_leaves)(const max_trees *tree, const max_trees_change *change,
-                                const REAL *gram, REAL *tile, int64_t b, int64_t width,
-                                int64_t first, int64_t last) {
+INLINE void NAMED(change_leaves)(const max_trees *tree, const max_trees_change *change,
+                                 const REAL *gram, REAL *tile, int64_t b, int64_t width,
+                                 int64_t first, int64_t last) {
     REAL deltas[LANES * LANES] __attribute__((aligned(64)));
     uint32_t touched = 0;
     /* -0 is what changes nothing when added, not even the sign of a zero. */
@@ -320,23 +319,23 @@ INLINE void NAME(change_leaves)(const max_trees *tree, const max_trees_change *c
     }
     if (change->kind == KRONCY_TREE_ASSIGN) return;
     if (width == LANES) {
-        NAME(add_transposed)(tile, deltas, touched);
+        NAMED(add_transposed)(tile, deltas, touched);
         return;
     }
     for (int64_t t = 0; t < width; t++)
         for (int c = 0; c < LANES; c++) tile[t * LANES + c] += deltas[c * LANES + t];
 }
 
-INLINE void NAME(prefetch_tile)(const REAL *block, int64_t tile, int64_t width) {
+INLINE void NAMED(prefetch_tile)(const REAL *block, int64_t tile, int64_t width) {
     for (int64_t t = 0; t < width; t++)
         __builtin_prefetch(block + (tile * width + t) * LANES, 1);
 }
 
 /* groups[l]: the distinct groups to visit at level l; start[g]: first row of leaf group g. */
-INLINE void NAME(update_any)(const max_trees *tree, const max_trees_change *change,
-                             const max_trees_plan *plan, int64_t b, int64_t width,
-                             REAL *gram) {
-    REAL *block = NAME(block)(tree, b);
+INLINE void NAMED(update_any)(const max_trees *tree, const max_trees_change *change,
+                              const max_trees_plan *plan, int64_t b, int64_t width,
+                              REAL *gram) {
+    REAL *block = NAMED(block)(tree, b);
     if (change->kind == KRONCY_TREE_GRAM)
         for (int64_t j = 0; j < change->n_batch; j++)
             for (int64_t t = 0; t < LANES; t++)
@@ -347,23 +346,23 @@ INLINE void NAME(update_any)(const max_trees *tree, const max_trees_change *chan
             const int64_t group = plan->groups[level][j];
             if (j + 2 < plan->n[level]) {
                 const int64_t ahead = plan->groups[level][j + 2];
-                NAME(prefetch_tile)(block, tree->first[level] + ahead, width);
+                NAMED(prefetch_tile)(block, tree->first[level] + ahead, width);
                 if (ahead / LANES != plan->groups[level][j + 1] / LANES)
-                    NAME(prefetch_tile)(block, tree->first[level + 1] + ahead / LANES, width);
+                    NAMED(prefetch_tile)(block, tree->first[level + 1] + ahead / LANES, width);
             }
             if (!level)
-                NAME(change_leaves)(tree, change, gram, block + group * width * LANES, b, width,
-                                    plan->start[j], plan->start[j + 1]);
-            if (level + 1 < tree->n_levels) NAME(repair)(tree, block, width, level, group);
+                NAMED(change_leaves)(tree, change, gram, block + group * width * LANES, b, width,
+                                     plan->start[j], plan->start[j + 1]);
+            if (level + 1 < tree->n_levels) NAMED(repair)(tree, block, width, level, group);
         }
 }
 
 KRONCY_CLONES
-static void NAME(update_block)(const max_trees *tree, const max_trees_change *change,
-                               const max_trees_plan *plan, int64_t b, REAL *gram) {
-    const int64_t width = NAME(block_trees)(tree, b);
+static void NAMED(update_block)(const max_trees *tree, const max_trees_change *change,
+                                const max_trees_plan *plan, int64_t b, REAL *gram) {
+    const int64_t width = NAMED(block_trees)(tree, b);
     if (width == LANES)
-        NAME(update_any)(tree, change, plan, b, LANES, gram);
+        NAMED(update_any)(tree, change, plan, b, LANES, gram);
     else
-        NAME(update_any)(tree, change, plan, b, width, gram);
+        NAMED(update_any)(tree, change, plan, b, width, gram);
 }
