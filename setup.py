@@ -1,4 +1,4 @@
-"""Build kroncy's extensions, asking the compiler what it can do instead of guessing.
+"""Build kroncy's extensions; compiler features are tested with small programs before they are used.
 
 Environment variables:
 KRONCY_OPENMP=0   build serially (default: OpenMP where a test program compiles, links and runs)
@@ -111,7 +111,7 @@ class ProbingBuildExt(build_ext):
                 )
                 return subprocess.run([str(Path(folder, "probe"))], timeout=60).returncode == 0
             except Exception as reason:  # a probe that fails in any way means: do without
-                print(f"kroncy: the compiler refuses {flags or 'target_clones'}: {reason}")
+                print(f"kroncy: the compiler does not support {flags or 'target_clones'}: {reason}")
                 return False
 
 
@@ -132,7 +132,7 @@ def cimports(path):
 
 
 def kernels(pyx):
-    """The C kernels that `pyx` calls: those whose headers it, its pxd and what they cimport name."""
+    """The C kernels to link with `pyx`: it, or a pxd that it cimports, names their headers."""
     found, pending, seen = set(), [pyx, pyx.with_suffix(".pxd")], set()
     while pending:
         path = pending.pop()

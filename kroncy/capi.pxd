@@ -1,5 +1,5 @@
 # kroncy for Cython: `from kroncy.capi cimport kroncy_tree_query`, with kroncy.get_include() among
-# the include directories.  What each function does, owns and allows is said in include/kroncy.h.
+# the include directories.  include/kroncy.h documents each function.
 from libc.stdint cimport int64_t
 
 

@@ -1,4 +1,4 @@
-"""What this build can do on this machine: OpenMP and the SIMD level chosen at run time."""
+"""The features of this build on this machine: OpenMP, and the SIMD level chosen at run time."""
 
 cdef extern from "_openmp.h" nogil:
     int kroncy_has_openmp()

@@ -59,7 +59,7 @@ cdef int matmul(
     int64_t n_work, int n_threads
 ) noexcept nogil:
     cdef int64_t i, needed = 0, size = real_size(is_double)
-    cdef char *row = <char *> c
+    cdef char *row
     cdef int threads = kroncy_count_threads(n_threads)
     cdef int status = matmul_workspace(m, k, n, levels, &needed)
     if status == 0:
@@ -84,11 +84,11 @@ cdef int matmul(
         strassen_matmul(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
                         threads)
     for i in range(m if n > 0 else 0):
+        row = <char *> c + i * ldc * size
         if k == 0:
             memset(row, 0, n * size)
         if not kroncy_finite(is_double, row, n):
             return KRONCY_NOT_FINITE
-        row += ldc * size
     return 0
 
 

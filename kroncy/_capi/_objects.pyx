@@ -39,7 +39,7 @@ cdef extern from *:
     char message[512]
 
 cdef enum:
-    KRONCY_BLOCK = 256  # what rows of a product are rounded up to
+    KRONCY_BLOCK = 256  # the rows of a product are rounded up to a multiple of this
 
 kroncy_watch_fork()
 

@@ -36,7 +36,7 @@ cdef array_of(const void *start, int64_t rows, int64_t columns, dtype):
 
 
 cdef int copy_out(array, void *out) except -1:
-    """Into the caller's memory."""
+    """Copy an array to the caller's memory."""
     array = np.ascontiguousarray(array).reshape(-1)
     cdef const char[::1] content
     if array.size:
@@ -166,7 +166,7 @@ cdef int enter_trainer(void *handle) noexcept nogil:
 
 
 cdef object trainer_of(void *handle):
-    """The trainer, held to one thread in a process made by fork()."""
+    """The trainer, limited to one thread in a process made by fork()."""
     trainer = <object> (<Object *> handle).object
     trainer._engine.n_threads = kroncy_count_threads(trainer.n_threads)
     return trainer

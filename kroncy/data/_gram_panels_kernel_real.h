@@ -33,7 +33,7 @@ static void NAMED(kroncy_panel_combine)(int64_t begin, int64_t end, int width, i
         NAMED(combine)(begin, end, LONG / 2, n_modes, parts, index, power, panel);
 }
 
-/* Sixteen rows of the panel at a time: one cache line of each source row, kept in L1. */
+/* Sixteen rows of the panel at a time: one cache line of each source row, which stays in L1. */
 KRONCY_CLONES
 static void NAMED(kroncy_panel_from_rows)(int64_t begin, int64_t end, int width, int count,
                                           const void *const *rows, REAL *panel) {

@@ -13,7 +13,7 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
                     bint transpose_b=False, bint triangular=False):
     """out = a b (or a b^T), in row chunks of fixed size; with `triangular` a[i, j] = 0 for j > i.
 
-    BLAS must run with one thread: the chunks are what runs in parallel.
+    BLAS must run with one thread, because chunks run in parallel.
     """
     cdef int64_t chunk, begin, rows, n_chunks = (a.shape[0] + CHUNK - 1) // CHUNK
     cdef int k

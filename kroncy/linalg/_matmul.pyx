@@ -11,7 +11,7 @@ One level, on the quadrants of C = A B (Higham, "Accuracy and Stability of Numer
     C21 = P1 + P6 + P7 + P4           C22 = P1 + P6 + P7 + P5
 
 P7, P5, P6 and P1 are computed into the quadrants of C, one pass turns them into the sums, and P2,
-P3, P4 are accumulated there by the product itself.  So a level holds one S and one T at a time.
+P3, P4 are accumulated there by the product itself.  So a level stores one S and one T at a time.
 """
 from cython.parallel cimport prange
 
@@ -51,8 +51,8 @@ cdef Py_ssize_t level_workspace(
     m //= 2
     k //= 2
     n //= 2
-    # A transposed operand keeps its orientation, and C in columns swaps the roles of m and n: the
-    # larger of the two sizes each.
+    # A transposed operand keeps its orientation, and a column-major C swaps the roles of m and n:
+    # reserve the larger of the two sizes.
     own = max(m * padded(k), k * padded(m)) + max(k * padded(n), n * padded(k))
     if not accumulate:
         return own + level_workspace(m, k, n, levels - 1, True)
@@ -78,7 +78,7 @@ cdef inline Py_ssize_t whole(Py_ssize_t size, Py_ssize_t unit) noexcept nogil:
 cdef inline Py_ssize_t tile_unit(
     Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels
 ) noexcept nogil:
-    """What m and n must be multiples of, so that slices of the products end on whole tiles.
+    """The unit of which m and n must be multiples, so that slices of products end on whole tiles.
 
     Products too small to be sliced by any number of threads only need to halve.
     """

@@ -9,7 +9,7 @@ static void NAMED(kroncy_block_add)(ptrdiff_t rows, ptrdiff_t columns, const REA
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *xi = x + i * ldx, *yi = y + i * ldy;
         REAL *oi = out + i * ldout;
-/* In place or apart, never shifted: no iteration reads what another writes. */
+/* out is x, y or memory apart, never a shifted part: no iteration reads what another writes. */
 #pragma GCC ivdep
         for (ptrdiff_t j = 0; j < columns; j++) oi[j] = xi[j] + sign * yi[j];
     }

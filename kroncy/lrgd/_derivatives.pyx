@@ -1,7 +1,7 @@
 """Perturb and evaluate: f(x + h_j d_j) for many directions, without ever forming all the points.
 
-A point is written in one pass into a buffer that the next direction reuses.  A direction is a row of
-`directions`, or, where that is None, the coordinate axis of the same number.
+A point is written in one pass into a buffer that the next direction reuses.  A direction is a row
+of `directions`, or, where that is None, the coordinate axis of the same number.
 """
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
@@ -165,15 +165,15 @@ cdef class CFunction:
         capsule = tuple.__getitem__(callable, 0)  # LowLevelCallable refuses indexing
         cdef const char *name = PyCapsule_GetName(capsule)
         signature = name.decode() if name != NULL else ""
-        words = signature.replace("const", "").replace(" ", "")
+        plain = signature.replace("const", "").replace(" ", "")
         self.callable = callable
         self.worth_threads = 2e-4
         self.function.plain = NULL
         self.function.with_data = NULL
         self.function.user_data = PyCapsule_GetContext(capsule)
-        if words == "double(int,double*)":
+        if plain == "double(int,double*)":
             self.function.plain = <plain_function> PyCapsule_GetPointer(capsule, name)
-        elif words == "double(int,double*,void*)":
+        elif plain == "double(int,double*,void*)":
             self.function.with_data = <data_function> PyCapsule_GetPointer(capsule, name)
         else:
             raise ValueError(

@@ -279,7 +279,7 @@ static double largest_weight(const max_trees_change *change, int is_double) {
     return largest;
 }
 
-/* Refuse what would not stay finite, before anything is changed; keep the bound of |leaf|. */
+/* Check that all leaves stay finite, before any is changed, and update the bound of |leaf|. */
 static int bound_change(max_trees *tree, const max_trees_change *change) {
     /* Rounding of long sums near the end of the range is far below one per cent. */
     const double limit = 0.99 * (tree->is_double ? DBL_MAX : FLT_MAX);

@@ -12,8 +12,8 @@
 
 #define KRONCY_TREE_LEVELS 12
 
-enum { /* what a call may return instead of doing its work; nothing has changed then */
-    KRONCY_TREE_BUSY = -1,       /* another thread is inside a call that excludes this one */
+enum { /* errors; the trees have not been changed */
+    KRONCY_TREE_BUSY = -1,       /* a call that excludes this one is running */
     KRONCY_TREE_NOT_FINITE = -2, /* NaN or infinity in the input */
     KRONCY_TREE_OVERFLOW = -3,   /* largest |leaf| + largest |delta| leaves the dtype's range */
     KRONCY_TREE_NO_MEMORY = -4,

@@ -42,7 +42,7 @@ ALLOWED = r"""
 # Cython's own.
 .*\.__(pyx_capi|test|reduce_cython|setstate_cython)__
 # The signature of a fused function with keyword-only arguments comes out shifted.
-kroncy\.sgd\._start\.multiply_chunks
+kroncy\.linalg\._chunks\.multiply_chunks
 """
 
 
