@@ -1,15 +1,18 @@
-"""show_config: what is on in this build, on this machine; get_include: where its header is."""
+"""show_config: what this build uses on this machine.  get_include: where its C header is."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 from threadpoolctl import threadpool_info
 
 from . import _runtime
 from .threads import resolve_threads
+from .validation import check_choice
+from .version import __version__
 
 
-def show_config(mode="stdout"):
-    """Print, and return, what this build of kroncy uses on this machine.
+def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any]:
+    """Print and return what this build of kroncy uses on this machine.
 
     Parameters
     ----------
@@ -19,8 +22,28 @@ def show_config(mode="stdout"):
     Returns
     -------
     dict
-        ``version``, ``openmp`` (bool), ``threads`` (int, the default), ``simd`` (str),
-        ``debug`` (bool) and ``blas`` (a list with one dict for each BLAS library loaded).
+        ``version`` : str
+            The version of kroncy.
+        ``openmp`` : bool
+            Whether the kernels were compiled with OpenMP. Without it everything is serial.
+        ``threads`` : int
+            Threads that ``n_threads=None`` stands for.
+        ``simd`` : str
+            Instruction set that the kernels use on this processor.
+        ``debug`` : bool
+            Whether the kernels were compiled with bounds checks and without optimisation.
+        ``blas`` : list of dict
+            One dict for each BLAS library loaded: ``library``, ``version``, ``kernel`` (str) and
+            ``threads`` (int).
+
+    Raises
+    ------
+    ValueError
+        `mode` is neither "stdout" nor "dicts".
+
+    See Also
+    --------
+    get_include : Folder of the C header.
 
     Examples
     --------
@@ -28,12 +51,9 @@ def show_config(mode="stdout"):
     >>> sorted(kroncy.show_config(mode="dicts"))
     ['blas', 'debug', 'openmp', 'simd', 'threads', 'version']
     """
-    if mode not in ("stdout", "dicts"):
-        raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
-    from importlib.metadata import version
-
-    config = {
-        "version": version("kroncy"),
+    check_choice(mode, "mode", ("stdout", "dicts"))
+    config: dict[str, Any] = {
+        "version": __version__,
         "openmp": _runtime.has_openmp(),
         "threads": resolve_threads(None),
         "simd": _runtime.simd_level(),
@@ -59,12 +79,17 @@ def show_config(mode="stdout"):
     return config
 
 
-def get_include():
+def get_include() -> str:
     """Folder that holds ``kroncy.h``, for C and Cython extensions that call kroncy.
 
     Returns
     -------
     str
+        Absolute path, for the ``include_dirs`` of an extension.
+
+    See Also
+    --------
+    show_config : What this build uses on this machine.
 
     Examples
     --------

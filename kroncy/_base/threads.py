@@ -1,6 +1,7 @@
-"""Thread policy: how many, and never two pools at once."""
+"""How many threads to use, and the limit on BLAS inside our own parallel loops."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -10,16 +11,16 @@ from ._runtime import has_openmp, openmp_max_threads
 from .validation import check_integer
 
 
-def available_cores():
-    """Cores that this process may use (its CPU affinity, where the system tells)."""
+def available_cores() -> int:
+    """Cores that this process may use: its CPU affinity where the system has one, else all."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
 
 
-def resolve_threads(n_threads):
-    """Threads to use: `n_threads`, or the cores that OpenMP and the affinity mask both allow.
+def resolve_threads(n_threads: int | None) -> int:
+    """Threads to use: `n_threads`, or for None the cores that OpenMP and the affinity allow.
 
     Results never depend on the number.  Without OpenMP it is always 1.
 
@@ -36,13 +37,13 @@ def resolve_threads(n_threads):
 
 
 @cache
-def _controller():
-    # Looking for the loaded BLAS libraries costs far more than setting them: look once.
+def _controller() -> ThreadpoolController:
+    # A search for the loaded BLAS libraries takes far longer than a change of their threads.
     return ThreadpoolController()
 
 
 @contextmanager
-def blas_threads(n):
+def blas_threads(n: int) -> Iterator[None]:
     """Give BLAS `n` threads inside the block.
 
     Our own OpenMP loops call BLAS from every thread, so they run under ``blas_threads(1)``:
@@ -52,10 +53,10 @@ def blas_threads(n):
         yield
 
 
-def set_blas_threads(n):
-    """Give BLAS `n` threads from now on; returns their number until now.
+def set_blas_threads(n: int) -> int:
+    """Give BLAS `n` threads from now on; return their number before.
 
-    For the C door, where a block of code has no Python to enter and leave.
+    For the C API, whose callers cannot enter a Python context manager.
     """
     libraries = _controller().select(user_api="blas").lib_controllers
     before = [library.num_threads for library in libraries]

@@ -1,7 +1,8 @@
-"""Checks at the door.  Each names the argument, says what was wrong and what would be right."""
+"""Argument checks.  Each message names the argument, what it got and what it accepts."""
 
 import math
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.utils import check_array
@@ -9,7 +10,9 @@ from sklearn.utils import check_array
 FLOATS = (np.float64, np.float32)
 
 
-def check_integer(value, name, *, minimum=None, maximum=None):
+def check_integer(
+    value: object, name: str, *, minimum: int | None = None, maximum: int | None = None
+) -> int:
     """`value` as a Python int, or TypeError/ValueError naming `name` and the allowed range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
@@ -18,36 +21,46 @@ def check_integer(value, name, *, minimum=None, maximum=None):
     return value
 
 
-def check_real(value, name, *, minimum=None, maximum=None, strict=False):
-    """`value` as a finite Python float; `strict` excludes the bounds themselves."""
+def check_real(
+    value: object, name: str, *, minimum: float | None = None, maximum: float | None = None,
+    strict: bool = False, finite: bool = True,
+) -> float:
+    """`value` as a Python float.
+
+    `strict` excludes the bounds themselves; ``finite=False`` accepts infinity, never NaN.
+    """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     value = float(value)
-    if not math.isfinite(value):
+    if finite and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
+    if math.isnan(value):
+        raise ValueError(f"{name} must be a number, got NaN")
     _check_range(value, name, minimum, maximum, strict)
     return value
 
 
-def check_choice(value, name, choices):
-    """`value` if it is one of `choices` (strings)."""
+def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
+    """`value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
     return value
 
 
-def check_bool(value, name):
+def check_bool(value: object, name: str) -> bool:
     """`value` as a Python bool."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
-def check_matrix(values, name, *, dtype=FLOATS, min_rows=1, min_columns=1):
-    """`values` as a finite C-contiguous 2-D array; float32 and float64 are kept.
+def check_matrix(
+    values: object, name: str, *, dtype: object = FLOATS, min_rows: int = 1, min_columns: int = 1
+) -> np.ndarray:
+    """`values` as a finite C-contiguous 2-D array; float32 and float64 keep their dtype.
 
-    Lists, data frames, read-only and strided arrays are all right.
+    Accepts lists, data frames, read-only and strided arrays.
     """
     try:
         return check_array(
@@ -63,7 +76,7 @@ def check_matrix(values, name, *, dtype=FLOATS, min_rows=1, min_columns=1):
         raise ValueError(message if name in message else f"{name}: {message}") from None
 
 
-def check_indices(indices, name, upper, *, what="rows"):
+def check_indices(indices: object, name: str, upper: int, *, what: str = "rows") -> np.ndarray:
     """`indices` as a 1-D C-contiguous int64 array within [0, upper)."""
     array = np.asarray(indices)
     if array.ndim != 1:
@@ -82,7 +95,9 @@ def check_indices(indices, name, upper, *, what="rows"):
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _check_range(value, name, minimum, maximum, strict):
+def _check_range(
+    value: float, name: str, minimum: float | None, maximum: float | None, strict: bool
+) -> None:
     if minimum is not None and (value <= minimum if strict else value < minimum):
         raise ValueError(f"{name} must be {'>' if strict else '>='} {minimum}, got {value}")
     if maximum is not None and (value >= maximum if strict else value > maximum):

@@ -7,7 +7,6 @@ import pytest
 from reference import DenseSGD, dense_rows
 from scipy.stats import norm
 
-import kroncy
 from kroncy import DivergenceError, KroneckerData, KroneckerSGD
 
 
@@ -444,9 +443,3 @@ def test_trains_without_the_gil_beside_other_threads():
         thread.join()
     for sgd in sgds:
         assert np.array_equal(sgd.outputs(), alone)
-
-
-def test_config_names_what_is_on(capsys):
-    config = kroncy.show_config()
-    assert config["threads"] >= 1 and isinstance(config["openmp"], bool)
-    assert "SIMD" in capsys.readouterr().out
