@@ -17,7 +17,8 @@ import numpy as np
 from .._base.memory import available_memory, require_memory
 from .._base.threads import blas_threads
 from ..linalg._chunks import multiply_chunks
-from ..linalg.matmul import auto_levels, matmul, multiplications, workspace_size
+from ..linalg.planning import auto_levels, multiplications, workspace_size
+from ..linalg.strassen import matmul
 from ._contraction import contract, gather
 
 PANEL_BYTES = 2**30  # normals and products of a panel of neurons

@@ -8,7 +8,7 @@ from kroncy import DivergenceError
 
 def test_the_message_suggests_a_smaller_learning_rate():
     with pytest.raises(
-        DivergenceError, match="iteration 12; use a learning rate below 2, for example 0.5"
+        DivergenceError, match=r"iteration 12; use a learning rate below 2, for example 0\.5"
     ):
         raise DivergenceError(12, 2.0)
     assert issubclass(DivergenceError, FloatingPointError)

@@ -36,7 +36,7 @@ def test_a_budget_is_enforced(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     require_memory(1000, "this")
     require_memory(500, "this", limit=500)
-    with pytest.raises(MemoryError, match="^this needs 501 bytes; memory_limit is 500 bytes$"):
+    with pytest.raises(MemoryError, match=r"^this needs 501 bytes; memory_limit is 500 bytes$"):
         require_memory(501, "this", limit=500)
     with pytest.raises(MemoryError, match=r"available memory is 1 kB\. Use less\.$"):
         require_memory(1001, "this", limit=10**9, remedy="Use less.")
