@@ -20,7 +20,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import minimize
 
 import kroncy.lrgd
-from kroncy.lrgd.oracle import Objective
+from kroncy.lrgd.objective import Objective
 
 P = 1000
 

@@ -1,109 +1,13 @@
-"""Functions f(x) = g(A x) of p variables that vary in r directions, and an evaluation counter."""
+"""The problems of tests/low_rank_problems.py by name, and an evaluation counter."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-@dataclass
-class Problem:
-    f: Callable
-    x0: np.ndarray
-    minimum: float
-    dirderiv: Callable | None = None
-
-    def error(self, value):
-        """Relative error: 1 at x0, 0 at the minimum."""
-        return (value - self.minimum) / (self.f(self.x0) - self.minimum)
-
-
-def _ridge(A, g, dg, x0, minimum):
-    return Problem(lambda x: float(g(A @ x)), x0, minimum, lambda x, U: dg(A @ x) @ (A @ U))
-
-
-def _rows(p, r, rng):
-    return np.ascontiguousarray(np.linalg.qr(rng.standard_normal((p, r)))[0].T)
-
-
-def _least(g, dg, r):
-    best = minimize(g, np.zeros(r), jac=dg, method="BFGS", options={"gtol": 1e-13, "maxiter": 9999})
-    return best.x, float(best.fun)
-
-
-def quadratic(p, r, seed, kappa=10.0):
-    """Eigenvalues log-spaced from 1 to 1 / kappa, minimum at random, start at 0."""
-    rng = np.random.default_rng(seed)
-    A, d, z = _rows(p, r, rng), np.geomspace(1, 1 / kappa, r), rng.standard_normal(r)
-    return _ridge(
-        A, lambda u: 0.5 * np.sum(d * (u - z) ** 2), lambda u: d * (u - z), np.zeros(p), 0.0
-    )
-
-
-def logistic(p, r, seed, n=200):
-    """Mean logistic loss of n samples; None where they are separable."""
-    rng = np.random.default_rng(seed)
-    A, C, w = _rows(p, r, rng), rng.standard_normal((n, r)), 1.5 * rng.standard_normal(r)
-    B = C * np.where(rng.random(n) < 1 / (1 + np.exp(-C @ w)), 1.0, -1.0)[:, None]
-
-    def g(u):
-        return np.mean(np.logaddexp(0, -B @ u))
-
-    def dg(u):
-        return -B.T @ (1 / (1 + np.exp(B @ u))) / n
-
-    best, minimum = _least(g, dg, r)
-    return None if np.linalg.norm(best) > 100 else _ridge(A, g, dg, np.zeros(p), minimum)
-
-
-def logsumexp(p, r, seed, n=200):
-    """log sum exp of n affine functions, started far off where few of them matter."""
-    rng = np.random.default_rng(seed)
-    A, C, b = _rows(p, r, rng), rng.standard_normal((n, r)), rng.standard_normal(n)
-
-    def g(u):
-        t = C @ u + b
-        return t.max() + np.log(np.exp(t - t.max()).sum())
-
-    def dg(u):
-        return C.T @ np.exp(C @ u + b - g(u))
-
-    start = A.T @ (3 * rng.standard_normal(r))
-    return _ridge(A, g, dg, start, _least(g, dg, r)[1])
-
-
-def rosenbrock(p, r, seed):
-    """r / 2 Rosenbrock functions of two variables each, started near (-1.2, 1)."""
-    rng = np.random.default_rng(seed)
-    A = _rows(p, r, rng)
-
-    def g(u):
-        return np.sum(100 * (u[1::2] - u[::2] ** 2) ** 2 + (1 - u[::2]) ** 2)
-
-    def dg(u):
-        out = np.empty_like(u)
-        out[::2] = -400 * u[::2] * (u[1::2] - u[::2] ** 2) - 2 * (1 - u[::2])
-        out[1::2] = 200 * (u[1::2] - u[::2] ** 2)
-        return out
-
-    start = np.tile([-1.2, 1.0], r // 2) + 0.1 * rng.standard_normal(r)
-    return _ridge(A, g, dg, A.T @ start, 0.0)
-
-
-def flat(p, r, seed, tail):
-    """Full rank: r eigenvalues from 1 to 0.1 along random directions, all others `tail`."""
-    rng = np.random.default_rng(seed)
-    A, best = _rows(p, r, rng), rng.standard_normal(p)
-    d = np.geomspace(1, 0.1, r) - tail
-
-    def f(x):
-        away = x - best
-        inside = A @ away
-        return 0.5 * float(np.sum(d * inside**2) + tail * (away @ away))
-
-    return Problem(f, np.zeros(p), 0.0)
-
+from low_rank_problems import flat_tail, logistic, logsumexp, quadratic, rosenbrock
 
 FAMILIES = {
     "quad10": quadratic,
@@ -111,13 +15,13 @@ FAMILIES = {
     "logistic": logistic,
     "logsumexp": logsumexp,
     "rosenbrock": rosenbrock,
-    "flat1e-3": lambda p, r, seed: flat(p, r, seed, 1e-3),
-    "flat1e-5": lambda p, r, seed: flat(p, r, seed, 1e-5),
+    "flat1e-3": lambda p, r, seed: flat_tail(p, r, seed, 1e-3),
+    "flat1e-5": lambda p, r, seed: flat_tail(p, r, seed, 1e-5),
 }
 
 
-class _Enough(Exception):
-    pass
+class _Reached(Exception):
+    """The target or the budget is reached."""
 
 
 def evaluations_to(solve, problem, target=1e-8, budget=200_000):
@@ -131,14 +35,14 @@ def evaluations_to(solve, problem, target=1e-8, budget=200_000):
         value = problem.f(x)
         if value <= goal:
             reached = count
-            raise _Enough
+            raise _Reached
         if count >= budget:
-            raise _Enough
+            raise _Reached
         return value
 
     try:
         solve(fun, problem.x0.copy())
-    except _Enough:
+    except _Reached:
         pass
     except Exception:  # nlopt wraps what its callback raises
         if count < budget and reached == np.inf:

@@ -1,11 +1,23 @@
-"""Low-rank gradient descent: minimise in the few directions that a function varies in.
+"""Low-rank gradient descent: minimise along the few directions in which a function varies.
 
-Read in this order: `oracle` (what may be asked of a function), `sketch` (how many directions
-matter), `directions` and `_derivatives` (linear algebra and evaluation along them), `span`
-(descent inside), `gradient_span` and `published` (the other methods), `optimize` (the door).
+From function to minimum, and what each file does:
+
+- `objective`: values, directional derivatives and gradients of a function, counted
+- `sketch`: second differences along random directions tell how many directions matter
+- `directions`: orthonormal bases and projections of direction rows through their Gram matrix
+- `_derivatives`: perturbs and evaluates along many directions
+- `quasi_newton`: damped BFGS along given directions
+- `sketch_descent`: the default method; sketch, descend, probe outside, sketch again
+- `gradient_span`: the method for functions without a low rank; descent in a span of gradients
+- `low_rank_descent`: the published algorithms LRGD, iterated LRGD and adaptive LRGD
+- `run`: the current point, tolerances, callback and record of a minimisation
+- `termination`: the reasons for which a minimisation ends
+- `arguments`: checks shared by the two entry points
+- `optimize`: minimize and scipy_method
+- `active_subspace`: identify_subspace
 """
 
-from .identification import identify_subspace
+from .active_subspace import identify_subspace
 from .optimize import minimize, scipy_method
 
 __all__ = ["identify_subspace", "minimize", "scipy_method"]

@@ -1,19 +1,21 @@
-"""Directions as rows (q, p) with q << p: everything through the small q x q Gram matrix.
+"""Linear algebra on directions, the rows of (q, p) arrays with q << p, by q x q Gram matrices.
 
-A QR or SVD of the rows costs as much as a hundred passes over them; the Gram matrix costs one
-BLAS call.  It squares the condition number, so each routine here makes a second pass.
+A QR or SVD of the rows takes as long as a hundred passes over them; the Gram matrix is one BLAS
+call.  It squares the condition number, so each routine here makes a second pass.
 """
 
 import numpy as np
 
 
-def gram_eigen(rows):
+def gram_eigen(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Singular values (descending) and left singular vectors (columns) of `rows`, from its Gram."""
     values, vectors = np.linalg.eigh(rows @ rows.T)
     return np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]
 
 
-def principal_directions(rows, rank=None, tolerance=1e-7):
+def principal_directions(
+    rows: np.ndarray, rank: int | None = None, tolerance: float = 1e-7
+) -> tuple[np.ndarray, np.ndarray]:
     """Orthonormal rows along the leading singular directions of `rows`, and the singular values.
 
     Parameters
@@ -45,16 +47,17 @@ def principal_directions(rows, rank=None, tolerance=1e-7):
     values, vectors = gram_eigen(rows)
     if not values[0] > 0:
         return np.empty((0, rows.shape[1])), values
-    keep = int(np.sum(values > max(tolerance, 1e-8) * values[0]))
-    keep = keep if rank is None else min(keep, rank)
-    directions = (vectors[:, :keep] / values[:keep]).T @ rows
+    q = int(np.sum(values > max(tolerance, 1e-8) * values[0]))
+    q = q if rank is None else min(q, rank)
+    directions = (vectors[:, :q] / values[:q]).T @ rows
     return orthonormal_rows(directions), values
 
 
-def orthonormal_rows(rows):
-    """The rows made orthonormal, order and span of the leading ones kept (Cholesky of the Gram).
+def orthonormal_rows(rows: np.ndarray) -> np.ndarray:
+    """The rows made orthonormal, in order: the first k span what the first k rows spanned.
 
-    Rows must be independent to about 1e-8; twice, because the Gram matrix squares what is lost.
+    By a Cholesky factor of the Gram matrix, twice, because the Gram matrix squares the condition
+    number.  Rows must be independent to about 1e-8.
     """
     for _ in range(2):
         lower = np.linalg.cholesky(rows @ rows.T)
@@ -62,13 +65,13 @@ def orthonormal_rows(rows):
     return rows
 
 
-def residual(vector, basis):
-    """`vector` less its projection on the orthonormal rows of `basis` (twice is enough)."""
+def residual(vector: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """`vector` minus its projection on the orthonormal rows of `basis`; two passes suffice."""
     for _ in range(2):
         vector = vector - (basis @ vector) @ basis
     return vector
 
 
-def row_norms(directions):
+def row_norms(directions: np.ndarray) -> np.ndarray:
     """Euclidean length of each row, without a temporary as large as the rows."""
     return np.sqrt(np.einsum("ij,ij->i", directions, directions))

@@ -1,115 +1,144 @@
-"""Descent in the span of full gradients: what is left where no few directions carry f.
+"""Descent in the span of full gradients, for functions that do not vary in few directions.
 
-Each full gradient costs p evaluations and adds one direction, the part of it outside the span;
-descent inside the span costs q + 1 evaluations an iteration and is done between two gradients.
-On a quadratic this is the method of conjugate gradients.
+Each full gradient costs p evaluations and adds one direction, its part outside the span.  Between
+two gradients the descent in the span costs q + 1 evaluations an iteration.  On a quadratic this
+is the method of conjugate gradients.
 """
 
 import math
+from typing import NoReturn
 
 import numpy as np
 
 from .directions import principal_directions, residual, row_norms
-from .oracle import Stop
-from .sketch import length_scale, longest_step
-from .span import descend
+from .objective import length_scale
+from .quasi_newton import descend
+from .run import Run
+from .sketch import Sketch
+from .termination import NOT_FINITE_NEARBY, Status, Stop
 
-DROP = 1e-3
-FLATTEST = 1e-4  # of whitened second derivatives: below it rounding, where rows are redundant
-MOST = 60  # directions kept; beyond it the oldest leave
+REDUCTION = 1e-3  # of the predicted decrease between two gradients
+MIN_EIGENVALUE = 1e-4  # of whitened second derivatives; smaller ones are rounding
+MAX_DIRECTIONS = 60  # beyond it the oldest are dropped
 
 
-def gradient_span_descent(run, *, rows=None, curvature=None, max_rank=None):
-    """Minimise from run.x; never returns, raises Stop.
+def gradient_span_descent(
+    run: Run, *, sketch: Sketch | None = None, max_rank: int | None = None
+) -> NoReturn:
+    """Minimise from run.x until Stop is raised.
 
     Parameters
     ----------
     run : Run
         Where to begin, and where the result is left.
-    rows : ndarray of shape (q, p) or None
-        Whitened directions to begin with.
-    curvature : float or None
-        Mean second derivative along a Gaussian direction, where one is known.
+    sketch : Sketch or None
+        Its rows are the first directions of the span.
     max_rank : int or None
-        Directions kept, 60 where None.
+        Directions in the span at most; None is 60.
     """
     p = run.x.size
-    mean = 1.0 if curvature is None else curvature / p
-    most = min(p, max_rank or MOST)
-    hessian = np.eye(0 if rows is None else len(rows))
-    if rows is None or not len(rows):
-        rows = np.empty((0, p))
-    else:
-        rows = np.ascontiguousarray(rows[-most:])
-        hessian = hessian[-most:, -most:]
+    curvature = 1.0 if sketch is None else sketch.curvature / p  # mean along a unit direction
+    most = min(p, max_rank or MAX_DIRECTIONS)
+    rows = np.empty((0, p)) if sketch is None else np.ascontiguousarray(sketch.rows[-most:])
+    hessian = np.eye(len(rows))
+    if len(rows):
         slopes = run.objective.derivatives(run.x, run.f, rows)
-        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP, mean * p)
+        _, hessian, _, _ = descend(run, rows, slopes, hessian, REDUCTION, curvature * p)
     failures = 0
     while True:
-        gradient = run.objective.gradient(run.x, run.f, mean)
+        gradient = run.objective.gradient(run.x, run.f, curvature)
         norm = float(np.linalg.norm(gradient))
-        exact = run.objective.jac is not None or run.objective.dirderiv is not None
-        if norm == 0 and not exact:
-            raise Stop(5, "Every difference along the axes is zero: the function is piecewise "
-                          "constant, or stationary on the scale of the differences.")
+        if norm == 0 and not run.objective.exact:
+            raise Stop(
+                Status.STATIONARY_START,
+                "Every difference along the axes is zero: the function is piecewise constant, or "
+                "stationary on the scale of the differences.",
+            )
         if norm <= run.gtol:
-            raise Stop(0, "Converged: the full gradient is below gtol.")
+            raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
         outside = _outside(gradient, rows)
-        steepness = float(np.linalg.norm(outside))
-        # Rounding of a difference must not pass for a direction; declared noise is judged later.
-        blur = 0.0 if exact or run.objective.noise > 0 else 3 * math.sqrt(p * run.noise * mean)
-        if steepness > max(blur, 1e-6 * norm):
-            rows, hessian = _extend(run, rows, hessian, outside / steepness, steepness)
+        outside_norm = float(np.linalg.norm(outside))
+        if outside_norm > max(_gradient_rounding(run, curvature), 1e-6 * norm):
+            rows, hessian = _add_direction(run, rows, hessian, outside / outside_norm, outside_norm)
         slopes = rows @ gradient
         predicted = float(slopes @ np.linalg.solve(hessian, slopes)) / 2
-        run.rank, run.directions, run.probe_residual = len(rows), rows, steepness
-        run.note("gradient", rank=len(rows), predicted=predicted)
-        if predicted <= run.floor(len(rows)):
-            raise Stop(0, "Converged: the full gradient promises no further decrease.")
+        run.directions, run.probe_residual = rows, outside_norm
+        run.add_phase("gradient", rank=len(rows), predicted=predicted)
+        if predicted <= run.min_decrease(len(rows)):
+            raise Stop(
+                Status.CONVERGED,
+                "Converged: the full gradient predicts no further decrease.",
+            )
         before = run.f
-        _, hessian, _, _ = descend(run, rows, slopes, hessian, DROP, mean * p)
-        if not before - run.f > run.floor(1):
+        _, hessian, _, _ = descend(run, rows, slopes, hessian, REDUCTION, curvature * p)
+        if before - run.f > run.min_decrease(1):
+            failures = 0
+        else:
             failures += 1
-            if run.objective.noise > 0:  # gradients of other noise decide
-                if failures < 2:
-                    continue
-                raise Stop(0, "Converged to the noise: two full gradients gave no decrease.")
-            if predicted <= 100 * run.floor(len(rows)):
-                raise Stop(0, "Converged: no decrease along the full gradient.")
-            raise Stop(6, "No decrease along a descent direction: the differences are too noisy "
-                          "(declare noise=, or give jac=).")
-        failures = 0
+            _check_failure(run, failures, predicted)
+            if run.objective.noise > 0:
+                continue  # another gradient, of other noise, decides
         if len(rows) > most:
             rows, hessian = np.ascontiguousarray(rows[-most:]), hessian[-most:, -most:]
 
 
-def _outside(gradient, rows):
+def _gradient_rounding(run: Run, curvature: float) -> float:
+    """Length of a gradient by differences that may be rounding alone.
+
+    Declared noise does not count: it is judged later, by the decrease.
+    """
+    if run.objective.exact or run.objective.noise > 0:
+        return 0.0
+    return 3 * math.sqrt(run.x.size * run.noise * curvature)
+
+
+def _check_failure(run: Run, failures: int, predicted: float) -> None:
+    """Raise Stop where `failures` gradients in a row gave no decrease, unless noise excuses it."""
+    if run.objective.noise > 0:
+        if failures < 2:
+            return
+        raise Stop(
+            Status.CONVERGED, "Converged to the noise level: two full gradients gave no decrease."
+        )
+    if predicted <= 100 * run.min_decrease(run.rank):
+        raise Stop(Status.CONVERGED, "Converged: no decrease along the full gradient.")
+    raise Stop(
+        Status.NO_DECREASE,
+        "No decrease along a descent direction: the differences are too noisy (set noise=, or "
+        "pass jac=).",
+    )
+
+
+def _outside(gradient: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The part of `gradient` outside the span of `rows`."""
     if not len(rows):
         return gradient
     basis, _ = principal_directions(rows / row_norms(rows)[:, None])
     return residual(gradient, basis)
 
 
-def _extend(run, rows, hessian, unit, steepness):
-    """One more row, whitened, and its second differences with the others."""
+def _add_direction(
+    run: Run, rows: np.ndarray, hessian: np.ndarray, unit: np.ndarray, slope: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """`rows` and `unit`, whitened, and their second differences; `slope` is that along `unit`."""
     objective, noise = run.objective, run.noise
-    h = longest_step(objective, run.x)
+    h = objective.second_difference_step(run.x)
     line = np.tile(unit, (2, 1))
-    for _ in range(6):  # lengthen until the bend stands out of the noise
+    for _ in range(6):  # lengthen the step until the second difference exceeds the noise
         ahead, behind = objective.values(run.x, line, np.array([h, -h]))
-        bend = ahead + behind - 2 * run.f
-        if not np.isfinite(bend):
+        difference = ahead + behind - 2 * run.f
+        if not np.isfinite(difference):
             h /= 30
-        elif abs(bend) > 100 * noise:
+        elif abs(difference) > 100 * noise:
             break
         else:
             h *= 5
     else:
-        bend = noise
-    if not np.isfinite(bend):
-        raise Stop(4, "The function is not finite next to the current point.")
-    least = steepness / (1e6 * length_scale(run.x) * math.sqrt(run.x.size))
-    row = unit / math.sqrt(max(abs(bend) / h**2, least))
+        difference = noise
+    if not np.isfinite(difference):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    least = slope / (1e6 * length_scale(run.x) * math.sqrt(run.x.size))
+    row = unit / math.sqrt(max(abs(difference) / h**2, least))
     h = max(noise**0.25, 1e-6)  # along whitened rows
     q = len(rows)
     full = np.eye(q + 1)
@@ -122,5 +151,5 @@ def _extend(run, rows, hessian, unit, steepness):
         if np.all(np.isfinite(cross)):
             full[q, :q] = full[:q, q] = cross
     values, vectors = np.linalg.eigh(full)
-    values = np.maximum(np.abs(values), FLATTEST)
+    values = np.maximum(np.abs(values), MIN_EIGENVALUE)
     return np.vstack([rows, row]), (vectors * values) @ vectors.T

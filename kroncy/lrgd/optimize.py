@@ -1,173 +1,182 @@
-"""minimize: the door to every method, SciPy's manners."""
+"""minimize: all methods behind one interface.  scipy_method: the same for SciPy."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
 
 import numpy as np
-from scipy import LowLevelCallable
+from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
 from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .arguments import as_generator, check_callable, check_start, make_objective
 from .directions import principal_directions, row_norms
 from .gradient_span import gradient_span_descent
-from .oracle import Objective, Stop
-from .published import adaptive, iterated, lrgd
-from .sketch import sketch_descent
-from .span import Run
+from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
+from .run import Run
+from .sketch_descent import sketch_descent
+from .termination import Status, Stop
 
 METHODS = ("sketch", "lrgd", "iterated", "adaptive", "gradient-span")
-WORTHWHILE = 100  # times the noise: a decrease that tells of more to come
-PUBLISHED = {"lrgd": lrgd, "iterated": iterated, "adaptive": adaptive}
-
-
-def check_start(x0):
-    """`x0` as a finite, contiguous float64 vector of its own."""
-    x = np.asarray(x0)
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"x0 must be real, got dtype {x.dtype}")
-    x = np.atleast_1d(x)
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"x0 must be one vector of at least one number, got shape {x.shape}")
-    x = np.array(x, dtype=np.float64)
-    if not np.all(np.isfinite(x)):
-        raise ValueError(f"x0 must be finite, but entry {int(np.argmin(np.isfinite(x)))} is not")
-    return x
-
-
-def as_generator(random_state):
-    """A NumPy Generator from None, an int, a Generator or a RandomState."""
-    if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31)
-    return np.random.default_rng(random_state)
-
-
-def make_objective(
-    fun, args, *, jac, dirderiv, fun_batch, fd, h, noise, max_evaluations, n_threads
-):
-    """Check what the user gave of a function; an `Objective`."""
-    if fun is None and fun_batch is None:
-        raise TypeError("fun must be callable (or give fun_batch), got None")
-    if fun is not None and not (callable(fun) or isinstance(fun, LowLevelCallable)):
-        raise TypeError(f"fun must be callable or a scipy.LowLevelCallable, got {fun!r}")
-    for name, given in (("jac", jac), ("dirderiv", dirderiv), ("fun_batch", fun_batch)):
-        if given is not None and not callable(given):
-            raise TypeError(f"{name} must be callable or None, got {given!r}")
-    check_choice(fd, "fd", ("forward", "central", "complex"))
-    if fd == "complex" and (fun_batch is not None or isinstance(fun, LowLevelCallable)):
-        raise ValueError("fd='complex' needs fun to be a Python callable of one complex point")
-    if h is not None:
-        h = check_real(h, "h", minimum=0, strict=True)
-    if noise != "auto":
-        noise = check_real(noise, "noise", minimum=0)
-    if max_evaluations is not None:
-        max_evaluations = check_integer(max_evaluations, "max_evaluations", minimum=0)
-    return Objective(
-        fun, args=args if isinstance(args, tuple) else (args,), jac=jac, dirderiv=dirderiv,
-        fun_batch=fun_batch, fd=fd, h=h, noise=0.0 if noise == "auto" else noise,
-        max_evaluations=max_evaluations, n_threads=n_threads,
-    )
+LOW_RANK_METHODS = ("lrgd", "iterated", "adaptive")  # as published
+MIN_GAIN = 100  # times the noise: a decrease that suggests that a new sketch gains more
 
 
 def minimize(
-    fun, x0, args=(), *, method="sketch", jac=None, dirderiv=None, fun_batch=None, rank="auto",
-    max_rank=None, step="auto", refresh="frozen", fd="forward", h=None, noise=0.0, gtol=None,
-    ftol=1e-14, xtol=0.0, max_evaluations=None, maxiter=None, n_probe=2, restarts=3,
-    callback=None, n_threads=None, random_state=None, disp=False,
-):
+    fun: Callable | None,
+    x0: ArrayLike,
+    args: tuple = (),
+    *,
+    method: Literal["sketch", "lrgd", "iterated", "adaptive", "gradient-span"] = "sketch",
+    jac: Callable | None = None,
+    dirderiv: Callable | None = None,
+    fun_batch: Callable | None = None,
+    rank: int | Literal["auto"] = "auto",
+    max_rank: int | None = None,
+    step: float | Literal["auto"] = "auto",
+    refresh: Literal["frozen", "sliding"] = "frozen",
+    fd: Literal["forward", "central", "complex"] = "forward",
+    h: float | None = None,
+    noise: float | Literal["auto"] = 0.0,
+    gtol: float | None = None,
+    ftol: float = 1e-14,
+    xtol: float = 0.0,
+    max_evaluations: int | None = None,
+    maxiter: int | None = None,
+    n_probe: int = 2,
+    restarts: int = 3,
+    callback: Callable[..., object] | None = None,
+    n_threads: int | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    disp: bool = False,
+) -> OptimizeResult:
     """Minimise a function of many variables that varies in few directions.
 
     Parameters
     ----------
     fun : callable or scipy.LowLevelCallable or None
         ``fun(x, *args) -> float``.  A LowLevelCallable, ``double (int n, double *x)`` with or
-        without ``void *user_data``, runs without the GIL, several directions at once.
+        without ``void *user_data``, runs without the GIL, several directions at once.  None
+        where `fun_batch` is given.
     x0 : array-like of shape (p,)
         Start; real and finite.
     args : tuple, default=()
         Further arguments of `fun` and `jac`.
     method : {"sketch", "lrgd", "iterated", "adaptive", "gradient-span"}, default="sketch"
         "sketch" descends inside random sketches and needs values only.  The next three are the
-        published algorithms.  "gradient-span" pays for full gradients from the start: for
+        published algorithms.  "gradient-span" computes full gradients from the start: for
         functions that vary in every direction.
-    jac : callable or None
-        ``jac(x, *args) -> (p,)``.
-    dirderiv : callable or None
+    jac : callable or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.
+    dirderiv : callable or None, default=None
         ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
-    fun_batch : callable or None
+    fun_batch : callable or None, default=None
         ``fun_batch(X) -> (m,)``: values at the rows of X (m, p); used instead of `fun`.
     rank : int or "auto", default="auto"
         Number of directions; "auto" finds it.
-    max_rank : int or None
-        Largest rank to certify, or to hold.
+    max_rank : int or None, default=None
+        Largest rank to certify ("sketch"), or most directions in a span (the other methods);
+        None is the default of each method.
     step : float or "auto", default="auto"
         Step of the published algorithms; "auto" halves and doubles it.
     refresh : {"frozen", "sliding"}, default="frozen"
-        How "iterated" renews its span.
+        How "iterated" renews its span: after convergence in it, or at every step.
     fd : {"forward", "central", "complex"}, default="forward"
         Finite differences, where no exact derivatives are given; "complex" needs an analytic
         `fun` that takes complex points.
-    h : float or None
+    h : float or None, default=None
         Finite-difference step along a unit direction; None fits it to noise and curvature.
     noise : float or "auto", default=0.0
         Absolute error of a value beyond rounding; "auto" measures it (8 to 30 evaluations).
-    gtol : float or None
+    gtol : float or None, default=None
         Norm of the gradient at which to stop.  None: 0 for "sketch" and "gradient-span", which
         stop by `ftol`; 1e-6 for the published algorithms.
     ftol : float, default=1e-14
         Stop once the predicted decrease is below ftol times the decrease since x0.
     xtol : float, default=0.0
         Stop once a step is below ``xtol * (xtol + |x|)``.
-    max_evaluations : int or None
-        Evaluations of `fun` allowed; never exceeded.
-    maxiter : int or None
+    max_evaluations : int or None, default=None
+        Evaluations of the function allowed; never exceeded.
+    maxiter : int or None, default=None
         Iterations allowed.
     n_probe : int, default=2
-        Fresh random directions looked at before success is claimed.
+        New random directions probed before convergence is declared.
     restarts : int, default=3
         Sketches in a row that may fail to find a higher rank.
-    callback : callable or None
+    callback : callable or None, default=None
         ``callback(x)`` or ``callback(intermediate_result=...)``, after each iteration;
         StopIteration ends the run.
-    n_threads : int or None
-        A LowLevelCallable takes that many directions at once, all cores where None, one where
-        the function is so fast that threads would cost more.  Results do not depend on it.
-    random_state : None, int, numpy.random.Generator or RandomState
-        Source of the random directions; an int makes runs repeat.
+    n_threads : int or None, default=None
+        Threads that write long points and call a LowLevelCallable; None is all cores, and one
+        where the function is so fast that threads would cost more.  Results do not depend on it.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=None
+        Source of the random directions; an int makes runs repeatable.
     disp : bool, default=False
-        Show a progress bar and the closing message.
+        Show a progress bar and the final message.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        ``x``, ``fun``, ``success``, ``status``, ``message``, ``nit``, ``nfev``,
-        ``n_directional`` and ``n_full_gradients`` (directional derivatives, a full gradient
-        counting p; full gradients), ``rank``, ``basis`` (p, rank) orthonormal columns that were
-        searched, ``singular_values``, ``certified`` (the rank stopped rising),
-        ``probe_residual`` (what the last look outside found), ``phases``.
-
-        Status 0 converged, 1 evaluations spent, 2 iterations spent, 3 the rank is too low,
-        4 the function is not finite, 5 stationary or constant start, 6 no decrease though the
-        gradient is not zero, 7 unbounded below, 99 stopped by the callback.
+        ``x`` : ndarray of shape (p,)
+            The minimiser found.
+        ``fun`` : float
+            Its value.
+        ``success`` : bool
+            Whether ``status`` is 0.
+        ``status`` : int
+            0 converged, 1 evaluations exhausted, 2 iterations exhausted, 3 the rank is too low,
+            4 the function is not finite, 5 the start is stationary or the function constant,
+            6 no decrease though the gradient is not zero, 7 unbounded below, 99 stopped by the
+            callback.
+        ``message`` : str
+            The reason in words.
+        ``nit``, ``nfev`` : int
+            Iterations, and evaluations of the function.
+        ``n_directional``, ``n_full_gradients`` : int
+            Directional derivatives (a full gradient counts p), and full gradients.
+        ``rank`` : int
+            Number of directions searched last.
+        ``basis`` : ndarray of shape (p, rank)
+            Orthonormal columns that span them; fewer where they are dependent.
+        ``singular_values`` : ndarray
+            From which the rank was read, descending.
+        ``certified`` : bool
+            Whether the rank stopped rising before the directions ran out.
+        ``probe_residual`` : float
+            What the last probe outside the span found.
+        ``phases`` : list of dict
+            What was done: ``kind``, ``nfev``, ``fun``, ``rank`` and more for each phase.
 
     Raises
     ------
-    TypeError, ValueError
-        An argument is wrong, or fun is not finite at x0.
+    TypeError
+        An argument, or a value of a function, is not of the type stated.
+    ValueError
+        An argument is out of range, or the function is not finite at x0.
+    MemoryError
+        A sketch of p variables exceeds the memory available.
     Exception
-        Whatever fun or callback raise; the best point so far is in the exception's
-        ``kroncy_x`` and described in its notes.
+        Whatever the functions or the callback raise.  The best point so far is in the
+        exception's ``kroncy_x`` and described in its notes.
 
     See Also
     --------
-    identify_subspace : the directions that a function varies in.
+    identify_subspace : The directions that a function varies in.
+    scipy_method : This function as a method of `scipy.optimize.minimize`.
 
     Notes
     -----
-    The sketch costs about (r + 4) (r + 5) / 2 evaluations and an iteration r + 2, whatever p.
-    float64 only: finite differences of float32 values have no digits to spare.
+    A sketch of rank r takes about (r + 4) (r + 5) / 2 evaluations and an iteration r + 2, for
+    any p; beside the function, an iteration takes O(r p).  float64 only: finite differences of
+    float32 values have no digits to spare.
 
     References
     ----------
-    Cosson, Jadbabaie, Makur, Reisizadeh, Shah, "Low-rank gradient descent", IEEE Open Journal
-    of Control Systems 2 (2023).
+    .. [1] R. Cosson, A. Jadbabaie, A. Makur, A. Reisizadeh, D. Shah, "Low-rank gradient
+       descent", IEEE Open Journal of Control Systems 2 (2023), arXiv:2206.08257.
+    .. [2] A. Jadbabaie, A. Makur, A. Reisizadeh, "Adaptive low-rank gradient descent", CDC 2023.
+    .. [3] Z. Wang et al., "Bayesian optimization in a billion dimensions via random embeddings",
+       Journal of Artificial Intelligence Research 55 (2016).
 
     Examples
     --------
@@ -183,24 +192,25 @@ def minimize(
     p = x.size
     check_choice(method, "method", METHODS)
     check_choice(refresh, "refresh", ("frozen", "sliding"))
-    if rank != "auto":
-        rank = check_integer(rank, "rank", minimum=1)
-        if rank > p:
+    forced_rank = None
+    if not (isinstance(rank, str) and rank == "auto"):
+        forced_rank = check_integer(rank, "rank", minimum=1)
+        if forced_rank > p:
             raise ValueError(f"rank must be at most the {p} variables, got {rank}")
     if max_rank is not None:
         max_rank = min(check_integer(max_rank, "max_rank", minimum=1), p)
     if not (isinstance(step, str) and step == "auto"):
         step = check_real(step, "step", minimum=0, strict=True)
-    published = method in PUBLISHED
-    gtol = (1e-6 if published else 0.0) if gtol is None else check_real(gtol, "gtol", minimum=0)
+    if gtol is None:
+        gtol = 1e-6 if method in LOW_RANK_METHODS else 0.0
+    gtol = check_real(gtol, "gtol", minimum=0)
     ftol = check_real(ftol, "ftol", minimum=0)
     xtol = check_real(xtol, "xtol", minimum=0)
     if maxiter is not None:
         maxiter = check_integer(maxiter, "maxiter", minimum=0)
     n_probe = check_integer(n_probe, "n_probe", minimum=1)
     restarts = check_integer(restarts, "restarts", minimum=0)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None, got {callback!r}")
+    check_callable(callback, "callback")
     disp = check_bool(disp, "disp")
     rng = as_generator(random_state)
     objective = make_objective(
@@ -214,56 +224,66 @@ def minimize(
         raise ValueError(f"fun must be finite at x0, got {f}")
     run = Run(
         objective, x, f, ftol=ftol, gtol=gtol, xtol=xtol, maxiter=maxiter, callback=callback,
-        bar=tqdm(desc=f"lrgd {method}", unit="f") if disp else None,
+        progress_bar=tqdm(desc=f"lrgd {method}", unit="f") if disp else None,
     )
-    forced = None if rank == "auto" else rank
     try:
-        if maxiter == 0:
-            raise Stop(2, "The 0 iterations allowed are done.")
+        run.check_iterations()
         if noise == "auto":
             objective.noise = objective.estimate_noise(x, f, rng.standard_normal(p))
-        if published:
-            PUBLISHED[method](
-                run, rng, step=step, rank=forced, max_rank=max_rank, n_probe=n_probe,
-                refresh=refresh,
-            )
+        if method == "lrgd":
+            lrgd(run, rng, step=step, rank=forced_rank, max_rank=max_rank, n_probe=n_probe)
+        if method == "iterated":
+            iterated_lrgd(run, step=step, rank=forced_rank, refresh=refresh)
+        if method == "adaptive":
+            adaptive_lrgd(run, step=step, max_rank=max_rank)
         if method == "gradient-span":
             gradient_span_descent(run, max_rank=max_rank)
-        while True:
-            sketch = sketch_descent(
-                run, rng, rank=forced, max_rank=max_rank, n_probe=n_probe, restarts=restarts
-            )
-            before = run.f
-            try:
-                gradient_span_descent(run, rows=sketch.rows, curvature=sketch.curvature)
-            except Stop as stop:
-                # Noise ends a span early where a valley bends: a fresh sketch sees the new bend.
-                gained = objective.noise > 0 and before - run.f > WORTHWHILE * run.noise
-                if stop.status or not gained:
-                    raise
+        _sketch_and_gradients(
+            run, rng, rank=forced_rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
+        )
     except Stop as stop:
         return _result(run, stop, disp)
     except BaseException as error:
-        error.kroncy_x = run.x
+        error.kroncy_x = run.x  # type: ignore[attr-defined]
         error.add_note(
             f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} evaluations "
             f"the best value was {run.f!r}; the point is in this exception's kroncy_x"
         )
         raise
     finally:
-        if run.bar is not None:
-            run.bar.close()
+        if run.progress_bar is not None:
+            run.progress_bar.close()
 
 
-def _result(run, stop, disp):
+def _sketch_and_gradients(
+    run: Run, rng: np.random.Generator, *, rank: int | None, max_rank: int | None, n_probe: int,
+    restarts: int,
+) -> NoReturn:
+    """Sketches, and full gradients where a sketch cannot certify its rank, until Stop is raised."""
+    while True:
+        sketch = sketch_descent(
+            run, rng, rank=rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
+        )
+        before = run.f
+        try:
+            gradient_span_descent(run, sketch=sketch)
+        except Stop as stop:
+            # Noise ends a span early in a curved valley; a sketch at its end sees further.
+            gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
+            if stop.status != Status.CONVERGED or not gained:
+                raise
+
+
+def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     if disp:
         tqdm.write(f"{stop.message} f = {run.f:.8g} after {run.objective.nfev} evaluations.")
     rows = run.directions
     if len(rows):
         rows, _ = principal_directions(rows / row_norms(rows)[:, None])
     return OptimizeResult(
-        x=run.x, fun=run.f, success=stop.status == 0, status=stop.status, message=stop.message,
-        nit=run.nit, nfev=run.objective.nfev, n_directional=run.objective.n_directional,
+        x=run.x, fun=run.f, success=stop.status == Status.CONVERGED, status=int(stop.status),
+        message=stop.message, nit=run.nit, nfev=run.objective.nfev,
+        n_directional=run.objective.n_directional,
         n_full_gradients=run.objective.n_full_gradients, rank=run.rank, basis=rows.T,
         singular_values=run.singular_values, certified=bool(run.certified),
         probe_residual=run.probe_residual, phases=run.phases,
@@ -271,18 +291,65 @@ def _result(run, stop, disp):
 
 
 def scipy_method(
-    fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
-    callback=None, tol=None, **options,
-):
-    """`minimize` as a method of `scipy.optimize.minimize`.
+    fun: Callable,
+    x0: ArrayLike,
+    args: tuple = (),
+    *,
+    jac: Callable | None = None,
+    hess: object = None,
+    hessp: object = None,
+    bounds: object = None,
+    constraints: object = (),
+    callback: Callable[..., object] | None = None,
+    tol: float | None = None,
+    **options: Any,
+) -> OptimizeResult:
+    """Run `minimize` as a method of `scipy.optimize.minimize`.
 
     ``scipy.optimize.minimize(fun, x0, method=kroncy.lrgd.scipy_method, options=...)``; the
     options are the keywords of `minimize`, with ``method`` under the name ``algorithm``.
 
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> float``.
+    x0 : array-like of shape (p,)
+        Start; real and finite.
+    args : tuple, default=()
+        Further arguments of `fun` and `jac`.
+    jac : callable or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.
+    hess : None
+        Not supported.
+    hessp : None
+        Not supported.
+    bounds : None
+        Not supported.
+    constraints : None or empty
+        Not supported.
+    callback : callable or None, default=None
+        As in `minimize`.
+    tol : float or None, default=None
+        The ``ftol`` of `minimize`, unless the options set it.
+    **options
+        Further keywords of `minimize`.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        As returned by `minimize`.
+
     Raises
     ------
+    TypeError
+        An argument of `minimize` is not of the type stated.
     ValueError
-        Bounds or constraints are given; or an argument of `minimize` is wrong.
+        Bounds, constraints or second derivatives are given, or an argument of `minimize` is out
+        of range.
+
+    See Also
+    --------
+    minimize : The function behind this interface.
 
     Examples
     --------
@@ -303,7 +370,7 @@ def scipy_method(
             "constraints are not supported; add a penalty to fun, or use scipy's 'trust-constr'"
         )
     if hess is not None or hessp is not None:
-        raise ValueError("hess and hessp are not used; leave them out")
+        raise ValueError("hess and hessp are not supported; leave them out")
     if tol is not None:
         options.setdefault("ftol", tol)
     if "algorithm" in options:

@@ -14,7 +14,7 @@ from .arguments import cast, check_real_dtype, real_array, sorted_leaves, tree_r
 
 
 class AsynchronousTree:
-    """Max-trees over many rows: which entries of row i exceed t, in time that follows the answer.
+    """Max-trees over many rows: find the entries of a row above a threshold without a scan.
 
     Each of `n_trees` trees stands over the same `n_leaves` leaves; every inner node is the maximum
     of its children.  A query descends only where a node exceeds the threshold.  An update changes
@@ -53,7 +53,8 @@ class AsynchronousTree:
     O(u F log_F m) a tree.
 
     Queries may run in several Python threads at once, without the GIL.  An update excludes queries
-    and other updates: a call that meets one in progress raises RuntimeError and is a no-op.
+    and other updates: a call that meets one in progress raises RuntimeError and changes
+    nothing.
 
     Cython code reaches the trees without the GIL through ``MaxTrees`` in
     ``kroncy/trees/_max_trees.pxd``, C code through ``kroncy.h``.

@@ -1,5 +1,6 @@
 """The published algorithms, by count."""
 
+import low_rank_problems as problems
 import numpy as np
 import pytest
 import reference_lrgd as ref
@@ -37,7 +38,7 @@ def test_small_examples_of_the_paper(diagonal, step, tolerance, start, descent, 
 
 
 def spent_by_lrgd(p, r, eps, seed):
-    problem = ref.quadratic(p, r, seed)
+    problem = problems.quadratic(p, r, seed)
     seen = []
 
     def dirderiv(x, U):
@@ -64,7 +65,7 @@ def test_the_count_of_directional_derivatives(p, r, eps):
 
 
 def test_full_rank_is_gradient_descent_and_descends():
-    problem, iterates, fun = ref.quadratic(12, 12, 0), [], []
+    problem, iterates, fun = problems.quadratic(12, 12, 0), [], []
     result = kroncy.lrgd.minimize(
         problem.f, problem.x0, method="lrgd", rank=12, jac=problem.gradient, step=1.0, gtol=1e-6,
         callback=lambda x: iterates.append(x), random_state=0,
@@ -78,7 +79,7 @@ def test_full_rank_is_gradient_descent_and_descends():
 
 @pytest.mark.parametrize("step", [1.0, 0.5])
 def test_steps_up_to_1_over_L_are_monotone(step):
-    problem, fun = ref.quadratic(60, 4, 2), []
+    problem, fun = problems.quadratic(60, 4, 2), []
     kroncy.lrgd.minimize(
         problem.f, problem.x0, method="lrgd", rank=4, dirderiv=problem.dirderiv, step=step,
         callback=lambda intermediate_result: fun.append(intermediate_result.fun), random_state=0,
@@ -89,7 +90,7 @@ def test_steps_up_to_1_over_L_are_monotone(step):
 @pytest.mark.parametrize("method", ["lrgd", "iterated", "adaptive"])
 @pytest.mark.parametrize("oracle", ["jac", "dirderiv", "values"])
 def test_each_solves_a_low_rank_quadratic(method, oracle):
-    problem = ref.quadratic(60, 3, 4)
+    problem = problems.quadratic(60, 3, 4)
     given = {"jac": {"jac": problem.gradient}, "dirderiv": {"dirderiv": problem.dirderiv}}
     result = kroncy.lrgd.minimize(
         problem.f, problem.x0, method=method, gtol=1e-5, random_state=0, **given.get(oracle, {})
@@ -101,7 +102,7 @@ def test_each_solves_a_low_rank_quadratic(method, oracle):
 
 
 def test_lrgd_with_too_low_a_rank_says_so():
-    problem = ref.quadratic(60, 5, 4)
+    problem = problems.quadratic(60, 5, 4)
     result = kroncy.lrgd.minimize(
         problem.f, problem.x0, method="lrgd", rank=3, jac=problem.gradient, random_state=0
     )
@@ -111,7 +112,7 @@ def test_lrgd_with_too_low_a_rank_says_so():
 
 
 def test_iterated_and_adaptive_refresh_where_the_function_bends():
-    problem = ref.rosenbrock(40, 2, 0)
+    problem = problems.rosenbrock(40, 2, 0)
     for method, options in (("iterated", {"rank": 2}), ("adaptive", {}),
                             ("adaptive", {"max_rank": 1})):
         result = kroncy.lrgd.minimize(
@@ -122,7 +123,7 @@ def test_iterated_and_adaptive_refresh_where_the_function_bends():
 
 
 def test_a_step_too_long_ends_with_a_status():
-    problem = ref.quadratic(30, 3, 0)
+    problem = problems.quadratic(30, 3, 0)
     result = kroncy.lrgd.minimize(
         problem.f, problem.x0, method="lrgd", rank=3, jac=problem.gradient, step=1e3,
         random_state=0,

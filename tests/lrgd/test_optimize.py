@@ -1,13 +1,13 @@
-"""SciPy's manners: bad input, callbacks, budgets, errors raised by the user."""
+"""The interface: bad input, callbacks, budgets, errors raised by the user, use through SciPy."""
 
+import low_rank_problems as problems
 import numpy as np
 import pytest
-import reference_lrgd as ref
 import scipy.optimize
 
 import kroncy.lrgd
 
-PROBLEM = ref.quadratic(80, 4, 0)
+PROBLEM = problems.quadratic(80, 4, 0)
 
 
 def run(fun=PROBLEM.f, x0=PROBLEM.x0, **options):
@@ -91,7 +91,7 @@ def test_a_budget_ends_the_run(budget):
 
 @pytest.mark.parametrize("maxiter", [0, 1, 3])
 def test_maxiter_ends_the_run(maxiter):
-    result = run(ref.rosenbrock(50, 4, 0).f, ref.rosenbrock(50, 4, 0).x0, maxiter=maxiter)
+    result = run(problems.rosenbrock(50, 4, 0).f, problems.rosenbrock(50, 4, 0).x0, maxiter=maxiter)
     assert (result.status, result.nit, result.success) == (2, maxiter, False)
 
 
@@ -122,10 +122,10 @@ def test_errors_of_the_user_carry_the_state():
         calls.append(1)
         if len(calls) == 60:
             raise KeyError("mine")
-        return ref.rosenbrock(50, 4, 0).f(x)
+        return problems.rosenbrock(50, 4, 0).f(x)
 
     with pytest.raises(KeyError, match="mine") as caught:
-        run(fun, ref.rosenbrock(50, 4, 0).x0)
+        run(fun, problems.rosenbrock(50, 4, 0).x0)
     assert "60 evaluations the best value was" in caught.value.__notes__[0]
     assert caught.value.kroncy_x.shape == (50,)
 
@@ -156,7 +156,7 @@ def test_jumps_end_with_a_status():
 
 
 def test_tolerances_stop_earlier():
-    problem = ref.rosenbrock(50, 4, 0)
+    problem = problems.rosenbrock(50, 4, 0)
     full = run(problem.f, problem.x0)
     for options in ({"gtol": 1.0}, {"ftol": 1e-2}, {"xtol": 0.3}):
         early = run(problem.f, problem.x0, **options)

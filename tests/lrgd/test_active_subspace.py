@@ -1,6 +1,6 @@
+import low_rank_problems as problems
 import numpy as np
 import pytest
-import reference_lrgd as ref
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +10,7 @@ from kroncy.lrgd import identify_subspace
 @settings(deadline=None, max_examples=10)
 @given(r=st.integers(1, 6), seed=st.integers(0, 1000))
 def test_the_subspace_is_found(r, seed):
-    problem = ref.quadratic(60, r, seed)
+    problem = problems.quadratic(60, r, seed)
     found = identify_subspace(problem.f, problem.x0, random_state=seed)
     assert (found.rank, found.certified) == (r, True)
     np.testing.assert_allclose(
@@ -21,7 +21,7 @@ def test_the_subspace_is_found(r, seed):
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_nonlinear_functions_and_exact_gradients(exact):
-    problem = ref.rosenbrock(50, 4, 0)
+    problem = problems.rosenbrock(50, 4, 0)
     given = {"jac": problem.gradient} if exact else {}
     found = identify_subspace(problem.f, problem.x0, random_state=0, **given)
     assert (found.rank, found.certified) == (4, True)
@@ -30,7 +30,8 @@ def test_nonlinear_functions_and_exact_gradients(exact):
 
 
 def test_more_directions_than_allowed_are_not_certified():
-    found = identify_subspace(ref.quadratic(60, 8, 0).f, np.zeros(60), max_rank=5, random_state=0)
+    problem = problems.quadratic(60, 8, 0)
+    found = identify_subspace(problem.f, problem.x0, max_rank=5, random_state=0)
     assert (found.rank, found.certified) == (5, False)
     assert found.probe_residual > 0.01
 

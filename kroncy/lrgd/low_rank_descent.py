@@ -1,0 +1,214 @@
+"""The published algorithms: LRGD, iterated LRGD and adaptive LRGD, by directional derivatives.
+
+Cosson, Jadbabaie, Makur, Reisizadeh, Shah, "Low-rank gradient descent", IEEE Open Journal of
+Control Systems 2 (2023), arXiv 2206.08257; Jadbabaie, Makur, Reisizadeh, "Adaptive low-rank
+gradient descent", CDC 2023.  One step in the span of orthonormal rows U (r, p) is
+
+    x <- x - step U^T (U grad f(x))
+
+and costs r directional derivatives; a full gradient costs p.
+"""
+
+import math
+from typing import Literal, NoReturn
+
+import numpy as np
+
+from .directions import orthonormal_rows, principal_directions, residual
+from .objective import length_scale
+from .run import Run
+from .termination import Status, Stop
+
+MIN_RESIDUAL = 1e-5  # of a normalised gradient: what is smaller lies in the span already
+ADAPTIVE_REDUCTION = 0.1  # in-span gradient, over the last gradient's residual, that ends a descent
+MAX_HALVINGS = 100
+
+
+class GradientStep:
+    """Moves `run` against a gradient by a constant step, or by halving and doubling ("auto")."""
+
+    def __init__(self, run: Run, step: float | Literal["auto"]) -> None:
+        self.run = run
+        self.constant = None if isinstance(step, str) else step
+        self._last = 1.0
+
+    def __call__(self, gradient: np.ndarray, squared_norm: float) -> None:
+        """Move run.x against `gradient`, a gradient in the span, of that squared norm."""
+        run = self.run
+        if self.constant is not None:
+            x = run.x - self.constant * gradient
+            f = run.objective.value(x)
+            if not math.isfinite(f):
+                raise Stop(
+                    Status.NOT_FINITE, "The function is not finite after a step: reduce step."
+                )
+            run.accept(x, f)
+            return
+        t = 2 * self._last
+        for _ in range(MAX_HALVINGS):
+            x = run.x - t * gradient
+            f = run.objective.value(x)
+            if f <= run.f - t / 2 * squared_norm:
+                self._last = t
+                run.accept(x, f)
+                return
+            t /= 2
+        raise Stop(
+            Status.NO_DECREASE,
+            "No decrease along the projected gradient: the differences are too noisy.",
+        )
+
+
+def lrgd(
+    run: Run, rng: np.random.Generator, *, step: float | Literal["auto"], rank: int | None,
+    max_rank: int | None, n_probe: int,
+) -> NoReturn:
+    """LRGD: descent in the span of r sampled gradients.
+
+    r p directional derivatives, then r a step.  At the end `n_probe` derivatives along random
+    directions measure the gradient outside the span; they decide on success.
+    """
+    rows = sample_subspace(run, rng, rank, max_rank)
+    _use_directions(run, rows, "sample")
+    _descend_inside(run, GradientStep(run, step), run.gtol)
+    p = run.x.size
+    if len(rows) < p:
+        outside = np.stack([residual(rng.standard_normal(p), rows) for _ in range(n_probe)])
+        slope = float(np.abs(run.objective.derivatives(run.x, run.f, outside)).max())
+        run.probe_residual = slope
+        if slope > max(run.gtol, 10 * math.sqrt(p * run.noise)):
+            raise Stop(
+                Status.RANK_TOO_LOW,
+                f"The gradient inside the span vanished, outside it is about {slope:.3g}: raise "
+                "the rank, or use another method.",
+            )
+    raise Stop(Status.CONVERGED, "Converged: the gradient inside the span is below gtol.")
+
+
+def iterated_lrgd(
+    run: Run, *, step: float | Literal["auto"], rank: int | None,
+    refresh: str,
+) -> NoReturn:
+    """Iterated LRGD: r steps of gradient descent give the span of the steps that follow.
+
+    refresh "frozen": the span is used until its gradient is below gtol, then r full steps again.
+    refresh "sliding": the span is that of the last r gradient estimates, and one full step is
+    taken whenever an estimate falls below gtol (the authors' program).
+    """
+    move, rank = GradientStep(run, step), rank or min(10, run.x.size)
+    if refresh == "sliding":
+        _descend_sliding(run, move, rank)
+    _descend_frozen(run, move, rank)
+
+
+def adaptive_lrgd(
+    run: Run, *, step: float | Literal["auto"], max_rank: int | None
+) -> NoReturn:
+    """Adaptive LRGD: the residual of a full gradient joins the span once descent in it is done.
+
+    With max_rank directions the new one replaces the oldest.
+    """
+    move, most = GradientStep(run, step), max_rank or run.x.size
+    rows = np.empty((0, run.x.size))
+    while True:
+        gradient = run.objective.gradient(run.x, run.f)
+        norm = float(np.linalg.norm(gradient))
+        if norm <= run.gtol:
+            raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
+        outside = residual(gradient, rows)
+        outside_norm = float(np.linalg.norm(outside))
+        if outside_norm > 1e-8 * norm:
+            rows = np.vstack([rows[1:] if len(rows) == most else rows, outside / outside_norm])
+            _use_directions(run, rows, "enlarge")
+        inside_norm = float(np.linalg.norm(rows @ gradient))
+        reduced = min(ADAPTIVE_REDUCTION * outside_norm, 0.5 * inside_norm)
+        _descend_inside(run, move, max(run.gtol / 2, reduced))
+
+
+def sample_subspace(
+    run: Run, rng: np.random.Generator, rank: int | None, max_rank: int | None
+) -> np.ndarray:
+    """Orthonormal rows that span gradients at `rank` random points around run.x.
+
+    With rank None, as many as it takes until a gradient adds nothing.  Consecutive points of a
+    descent would not do: their gradients are nearly dependent.
+    """
+    objective, scale = run.objective, length_scale(run.x)
+    most = rank or min(run.x.size, max_rank or run.x.size)
+    gradients = np.empty((0, run.x.size))
+    run.certified = False
+    while len(gradients) < most:
+        point = run.x + scale * rng.standard_normal(run.x.size)
+        gradient = objective.gradient(point, objective.value(point))
+        norm = float(np.linalg.norm(gradient))
+        if not norm > 0:
+            raise Stop(
+                Status.STATIONARY_START,
+                "A sampled gradient is zero: the function does not vary around the start.",
+            )
+        gradient = gradient / norm
+        if rank is None and len(gradients):
+            new = float(np.linalg.norm(residual(gradient, orthonormal_rows(gradients))))
+            if new < MIN_RESIDUAL:
+                run.certified = True
+                break
+        gradients = np.vstack([gradients, gradient])
+    rows, run.singular_values = principal_directions(gradients, rank)
+    run.certified = run.certified or len(rows) == run.x.size
+    return rows
+
+
+def _use_directions(run: Run, rows: np.ndarray, kind: str) -> None:
+    run.directions = rows
+    run.add_phase(kind, rank=len(rows))
+
+
+def _descend_inside(run: Run, move: GradientStep, tolerance: float) -> None:
+    """Steps in the span of run.directions until the gradient inside is at most `tolerance`."""
+    rows = run.directions
+    while True:
+        slopes = run.objective.derivatives(run.x, run.f, rows)
+        squared_norm = float(slopes @ slopes)
+        if squared_norm <= tolerance**2:
+            return
+        move(slopes @ rows, squared_norm)
+
+
+def _descend_frozen(run: Run, move: GradientStep, rank: int) -> NoReturn:
+    while True:
+        gradients = []
+        for _ in range(rank):
+            gradient = run.objective.gradient(run.x, run.f)
+            squared_norm = float(gradient @ gradient)
+            if squared_norm <= run.gtol**2:
+                raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
+            gradients.append(gradient / math.sqrt(squared_norm))
+            move(gradient, squared_norm)
+        rows, run.singular_values = principal_directions(np.stack(gradients))
+        _use_directions(run, rows, "refresh")
+        _descend_inside(run, move, run.gtol)
+
+
+def _descend_sliding(run: Run, move: GradientStep, rank: int) -> NoReturn:
+    window = [_full_step(run, move) for _ in range(rank)]
+    while np.linalg.norm(window[-1]) > run.gtol:
+        # Nearly dependent estimates stay in the span: the authors' SVD always has r vectors.
+        _, values, rows = np.linalg.svd(np.stack(window[-rank:]), full_matrices=False)
+        run.directions, run.singular_values = rows, values
+        slopes = run.objective.derivatives(run.x, run.f, rows)
+        estimate = slopes @ rows
+        if slopes @ slopes > 0:
+            move(estimate, float(slopes @ slopes))
+        window = [*window[1 - rank :], estimate] if rank > 1 else [estimate]
+        if np.linalg.norm(estimate) < run.gtol:
+            window = [*window, _full_step(run, move)][-rank:]
+    raise Stop(Status.CONVERGED, "Converged: the full gradient of the last step is below gtol.")
+
+
+def _full_step(run: Run, move: GradientStep) -> np.ndarray:
+    """A step against the full gradient, which is returned."""
+    gradient = run.objective.gradient(run.x, run.f)
+    squared_norm = float(gradient @ gradient)
+    if squared_norm > 0:
+        move(gradient, squared_norm)
+    return gradient

@@ -1,0 +1,119 @@
+"""Descent along given directions: damped BFGS in q coordinates, q + 1 evaluations an iteration.
+
+A point is x + s @ rows with s (q,) and rows (q, p).  The rows are whitened: scaled so that the
+second derivative along each is about 1.  One step length then serves every difference.
+"""
+
+import numpy as np
+
+from .objective import Objective
+from .run import Run
+
+ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
+MAX_BACKTRACKS = 30
+MAX_REFINEMENTS = 2  # more values on the line: they are few beside the q of a gradient
+
+
+def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """BFGS update of a positive definite (q, q) Hessian, damped so that it stays so.
+
+    Powell's damping; Nocedal and Wright, Numerical Optimization, procedure 18.2.
+    """
+    image = hessian @ step
+    curvature, product = step @ image, step @ change
+    if product < 0.1 * curvature:
+        share = 0.9 * curvature / (curvature - product)
+        change = share * change + (1 - share) * image
+        product = step @ change
+    return hessian - np.outer(image, image) / curvature + np.outer(change, change) / product
+
+
+def line_search(
+    objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float
+) -> tuple[float, float] | None:
+    """A step t along `direction`, near the minimum of a parabola, that satisfies Armijo's rule.
+
+    f(x + t d) <= f + 1e-4 t slope.  Declared noise relaxes the test by twice its size (Berahas,
+    Byrd, Nocedal, SIAM J. Optim. 29).  Returns (t, f(x + t d)), or None where no step descends.
+    """
+    f_relaxed, t = f + 2 * objective.noise, 1.0
+    ft = objective.value(x + direction)
+    for _ in range(MAX_BACKTRACKS):
+        if ft <= f_relaxed + ARMIJO * t * slope:
+            break
+        if objective.noise > -t * slope:
+            return None
+        bend = 2 * (ft - f - slope * t)  # t^2 times the second derivative of the parabola
+        best = -slope * t * t / bend if np.isfinite(ft) and bend > 0 else 0.0
+        t = min(max(best, 0.1 * t), 0.5 * t)
+        ft = objective.value(x + t * direction)
+    else:
+        return None
+    for _ in range(MAX_REFINEMENTS):
+        bend = 2 * (ft - f - slope * t)
+        best = min(-slope * t * t / bend, 3 * t) if bend > 0 else 3 * t
+        if abs(best - t) <= 0.1 * t:
+            break
+        value = objective.value(x + best * direction)
+        if not value < ft:
+            break
+        t, ft = best, value
+    return t, ft
+
+
+def descend(
+    run: Run, rows: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, reduction: float,
+    curvature: float,
+) -> tuple[np.ndarray, np.ndarray, float, bool]:
+    """Minimise along `rows` from run.x until the predicted decrease is small.
+
+    Parameters
+    ----------
+    run : Run
+        Where to begin, and where the result is left.
+    rows : ndarray of shape (q, p)
+        Whitened directions.
+    gradient : ndarray of shape (q,)
+        Derivatives along them at run.x.
+    hessian : ndarray of shape (q, q)
+        Second derivatives along them, positive definite.
+    reduction : float
+        Stop once the predicted decrease 1/2 g^T B^-1 g is below this part of its first value.
+    curvature : float
+        Mean second derivative along a Gaussian direction of the whole space.
+
+    Returns
+    -------
+    gradient, hessian : ndarray
+        At the new run.x.
+    predicted : float
+        The decrease they predict.
+    converged : bool
+        Whether no decrease worth an iteration is left along `rows`.
+    """
+    gram = rows @ rows.T if run.gtol > 0 else None
+    first = None
+    while True:
+        step = -np.linalg.solve(hessian, gradient)
+        slope = float(gradient @ step)
+        predicted = -slope / 2
+        first = predicted if first is None else first
+        converged = predicted <= run.min_decrease(len(rows)) or (
+            gram is not None and bool(gradient @ np.linalg.solve(gram, gradient) <= run.gtol**2)
+        )
+        if converged or (predicted <= reduction * first and first > predicted):
+            return gradient, hessian, predicted, converged
+        direction = step @ rows
+        found = line_search(run.objective, run.x, run.f, direction, slope)
+        if found is None:  # no decrease along a descent direction: noise is all that is left
+            return gradient, hessian, predicted, True
+        t, f = found
+        x = run.x + t * direction
+        run.accept(x, f)
+        # |grad f|^2 is about twice the decrease left times the curvature.
+        run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
+        new = run.objective.derivatives(x, f, rows, np.diag(hessian))
+        hessian = bfgs_update(hessian, t * step, new - gradient)
+        gradient = new
+        if t * np.linalg.norm(direction) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+            return gradient, hessian, predicted, True

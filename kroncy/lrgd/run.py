@@ -1,0 +1,122 @@
+"""Run: the state of a minimisation, shared by all methods."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+from tqdm.auto import tqdm
+
+from .objective import Objective
+from .termination import Status, Stop
+
+UNBOUNDED = -1e100  # a function with lower values is taken to have no minimum
+
+
+class Run:
+    """The current point of a minimisation, its tolerances, callback and record.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    x : ndarray of shape (p,)
+        The start.
+    f : float
+        Its value.
+    ftol, gtol, xtol : float
+        Tolerances, as in `minimize`.
+    maxiter : int or None
+        Iterations allowed.
+    callback : callable or None
+        As in `minimize`.
+    progress_bar : tqdm or None
+        Shows evaluations, value and rank.
+
+    Attributes
+    ----------
+    x, f : ndarray of shape (p,), float
+        The current point and its value.
+    f_start : float
+        The value at the start.
+    nit : int
+        Iterations.
+    directions : ndarray of shape (q, p)
+        Those searched last, not necessarily orthonormal.
+    rank : int
+        Their number q.
+    singular_values, certified, probe_residual
+        Of the last subspace, as in the result of `minimize`.
+    phases : list of dict
+        The record of `add_phase`.
+    """
+
+    def __init__(
+        self, objective: Objective, x: np.ndarray, f: float, *, ftol: float, gtol: float,
+        xtol: float, maxiter: int | None, callback: Callable[..., object] | None,
+        progress_bar: tqdm | None,
+    ) -> None:
+        self.objective, self.x, self.f, self.f_start = objective, x, f, f
+        self.ftol, self.gtol, self.xtol, self.maxiter = ftol, gtol, xtol, maxiter
+        self.nit, self.progress_bar = 0, progress_bar
+        self.phases: list[dict[str, Any]] = []
+        self.directions, self.singular_values = np.empty((0, x.size)), np.empty(0)
+        self.certified, self.probe_residual = False, float("nan")
+        self._callback, self._wants_result = callback, wants_result(callback)
+
+    @property
+    def rank(self) -> int:
+        """Number of directions searched last."""
+        return len(self.directions)
+
+    @property
+    def noise(self) -> float:
+        """Absolute error of the current value."""
+        return self.objective.noise_at(self.f)
+
+    def min_decrease(self, q: int) -> float:
+        """Predicted decrease along q directions below which it is noise, or below ftol."""
+        return max(q * self.noise, self.ftol * (self.f_start - self.f))
+
+    def accept(self, x: np.ndarray, f: float) -> None:
+        """Move to x with value f: one iteration.  Calls the callback; may raise Stop."""
+        self.x, self.f = x, f
+        self.nit += 1
+        if f < UNBOUNDED:
+            raise Stop(Status.UNBOUNDED, "The function seems to be unbounded below.")
+        if self.progress_bar is not None:
+            self.progress_bar.update(self.objective.nfev - self.progress_bar.n)
+            self.progress_bar.set_postfix_str(f"f={f:.6g}, rank={self.rank}")
+        if self._callback is not None:
+            try:
+                if self._wants_result:
+                    self._callback(intermediate_result=OptimizeResult(
+                        x=x.copy(), fun=f, nit=self.nit, nfev=self.objective.nfev
+                    ))
+                else:
+                    self._callback(x.copy())
+            except StopIteration:
+                raise Stop(Status.CALLBACK, "The callback raised StopIteration.") from None
+        self.check_iterations()
+
+    def check_iterations(self) -> None:
+        """Raise Stop once `maxiter` iterations are done."""
+        if self.maxiter is not None and self.nit >= self.maxiter:
+            raise Stop(
+                Status.MAX_ITERATIONS, f"Maximum number of iterations ({self.maxiter}) reached."
+            )
+
+    def add_phase(self, kind: str, **facts: object) -> None:
+        """Append a phase to the record."""
+        self.phases.append(dict(kind=kind, nfev=self.objective.nfev, fun=self.f, **facts))
+
+
+def wants_result(callback: Callable[..., object] | None) -> bool:
+    """SciPy's rule: a callback whose only parameter is `intermediate_result` gets a result."""
+    if callback is None:
+        return False
+    try:
+        return set(inspect.signature(callback).parameters) == {"intermediate_result"}
+    except (TypeError, ValueError):
+        return False
