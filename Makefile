@@ -59,13 +59,13 @@ dashboard: $(VENV)/asv
 
 # The deterministic counters against those pinned, and every benchmark once.
 gate: $(VENV)/installed $(VENV)/asv
-	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/gate.py
+	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/scripts/gate.py
 	$(ASV) check $(ASV_HERE)
 	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
 
 # Ratios within one run, each section in minutes: the figures of docs/benchmarks.md.
 bench-sections: $(VENV)/installed
-	for section in product features memory; do $(BIN)/python -P benchmarks/iteration.py $$section; done
+	for section in product features memory; do $(BIN)/python -P benchmarks/scripts/iteration.py $$section; done
 
 # Needs gcc, clang with libomp, and time: SANITIZE="thread tests/sgd/test_tree.py" narrows it.
 sanitize: $(VENV)/installed $(VENV)/builders

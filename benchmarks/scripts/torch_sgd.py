@@ -1,6 +1,6 @@
 """An iteration of the same mini-batch SGD in kroncy and in PyTorch, side by side in one run.
 
-    python benchmarks/torch_sgd.py [d1e4] [d1e5] [small] [lowrank]       default: all four
+    python torch_sgd.py [d1e4] [d1e5] [small] [lowrank]       default: all four
 
 Everyone trains the network of KroneckerSGD (squared loss, frozen signs, the threshold as a bias,
 only W trained) on the same samples in the same batches, float32, 2 threads:

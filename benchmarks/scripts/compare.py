@@ -1,6 +1,6 @@
 """kroncy beside what a user would pick instead: same samples, one run, one JSON line a row.
 
-    python benchmarks/compare.py --torch-python PATH [--davis davis.npz] [--table FILE] [name ...]
+    python compare.py --torch-python PATH [--davis davis.npz] [--table FILE] [name ...]
 
 Data (`name`): flights, digits, synthetic (d = 10^6), kernels; davis with its file.  PyTorch is run
 by the Python given (`pip install torch==2.13.0 scipy`).  Every row is a process of its own with two

@@ -1,6 +1,6 @@
 """The tables of docs/lrgd.md.
 
-python benchmarks/lrgd_evaluations.py [section ...] [--seeds 20] [--first-seed 4000]
+python benchmarks/scripts/lrgd_evaluations.py [section ...] [--seeds 20] [--first-seed 4000]
 
 Sections: sketch, dimension, published, others, flat, stop, noise, speed.  All but `others`
 (minutes: Powell and PRAXIS are slow) take seconds.  `others` uses nlopt where it is installed.

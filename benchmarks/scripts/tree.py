@@ -1,7 +1,7 @@
 """AsynchronousTree against NumPy, against other layouts and against the memory, in one run.
 
-python benchmarks/tree.py            the figures of docs/tree.md, about a minute
-python benchmarks/tree.py --plot     docs/tree_nodes.png as well (needs matplotlib)
+python benchmarks/scripts/tree.py            the figures of docs/tree.md, about a minute
+python benchmarks/scripts/tree.py --plot     docs/tree_nodes.png as well (needs matplotlib)
 """
 
 import argparse
@@ -312,4 +312,4 @@ if __name__ == "__main__":
         if options.only in (None, stage.__name__):
             stage(np.random.default_rng(0))
     if options.plot:
-        nodes(np.random.default_rng(0), HERE.parent / "docs" / "tree_nodes.png")
+        nodes(np.random.default_rng(0), HERE.parents[1] / "docs" / "tree_nodes.png")

@@ -1,11 +1,11 @@
 """The gaussian start: seconds and multiplications, by method and size.
 
-    python benchmarks/start.py levels --threads 1          # p = q = n = 2048, m = 64
-    python benchmarks/start.py numpy                       # the same start on unpanelled arrays
-    python benchmarks/start.py table --sizes 64,128 --out start.csv
-    python benchmarks/start.py plot start.csv docs/start.png
-    python benchmarks/start.py engines                     # explicit beside lazy, rank-8 factors
-    python benchmarks/start.py exponent                    # multiplications against d, on paper
+    python start.py levels --threads 1          # p = q = n = 2048, m = 64
+    python start.py numpy                       # the same start on unpanelled arrays
+    python start.py table --sizes 64,128 --out start.csv
+    python start.py plot start.csv docs/start.png
+    python start.py engines                     # explicit beside lazy, rank-8 factors
+    python start.py exponent                    # multiplications against d, on paper
 
 Methods take turns within one run, medians; one thread is timed by the CPU's clock.
 """

@@ -1,4 +1,4 @@
-/* The layouts that kroncy's tiles were chosen over, for benchmarks/tree.py (one thread, float).
+/* The layouts that kroncy's tiles were chosen over, for benchmarks/scripts/tree.py (one thread, float).
  *
  * Value (tree t, level l, node j) lies at (offset[l] + j) * n + t in the node-major layout and at
  * t * offset[n_levels] + offset[l] + j in the tree-major one.  Levels are padded to whole groups. */

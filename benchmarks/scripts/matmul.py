@@ -1,11 +1,11 @@
 """Fast matrix multiplication against GEMM: ratios within one run, taken in turns, medians.
 
-    python benchmarks/matmul.py overhead               # the door against levels=0, small products
-    python benchmarks/matmul.py grid --threads 1       # "auto" against GEMM, shapes 64 to 4096
-    python benchmarks/matmul.py levels --sizes 4096,8192 --dtype float64 --threads 1
-    python benchmarks/matmul.py traffic                # bytes per level, and the bandwidth
-    python benchmarks/matmul.py rectangular            # <3,2,3;15> against a level of <2,2,2;7>
-    python benchmarks/matmul.py exponent               # multiplications against n
+    python matmul.py overhead               # the door against levels=0, small products
+    python matmul.py grid --threads 1       # "auto" against GEMM, shapes 64 to 4096
+    python matmul.py levels --sizes 4096,8192 --dtype float64 --threads 1
+    python matmul.py traffic                # bytes per level, and the bandwidth
+    python matmul.py rectangular            # <3,2,3;15> against a level of <2,2,2;7>
+    python matmul.py exponent               # multiplications against n
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The estimators on real data, with default parameters unless a row says otherwise.
 
-    python benchmarks/defaults.py flights
-    python benchmarks/defaults.py digits
-    python benchmarks/defaults.py davis --file davis.npz      (not bundled: no licence is stated)
+    python defaults.py flights
+    python defaults.py digits
+    python defaults.py davis --file davis.npz      (not bundled: no licence is stated)
 
 Flights: 32,000 departures to train on, 8,000 to test on; area under the ROC curve.
 Digits: even against odd, a (x) a, 1437 / 360 images, five splits; accuracy.

@@ -1,6 +1,6 @@
 """What a call through the C door costs.
 
-    python benchmarks/capi_overhead.py
+    python capi_overhead.py
 
 Builds a small Cython module that asks one tree the same question in three ways, in turns: the
 kernel itself with a scratch of the caller's (an internal call), kroncy_tree_query from C, and
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import kroncy
+from kroncy.trees._max_trees import MaxTrees
 
 PROBE = '''
 # cython: language_level=3
@@ -110,9 +111,9 @@ from Cython.Build import cythonize
 from pathlib import Path
 from setuptools import Extension, setup
 inner = Path(kroncy.__file__).parent
-folders = [kroncy.get_include(), str(inner / "sgd"), str(inner / "_base")]
+folders = [kroncy.get_include(), str(inner / "trees"), str(inner / "_base")]
 setup(ext_modules=cythonize([Extension("probe", ["probe.pyx"], include_dirs=folders,
-    extra_compile_args=["-O3"])]))
+    extra_compile_args=["-O3"])], include_path=[str(inner.parent)]))
 """
 
 
@@ -161,7 +162,7 @@ def main():
         for n, share in ((16, 0.0), (256, 0.0), (4096, 0.01), (65536, 0.001)):
             values = rng.random((1, n), dtype=np.float32)
             threshold = 2.0 if share == 0 else float(np.quantile(values, 1 - share))
-            inner = kroncy.AsynchronousTree(values, n_threads=1)._trees
+            inner = MaxTrees(values, 1)
             calls = max(50, 200_000 // (20 + int(n * share)))
             times = 1e9 * np.array(probe.measure(values, inner, threshold, calls, rounds))
             internal, c = np.median(times, axis=0)

@@ -1,8 +1,8 @@
 """The cost of an iteration of Kronecker SGD, as ratios within one run.
 
-    python benchmarks/iteration.py product     coefficient product against GEMM and scipy.sparse
-    python benchmarks/iteration.py features    an iteration at d = 10^4 and at d = 10^8
-    python benchmarks/iteration.py memory      peak memory of n = 8192, m = 16384, d = 10^8
+    python iteration.py product     coefficient product against GEMM and scipy.sparse
+    python iteration.py features    an iteration at d = 10^4 and at d = 10^8
+    python iteration.py memory      peak memory of n = 8192, m = 16384, d = 10^8
 
 Run alone on the machine: the first line says how much of two cores the process really got.
 Timings alternate in bursts A A A A B B B B A A A A ..., the first call of a burst left out:
@@ -71,20 +71,25 @@ def trained(n, m, p, epochs=1, **options):
     return sgd.run(epochs)
 
 
+def coefficient_product(sgd):
+    """C G without the output signs, as an iteration computes it: call(panel, out)."""
+    return sgd._engine.product
+
+
 def product():
     n, m, s = 8192, 16384, 32
     sgd = trained(n, m, 100)
-    engine, csr = sgd._engine, sgd.coefficients
+    multiply, csr = coefficient_product(sgd), sgd.coefficients
     rng = np.random.default_rng(2)
     panel = aligned_empty((n, s), np.float32)
     panel[...] = sgd.data.gram(cols=rng.choice(n, s, replace=False), other=sgd.data)
     out = aligned_empty((m, s), np.float32)  # as in an iteration: no page is touched anew
     dense, wide = csr.toarray(), np.ascontiguousarray(panel)
-    signed = sgd.signs[:, None] * engine.product(panel, out)
+    signed = sgd.signs[:, None] * multiply(panel, out)
     np.testing.assert_allclose(signed, dense @ wide, atol=1e-3)
     spread = medians(
         {
-            "product": lambda: engine.product(panel, out),
+            "product": lambda: multiply(panel, out),
             "gemm": lambda: dense @ wide,
             "scipy": lambda: csr @ wide,
         },
@@ -94,7 +99,7 @@ def product():
     moving = medians(
         {
             "iteration": lambda: sgd.step(next(batches)),
-            "product in training": lambda: engine.product(panel, out),
+            "product in training": lambda: multiply(panel, out),
         },
         6,
     )

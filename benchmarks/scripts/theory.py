@@ -1,12 +1,12 @@
 """Figures of docs/theory.md: what the Gram matrix predicts, and what is then measured.
 
-    python benchmarks/theory.py popcount        H by population counts against float32 BLAS
-    python benchmarks/theory.py width           H(0) against its limit as m grows
-    python benchmarks/theory.py lazy            full-batch and mini-batch training against the rate
-    python benchmarks/theory.py gauss-newton    digits: iterations and seconds, against SGD
-    python benchmarks/theory.py blocks          block Kaczmarz steps against SGD, epochs and seconds
-    python benchmarks/theory.py limit           network against LimitKernelRegressor as m grows
-    python benchmarks/theory.py suggest flights | digits | davis --file davis.npz
+    python theory.py popcount        H by population counts against float32 BLAS
+    python theory.py width           H(0) against its limit as m grows
+    python theory.py lazy            full-batch and mini-batch training against the rate
+    python theory.py gauss-newton    digits: iterations and seconds, against SGD
+    python theory.py blocks          block Kaczmarz steps against SGD, epochs and seconds
+    python theory.py limit           network against LimitKernelRegressor as m grows
+    python theory.py suggest flights | digits | davis --file davis.npz
 
 Each prints one JSON object a line.  --figure writes the picture of `lazy` or `gauss-newton`.
 """
@@ -82,14 +82,12 @@ def lazy(arguments):
     n, m, step, rng = 256, 65536, 0.02, np.random.default_rng(0)
     data = KroneckerData([rng.standard_normal((n, 12)), rng.standard_normal((n, 12))])
     options = {"n_hidden": m, "antithetic": True, "dtype": "float64", "random_state": 1}
-    network = KroneckerSGD(data, np.zeros(n), **options)
-    start = network.snapshot()
-    gram = ntk.tangent_kernel(network)
+    gram = ntk.tangent_kernel(KroneckerSGD(data, np.zeros(n), **options))
     values, vectors = np.linalg.eigh(gram)
     for scale in (1.0, 0.1):
         y = vectors @ rng.choice([-scale, scale], n)  # every direction has the same share
-        network.restore(start)
-        network._targets[:, 0] = y
+        network = KroneckerSGD(data, y, **options)  # the same seed: the same start
+        start = network.snapshot()
         network.learning_rate = step * n / values[-1]
         worst, path = 0.0, [np.ones(n)]
         predicted = (1 - step * values / values[-1]) ** np.arange(101)[:, None]
