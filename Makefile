@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SOURCES := $(shell find kroncy -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '_*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
+# What a build reads: not the C that Cython makes of each .pyx.
+SOURCES := $(shell find kroncy -name '*.py' -o -name '*.py[xi]' -o -name '*.pxd' -o -name '*.h' \
+    -o -name '*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint bench bench-sections dashboard gate sanitize clean
+.PHONY: demo test lint bench bench-sections dashboard gate equal-bits sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -18,7 +20,8 @@ $(VENV)/installed: $(SOURCES) | $(BIN)/python
 	touch $@
 
 $(VENV)/linters: | $(BIN)/python
-	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.*
+	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.* \
+	    mypy==2.4.* numpydoc==1.11.*
 	touch $@
 
 # What pyproject.toml asks for to build: sanitize.sh builds without isolation.
@@ -34,14 +37,21 @@ $(VENV)/asv: | $(BIN)/python
 demo: $(VENV)/installed
 	$(BIN)/kroncy demo --out demo-output
 
-# -P keeps this folder off sys.path: the suite must import the installed package.
+# -P keeps this folder off sys.path: the suite must import the installed package.  A process for each
+# core, up to JOBS, takes whole files; threads that wait must not hold a core that another needs.
+JOBS ?= 4
 test: $(VENV)/installed
-	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q tests --pyargs kroncy
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
+	    --dist loadfile tests --pyargs kroncy
 
-lint: $(VENV)/linters
+# check_api.py reads the docstrings of what is installed.
+lint: $(VENV)/linters $(VENV)/installed
 	$(BIN)/ruff check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint kroncy
 	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/mypy
+	$(BIN)/python -P tools/check_words.py
+	$(BIN)/python -P tools/check_api.py
 
 # Quick: every benchmark once, on what is installed; nothing is saved. See benchmarks/README.md.
 ASV := env OMP_WAIT_POLICY=passive $(abspath $(BIN))/asv
@@ -65,9 +75,15 @@ gate: $(VENV)/installed $(VENV)/asv
 
 # Ratios within one run, each section in minutes: the figures of docs/benchmarks.md.
 bench-sections: $(VENV)/installed
-	for section in product features memory; do $(BIN)/python -P benchmarks/scripts/iteration.py $$section; done
+	for section in product features memory; do \
+	    $(BIN)/python -P benchmarks/scripts/iteration.py $$section || exit 1; done
 
-# Needs gcc, clang with libomp, and time: SANITIZE="thread tests/sgd/test_tree.py" narrows it.
+# The commit BASE and the present tree, each in an environment of its own: equal bit for bit?
+BASE ?= HEAD
+equal-bits: $(VENV)/installed
+	$(BIN)/python -P benchmarks/scripts/equal_bits.py --base $(BASE)
+
+# Needs gcc, clang with libomp, and time: SANITIZE="thread tests/trees" narrows it.
 sanitize: $(VENV)/installed $(VENV)/builders
 	PYTHON=$(CURDIR)/$(BIN)/python OMP_WAIT_POLICY=passive tests/sanitize.sh $(SANITIZE)
 

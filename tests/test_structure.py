@@ -1,4 +1,4 @@
-"""The house rules: imports point downwards, files and rooms stay small, private means private."""
+"""The house rules: imports point downwards, files and folders stay small, private means private."""
 
 import ast
 import re
@@ -9,12 +9,12 @@ import pytest
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent / "kroncy"
-# A room imports from rooms before it; those of one level may import one another, not in a circle.
+# A folder imports from those before it; those of one level may import one another, not in a circle.
 LEVELS = [
     {"_base"}, {"linalg"}, {"data"}, {"trees"}, {"init"}, {"network"}, {"training"}, {"ntk"},
     {"lrgd"}, {"estimators"}, {"datasets"}, {"cli", "plot", "persistence", "capi"}, {"kroncy"},
 ]  # fmt: skip
-LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
 ALONE = {"trees": {"trees", "_base"}, "lrgd": {"lrgd", "_base"}}  # useful without any network
 PARTS = {"_capi": "capi", "include": "capi", "__init__": "kroncy", "__main__": "kroncy"}
 SOURCES = (".py", ".pyx", ".pxd")
@@ -37,8 +37,8 @@ def read_package(root):
     return found
 
 
-def room(path):
-    """The room of a file, by its relative path or by the parts of a module's name."""
+def folder_of(path):
+    """The folder of kroncy that a file (a path) or a module (parts of its name) belongs to."""
     first = (path.parts if isinstance(path, Path) else path)[0].partition(".")[0]
     return PARTS.get(first, first)
 
@@ -109,7 +109,7 @@ def module_graph(package):
 
 
 def upward_imports(package):
-    """Modules, and headers of C, that are taken from a room above or beside."""
+    """Modules, and headers of C, that are taken from a folder above or beside."""
     pairs = [(m.split(".")[1:] or [m], t.split(".")[1:] or [t], f"{m} imports {t}")
              for m, targets in module_graph(package).items() for t in targets]
     headers = {path.name: path for path in package if path.suffix == ".h"}
@@ -119,7 +119,7 @@ def upward_imports(package):
                 pairs.append((path.parts, headers[header].parts, f"{path} includes {header}"))
     wrong = []
     for source, target, what in pairs:
-        above, below = room(source), room(target)
+        above, below = folder_of(source), folder_of(target)
         if LEVEL[below] > LEVEL[above] or below not in ALONE.get(above, {below}):
             wrong.append(what)
     return wrong
@@ -153,10 +153,10 @@ def long_files(package):
     return [f"{p}: {lines(t)} lines" for p, t in package.items() if lines(t) > MOST_LINES]
 
 
-def large_rooms(package):
+def large_folders(package):
     counts = Counter()
     for path, text in package.items():
-        counts[room(path)] += lines(text)
+        counts[folder_of(path)] += lines(text)
     most = MOST_SHARE * counts.total()
     return [f"{name}: {n} lines, over {most:.0f}" for name, n in counts.items() if n > most]
 
@@ -213,13 +213,13 @@ def packages_without_purpose(package):
 
 def unmirrored(package, tests):
     """Folders of the package without a folder of tests, and folders of tests without one of it."""
-    rooms = {room(path) for path in package if len(path.parts) > 1}
-    folders = {path.parent.relative_to(tests).parts[0]
-               for path in tests.rglob("test_*.py") if path.parent != tests}
-    return sorted(rooms ^ folders)
+    of_package = {folder_of(path) for path in package if len(path.parts) > 1}
+    of_tests = {path.parent.relative_to(tests).parts[0]
+                for path in tests.rglob("test_*.py") if path.parent != tests}
+    return sorted(of_package ^ of_tests)
 
 
-RULES = [upward_imports, import_circles, long_files, large_rooms, private_reads,
+RULES = [upward_imports, import_circles, long_files, large_folders, private_reads,
          packages_without_purpose]
 
 
@@ -304,10 +304,10 @@ def test_circles_are_seen():
     assert set(import_circles(fake(files))) == {f"kroncy.data.{name}" for name in "abc"}
 
 
-def test_long_files_and_large_rooms_are_seen():
+def test_long_files_and_large_folders_are_seen():
     package = fake({"data/a.py": "x = 1\n" * 451, "init/b.py": "x = 1\n" * 450, "trees/_c.h": ""})
     assert len(long_files(package)) == 1
-    assert len(large_rooms(package)) == 2
+    assert len(large_folders(package)) == 2
 
 
 READS = {

@@ -1,4 +1,4 @@
-"""What is the tree engine's own; tests/sgd/test_trainer.py compares it with the dense twin."""
+"""What is the tree engine's own; tests/training/test_trainer.py compares it with the dense twin."""
 
 import numpy as np
 import pytest
