@@ -1,7 +1,8 @@
-"""Which drugs bind which targets?  Pairs, with d = 600,000 features that are never formed.
+"""Which drugs bind which targets?  A regression on pairs with 600,000 features.
 
-120 made-up drugs with 600 columns, 150 targets with 1000 columns, 1,500 measured pairs.  The
-network is asked about pairs of known objects, and compared with its own infinite-width limit.
+The data are synthetic: 120 drugs with 600 columns, 150 targets with 1,000 columns, and the
+measured affinity of 1,500 pairs.  A network learns from 1,200 pairs and predicts the others.  Its
+predictions are compared with those of the limit of infinite width.
 
 python examples/drug_target_pairs.py [--out FOLDER]
 """
@@ -17,7 +18,7 @@ from kroncy.plot import new_figure, plot_fired, plot_rate
 
 def measurements(rng):
     drugs, targets = rng.standard_normal((120, 600)), rng.standard_normal((150, 1000))
-    # Few directions matter: as if a fingerprint were redundant.
+    # Four directions dominate each table, as in redundant fingerprints.
     drugs[:, :4] *= 12
     targets[:, :4] *= 15
     pairs = rng.integers(0, 120, 1500), rng.integers(0, 150, 1500)
@@ -30,7 +31,7 @@ def main(folder):
     data, affinity = measurements(np.random.default_rng(0))
     train, test = data.take(range(1200)), data.take(range(1200, 1500))
     y, y_test = affinity[:1200], affinity[1200:]
-    print(f"{train.n_samples} pairs to learn from, d = {train.n_features:,}")
+    print(f"{train.n_samples} training pairs, d = {train.n_features:,}")
 
     settings = ntk.suggest(train, y, max_samples=300)
     print(settings)
@@ -40,13 +41,13 @@ def main(folder):
     predicted = network.predict(test)
     for name, guess in (("network", predicted), ("infinite width", limit.predict(test))):
         explained = 1 - np.mean((guess - y_test) ** 2) / np.var(y_test)
-        print(f"{name}: {explained:.1%} of the variance of new pairs explained")
+        print(f"{name}: explains {explained:.1%} of the variance of new pairs")
 
     figure, axes = new_figure(3)
     plot_rate([epoch["loss"] for epoch in network.history], ax=axes[0])
     plot_fired(network.history, axes[1])
     axes[2].plot(y_test, predicted, ".", markersize=3)
-    axes[2].set(xlabel="measured affinity", ylabel="predicted", title="pairs not trained on")
+    axes[2].set(xlabel="measured affinity", ylabel="predicted", title="new pairs")
     path = Path(folder, "drug_target_pairs.png")
     figure.savefig(path, dpi=120)
     print(f"figure: {path}")
@@ -54,5 +55,5 @@ def main(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default=".", help="folder of the figure")
+    parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

@@ -1,7 +1,8 @@
-"""Objects known by similarity only: kernels in place of features, so d is infinite.
+"""Kernels instead of features: objects that are described by their similarities only.
 
-Strings are compared by the substrings of two letters they share, numbers by a Gaussian kernel of
-their logarithms.  No feature vector exists; the network is trained on the two kernels.
+A pair is a string and a dose.  Strings are compared by their common substrings of two letters,
+doses by a Gaussian kernel of their logarithms, whose feature space has infinitely many dimensions.
+The network is trained on the two kernel matrices.
 
 python examples/kernels_as_input.py [--out FOLDER]
 """
@@ -40,14 +41,14 @@ def main(folder):
     train, test = data.take(range(1000)), data.take(range(1000, 1200))
     model = KroneckerClassifier(1024, threshold=1.0, max_iter=15, random_state=0)
     model.fit(train, active[:1000])
-    print(f"d = {data.n_features}; {model.score(test, active[1000:]):.1%} of new pairs are right")
+    print(f"d = {data.n_features}; accuracy on new pairs: {model.score(test, active[1000:]):.1%}")
 
     figure, axes = new_figure(3)
     plot_loss(model.loss_curve_, axes[0])
     plot_validation(model.validation_scores_, axes[1])
-    share = model.predict_proba(test)[:, 1]
+    probability = model.predict_proba(test)[:, 1]
     for value, label in ((True, "active"), (False, "not active")):
-        axes[2].hist(share[active[1000:] == value], np.linspace(0, 1, 21), alpha=0.6, label=label)
+        axes[2].hist(probability[active[1000:] == value], np.linspace(0, 1, 21), alpha=0.6, label=label)
     axes[2].set(xlabel="predicted probability of activity", ylabel="new pairs")
     axes[2].legend()
     path = Path(folder, "kernels_as_input.png")
@@ -57,5 +58,5 @@ def main(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default=".", help="folder of the figure")
+    parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

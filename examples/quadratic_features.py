@@ -1,7 +1,8 @@
-"""Handwritten digits by products of pixels: a (x) a has 4,225 features, none of them formed.
+"""Even or odd digits?  A regression on products of pixels, fitted by Gauss-Newton.
 
-Even or odd?  Trained by Gauss-Newton in function space to a residual of rounding, then the theory
-is looked at: the eigenvalues of H, how far neurons moved.
+The features a (x) a of an image are the 4,225 products of its pixels (with a bias), which are
+never formed.  The network is trained until the residual is at the level of rounding.  The plots
+show the eigenvalues of its tangent kernel, and how far its neurons have moved.
 
 python examples/quadratic_features.py [--out FOLDER]
 """
@@ -31,7 +32,7 @@ def main(folder):
     while residuals[-1] > 1e-8 and network.n_epochs_done < 15:
         residuals.append(float(np.abs(network.run(1).outputs() - y).max()))
         print(f"iteration {network.n_epochs_done:2d}: largest residual {residuals[-1]:.1e}")
-    print(f"{np.mean((network.predict(test) > 0) == (y_test > 0)):.1%} of new images are right")
+    print(f"accuracy on new images: {np.mean((network.predict(test) > 0) == (y_test > 0)):.1%}")
     print(ntk.theory(data, n_hidden=3072, threshold=1.0))
 
     figure, axes = new_figure(3)
@@ -46,5 +47,5 @@ def main(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default=".", help="folder of the figure")
+    parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

@@ -1,8 +1,9 @@
-"""Which of 120 process settings matter, and in which combinations?
+"""Which of 120 settings of a process matter, and in which combinations?
 
-A black box (here a made-up reactor) returns a cost for 120 named settings.  It varies along three
-combinations of seven of them only.  kroncy finds the three directions, reads them back in the
-names of the settings, and minimises the cost with a few hundred evaluations.
+A black box, here a synthetic model of a reactor, returns the cost of 120 named settings.  The cost
+depends on three combinations of seven settings only.  kroncy identifies the three directions,
+which are printed with the names of the settings, and minimises the cost with a few hundred
+evaluations.
 
 python examples/subspace_directions.py [--out FOLDER]
 """
@@ -50,7 +51,7 @@ def main(folder):
         text = " ".join(f"{direction[i]:+.2f} {NAMES[i]}" for i in terms)
         print(f"  {j + 1} (singular value {found.singular_values[j]:.2f}): {text}")
 
-    # Directions may be mixed among themselves; how much a setting matters may not.
+    # The basis of the subspace is arbitrary, but not the share of each setting in it.
     scores = (found.basis**2) @ found.singular_values[: found.rank] ** 2
     truth = {i for row in (HEAT, LOAD, MIXING) for i in np.flatnonzero(row)}
     active = set(np.flatnonzero(scores > 1e-6 * scores.max()).tolist())
@@ -63,12 +64,12 @@ def main(folder):
 
     figure, (left, right) = new_figure(2)
     plot_spectrum(found, left)
-    left.set_title("how many directions")
+    left.set_title("number of directions")
     order = sorted(active, key=lambda i: scores[i])
     right.barh([NAMES[i] for i in order], scores[order])
     right.set_xscale("log")
     right.set_xlabel("mean squared derivative explained")
-    right.set_title("which settings")
+    right.set_title("settings that matter")
     path = Path(folder, "subspace_directions.png")
     figure.savefig(path, dpi=120)
     print(f"figure: {path}")
@@ -76,5 +77,5 @@ def main(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default=".", help="folder of the figure")
+    parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

@@ -1,7 +1,7 @@
-"""User, item and context: rows a (x) b (x) c of 30 x 40 x 24 = 28,800 features.
+"""Three factors: ratings of items by users at different hours of the day.
 
-A rating depends on what a user, an item and an hour of the day have in common.  A network that
-knows all three is compared with one that is not told the hour.
+The features of a rating are a (x) b (x) c, with 30 * 40 * 24 = 28,800 entries for user, item and
+hour (without the bias).  A network on all three factors is compared with one on user and item.
 
 python examples/three_factors.py [--out FOLDER]
 """
@@ -30,7 +30,7 @@ def ratings(rng, n=1800):
 def main(folder):
     factors, index, rating = ratings(np.random.default_rng(0))
     figure, axes = new_figure(3)
-    for ax, name, n_factors in ((axes[0], "with the hour", 3), (axes[1], "without", 2)):
+    for ax, name, n_factors in ((axes[0], "with the hour", 3), (axes[1], "without the hour", 2)):
         data = KroneckerData(factors[:n_factors], index[:n_factors], bias=0.5)
         train, test = data.take(range(1500)), data.take(range(1500, 1800))
         model = KroneckerRegressor(
@@ -51,5 +51,5 @@ def main(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default=".", help="folder of the figure")
+    parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)
