@@ -1,26 +1,38 @@
-"""Curves for people: each function draws into an Axes and returns it."""
+"""Plots of training and theory: each function draws into an Axes and returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from scipy.optimize import OptimizeResult
 
 
-def plot_loss(losses, ax=None):
-    """Mean training loss of each epoch, e.g. ``model.loss_curve_``.
+def plot_loss(losses: Sequence[float], ax: Axes | None = None) -> Axes:
+    """Plot the training loss of each epoch.
 
     Parameters
     ----------
     losses : sequence of float
-        One for each epoch.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Mean loss of each epoch, for example ``model.loss_curve_``.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
 
     Raises
     ------
     ImportError
-        matplotlib is not installed.
+        Matplotlib is not installed.
 
     Examples
     --------
@@ -31,23 +43,36 @@ def plot_loss(losses, ax=None):
     return _plot_epochs(losses, "training loss", _axes(ax))
 
 
-def plot_validation(scores, ax=None, *, name="validation score", kept=None):
-    """Score on held-out samples after each epoch, the best one or the one kept marked.
+def plot_validation(
+    scores: Sequence[float],
+    ax: Axes | None = None,
+    *,
+    name: str = "validation score",
+    epoch: int | None = None,
+) -> Axes:
+    """Plot the score on held-out samples after each epoch, and mark the best one.
 
     Parameters
     ----------
     scores : sequence of float
-        More is better, e.g. ``model.validation_scores_``.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Score after each epoch; higher is better.  For example ``model.validation_scores_``.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
     name : str, default="validation score"
         Label of the vertical axis.
-    kept : int, optional
-        Epoch, from 1, to mark instead of the best: where another score chose it.
+    epoch : int, default=None
+        Number of the epoch to mark, from 1, if another score selected it.  None marks the best
+        epoch.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
 
     Examples
     --------
@@ -56,28 +81,38 @@ def plot_validation(scores, ax=None, *, name="validation score", kept=None):
     'AUC'
     """
     ax = _plot_epochs(scores, name, _axes(ax))
-    epoch, what = (1 + int(np.argmax(scores)), "best") if kept is None else (kept, "kept")
+    label = "best" if epoch is None else "selected"
+    if epoch is None:
+        epoch = 1 + int(np.argmax(scores))
     score = scores[epoch - 1]
-    ax.plot(epoch, score, "o", color="C3", label=f"{what}: {score:.4g}")
+    ax.plot(epoch, score, "o", color="C3", label=f"{label}: {score:.4g}")
     ax.legend()
     return ax
 
 
-def plot_cost(n_features, milliseconds, ax=None):
-    """Time of an iteration against the number of features d, which it should not depend on.
+def plot_cost(
+    n_features: Sequence[int], milliseconds: Sequence[float], ax: Axes | None = None
+) -> Axes:
+    """Plot the time of an iteration against the number of features d.
 
     Parameters
     ----------
     n_features : sequence of int
         Values of d.
     milliseconds : sequence of float
-        Time of an iteration at each.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Time of an iteration for each of them, in milliseconds.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
 
     Examples
     --------
@@ -93,8 +128,33 @@ def plot_cost(n_features, milliseconds, ax=None):
     return ax
 
 
-def new_figure(n_axes):
-    """A figure with `n_axes` Axes side by side that needs no display: ``(figure, axes)``."""
+def new_figure(n_axes: int) -> tuple[Figure, NDArray[np.object_]]:
+    """Create a figure with axes side by side, which needs no display.
+
+    Parameters
+    ----------
+    n_axes : int
+        Number of axes.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The figure; write it with its method ``savefig``.
+    axes : ndarray of matplotlib.axes.Axes, shape (n_axes,)
+        Its axes, from left to right.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from kroncy.plot import new_figure
+    >>> figure, axes = new_figure(3)
+    >>> axes.shape
+    (3,)
+    """
     _require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -102,26 +162,27 @@ def new_figure(n_axes):
     return figure, figure.subplots(1, n_axes, squeeze=False)[0]
 
 
-def plot_spectrum(result, ax=None):
-    """Draw the singular values of sampled derivatives: the gap is the rank.
+def plot_spectrum(result: OptimizeResult, ax: Axes | None = None) -> Axes:
+    """Plot the singular values of sampled derivatives, whose gap shows the rank.
 
     Parameters
     ----------
     result : scipy.optimize.OptimizeResult
         From `kroncy.lrgd.identify_subspace` or `kroncy.lrgd.minimize`.
-    ax : matplotlib.axes.Axes or None
-        Where to draw; None makes a figure.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
 
     Raises
     ------
     ImportError
         Matplotlib is not installed.
     ValueError
-        `result` holds no singular values.
+        `result` contains no singular values.
 
     Examples
     --------
@@ -134,48 +195,54 @@ def plot_spectrum(result, ax=None):
     """
     values = np.asarray(result["singular_values"], dtype=float)
     if not values.size:
-        raise ValueError("result must hold singular values; this run ended before it had any")
+        raise ValueError("result contains no singular values; the run ended before computing any")
     ax = _axes(ax)
     # Rounding may make a value zero, which a logarithmic axis cannot show.
     values = np.maximum(values, np.finfo(float).eps * values.max())
-    count = np.arange(1, values.size + 1)
-    kept = count <= result["rank"]
-    ax.semilogy(count[kept], values[kept], "o", label=f"kept: rank {result['rank']}")
-    if not kept.all():
-        ax.semilogy(count[~kept], values[~kept], "x", color="grey", label="left out")
+    number = np.arange(1, values.size + 1)
+    within = number <= result["rank"]
+    ax.semilogy(number[within], values[within], "o", label=f"subspace: rank {result['rank']}")
+    if not within.all():
+        ax.semilogy(number[~within], values[~within], "x", color="grey", label="discarded")
     if "threshold" in result:
         ax.axhline(result["threshold"], color="grey", linestyle=":", label="threshold")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    _label_integers(ax)
     ax.set_xlabel("direction")
     ax.set_ylabel("singular value")
     ax.legend()
     return ax
 
 
-def plot_rate(losses, predicted=None, bound=None, ax=None):
-    """Training loss on a logarithmic axis, with the loss that the Gram matrix predicts.
+def plot_rate(
+    losses: Sequence[float],
+    predicted: Sequence[float] | None = None,
+    bound: Sequence[float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot the training loss on a logarithmic axis, with the loss that the theory predicts.
 
     Parameters
     ----------
     losses : sequence of float
-        One for each epoch, e.g. ``[epoch["loss"] for epoch in sgd.history]``.
-    predicted : sequence of float, optional
-        The same from `kroncy.ntk.predicted_loss`.
-    bound : sequence of float, optional
-        What the mean loss so far cannot exceed in expectation.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Mean loss of each epoch, for example ``[epoch["loss"] for epoch in sgd.history]``.
+    predicted : sequence of float, default=None
+        Predicted loss of each epoch, from `kroncy.ntk.predicted_loss`.
+    bound : sequence of float, default=None
+        Upper bound, after each epoch, on the expected mean of the losses so far.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
 
     Raises
     ------
     ImportError
-        matplotlib is not installed.
+        Matplotlib is not installed.
     ValueError
-        There is no epoch yet.
+        `losses` is empty.
 
     Examples
     --------
@@ -196,21 +263,33 @@ def plot_rate(losses, predicted=None, bound=None, ax=None):
     return ax
 
 
-def plot_gram_spectrum(gram, limit=None, ax=None):
-    """Eigenvalues of a Gram matrix H, largest first, and those of its limit H^cts.
+def plot_gram_spectrum(
+    gram: ArrayLike, limit: ArrayLike | None = None, ax: Axes | None = None
+) -> Axes:
+    """Plot the eigenvalues of a tangent kernel in decreasing order, with those of its limit.
 
     Parameters
     ----------
     gram : array-like of shape (n, n)
-        E.g. from `kroncy.ntk.tangent_kernel`.
-    limit : array-like of shape (n, n), optional
-        E.g. from `kroncy.ntk.limit_gram`.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Symmetric matrix, for example from `kroncy.ntk.tangent_kernel`.
+    limit : array-like of shape (n, n), default=None
+        Its limit of infinite width, from `kroncy.ntk.limit_gram`.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
+
+    Notes
+    -----
+    The eigenvalues cost O(n**3) operations.
 
     Examples
     --------
@@ -233,19 +312,28 @@ def plot_gram_spectrum(gram, limit=None, ax=None):
     return ax
 
 
-def plot_fired(history, ax=None):
-    """Share of neurons that fire, and neurons that flip, in each epoch.
+def plot_fired(history: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
+    """Plot the share of neurons that fire in each epoch, and the number of changes.
 
     Parameters
     ----------
-    history : list of dict
+    history : sequence of dict
         ``sgd.history`` of a `KroneckerSGD`.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.  A twin of it holds the flips.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.  A second vertical axis shows the flips: pairs
+        of a neuron and a sample on which it began or ceased to fire.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
+    ValueError
+        `history` is empty.
 
     Examples
     --------
@@ -265,21 +353,31 @@ def plot_fired(history, ax=None):
     return ax
 
 
-def plot_movement(distances, norm=None, ax=None):
-    """Histogram of how far the neurons have moved.
+def plot_movement(
+    distances: ArrayLike, norm: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Plot a histogram of the distances that neurons have moved.
 
     Parameters
     ----------
     distances : array-like of shape (n_hidden,)
-        From `kroncy.ntk.movement`.
-    norm : float, optional
-        Usual norm of w_r(0), sqrt(d), to compare with.
-    ax : matplotlib.axes.Axes, optional
-        Default: one in a new figure.
+        Distance of each neuron from its initial weights, from `kroncy.ntk.movement`.
+    norm : float, default=None
+        Typical norm of the initial weights of a neuron, ``sqrt(d)``, which is stated in the title.
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw into.  None creates a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
+    ValueError
+        `distances` is empty.
 
     Examples
     --------
@@ -301,20 +399,27 @@ def plot_movement(distances, norm=None, ax=None):
     return ax
 
 
-def _require_epochs(values):
+def _require_epochs(values: Sequence[Any]) -> None:
     if not len(values):
-        raise ValueError("there is no epoch to draw yet: train first, with run() or fit()")
+        raise ValueError("there is no epoch to plot yet: train first, with run() or fit()")
 
 
-def _plot_epochs(values, name, ax):
+def _plot_epochs(values: Sequence[float], name: str, ax: Axes) -> Axes:
     ax.plot(np.arange(1, len(values) + 1), values, ".-")
     ax.set_xlabel("epoch")
     ax.set_ylabel(name)
-    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    _label_integers(ax)
     return ax
 
 
-def _axes(ax):
+def _label_integers(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    steps = [1, 2, 2.5, 5, 10]
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True, min_n_ticks=1))
+
+
+def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
     _require_matplotlib()
@@ -323,7 +428,7 @@ def _axes(ax):
     return matplotlib.pyplot.subplots()[1]
 
 
-def _require_matplotlib():
+def _require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:

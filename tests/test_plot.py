@@ -31,8 +31,8 @@ def test_validation_marks_the_best_epoch(axes):
     assert axes[1].lines[1].get_xydata().tolist() == [[2, 0.74]]
 
 
-def test_validation_marks_the_epoch_kept(axes):
-    plot_validation([0.71, 0.74, 0.73], axes[1], kept=3)
+def test_validation_marks_the_selected_epoch(axes):
+    plot_validation([0.71, 0.74, 0.73], axes[1], epoch=3)
     assert axes[1].lines[1].get_xydata().tolist() == [[3, 0.73]]
 
 

@@ -50,8 +50,8 @@ def test_movement(ax):
 
 
 @pytest.mark.parametrize("plot", [plot_rate, plot_fired])
-def test_untrained_models_have_nothing_to_draw(plot):
-    with pytest.raises(ValueError, match="no epoch to draw yet: train first"):
+def test_untrained_models_have_nothing_to_plot(plot):
+    with pytest.raises(ValueError, match="no epoch to plot yet: train first"):
         plot([])
     with pytest.raises(ValueError, match="distances must not be empty"):
         plot_movement([])

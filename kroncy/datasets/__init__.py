@@ -1,4 +1,4 @@
-"""Bundled data."""
+"""Data sets that are installed with kroncy."""
 
 from .flights import load_flights, load_flights_pairs
 
