@@ -1,21 +1,31 @@
-"""kroncy: do the work in the few directions that matter, never in all d of them.
+"""Wide networks on Kronecker-structured rows, and low-rank gradient descent.
 
-Kronecker SGD, rows x = a (x) b with d = p * q entries that are never formed:
+Kronecker SGD trains a two-layer network on rows x = a (x) b with d = p * q features, which are
+never formed:
 
-    factors, pairs -> KroneckerData -> start: z(0) -> engine: C -> KroneckerSGD -> estimators
-                      G = KA o KB      gaussian|gram   lazy|explicit|tree
+    KroneckerData       samples: factors and pairs, powers of one array, or kernels
+    KroneckerSGD        the trainer, one iteration or epoch at a time
+    KroneckerRegressor, KroneckerClassifier, LimitKernelRegressor
+                        scikit-learn estimators
+    ntk                 the tangent kernel of a network, its limit and predicted rates
 
-Low-rank gradient descent, functions of p variables that vary along r << p directions:
+Low-rank gradient descent minimises functions of p variables that vary along r << p directions:
 
-    function -> sketch -> directions -> directional derivatives -> minimum
+    lrgd                minimize and identify_subspace
+    KroneckerLRGD       the same on the network
+
+Their building blocks are public as well: AsynchronousTree, and linalg with fast matrix
+multiplication.
 """
 
 from . import linalg, lrgd, ntk
 from ._base.config import get_include, show_config
 from ._base.exceptions import DivergenceError
+from ._base.version import __version__
 from .data.kronecker_data import KroneckerData
+from .estimators.classifier import KroneckerClassifier
 from .estimators.limit_kernel import LimitKernelRegressor
-from .estimators.networks import KroneckerClassifier, KroneckerRegressor
+from .estimators.regressor import KroneckerRegressor
 from .persistence import load, save
 from .training.lrgd import KroneckerLRGD
 from .training.trainer import KroneckerSGD
@@ -30,6 +40,7 @@ __all__ = [
     "KroneckerRegressor",
     "KroneckerSGD",
     "LimitKernelRegressor",
+    "__version__",
     "get_include",
     "linalg",
     "load",

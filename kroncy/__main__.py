@@ -1,4 +1,4 @@
-"""python -m kroncy: the command line."""
+"""The command line as ``python -m kroncy``."""
 
 from .cli import main
 

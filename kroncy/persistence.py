@@ -2,56 +2,68 @@
 
 Members of the archive, each a plain array:
 
-    header     JSON: format name, version, class of the model, note of the writer
+    header     JSON: name and version of the format, class of the model, note of the writer
     checksum   SHA-256 over every other member: name, dtype, shape and bytes
     meta       JSON: parameters and scalar attributes
-    NAME...    the arrays of the model
+    array.*    the arrays of the model
 
-A reader accepts its own major version only; a minor version adds members that it may ignore.
+Files of another major version are rejected.  A minor version only adds members that a reader may
+ignore.
 """
 
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import NDArray
 
-from .estimators.networks import KroneckerClassifier, KroneckerRegressor
+from ._base.version import __version__
+from .estimators.classifier import KroneckerClassifier
+from .estimators.regressor import KroneckerRegressor
 from .training.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
-VERSION = (2, 0)
+VERSION = (1, 0)
 MODELS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier, KroneckerSGD)}
 
+Model = KroneckerRegressor | KroneckerClassifier | KroneckerSGD
 
-def save(model, path):
-    """Write a fitted model to `path`, whole or not at all.
+
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model to a file.
 
     Parameters
     ----------
     model : KroneckerRegressor, KroneckerClassifier or KroneckerSGD
-        An estimator must be fitted.
+        The model.  An estimator must be fitted.
     path : str or path-like
-        The file is replaced only when the new one is complete.  No suffix is added.
+        Name of the file; no suffix is added.  An existing file is replaced only when the new one
+        is complete.
 
     Raises
     ------
     TypeError
-        `model` is of another class, or one of its parameters has no plain form (a
-        ``RandomState`` instance).
+        `model` is of another class, or one of its parameters has no JSON form, such as a
+        ``RandomState`` instance.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     OSError
         The file cannot be written.
 
+    See Also
+    --------
+    load : Read the file.
+
     Notes
     -----
-    W(0) is not stored, nor are the pre-activations it gives: they are generated again when needed.
-    The file holds the factors, the coefficients C and the state of the random number generator, so
-    that a loaded `KroneckerSGD` goes on exactly as the saved one would have.
+    The file contains the samples, the coefficients C and the state of the random number generator.
+    The initial weights and pre-activations are not stored; they are generated again when they are
+    needed.  A loaded `KroneckerSGD` continues exactly as the saved one would have.
 
     Examples
     --------
@@ -68,133 +80,72 @@ def save(model, path):
     write_model(model, path)
 
 
-def load(path):
-    """Read a model that `save` wrote.
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model that `save` or ``kroncy train`` wrote.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        Name of the file.
 
     Returns
     -------
     KroneckerRegressor, KroneckerClassifier or KroneckerSGD
-        Of a training that was cut short (a checkpoint of ``kroncy train``), the best state so far.
+        The fitted model.  From the checkpoint of an unfinished ``kroncy train`` it is the best
+        state so far.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is truncated, damaged or changed, was not written by kroncy, or has a format of
-        another major version.
+        The file is truncated, damaged or modified, was not written by kroncy, or has another
+        format version.
+
+    See Also
+    --------
+    save : Write the file.
 
     Notes
     -----
-    Nothing in the file is executed.  The checksum finds accidents, not forgers.
+    Nothing in the file is executed.  The checksum detects damage, not forgery.
     """
     return read_model(path)[0]
 
 
-def write_model(model, path, note=None, *, running=False):
-    """`save` with a JSON `note` beside the model; `running`: keep what going on would need."""
+def write_model(
+    model: Model, path: str | os.PathLike[str], note: Any = None, *, resumable: bool = False
+) -> None:
+    """`save` with a JSON `note`; if `resumable`, with all that an unfinished training needs."""
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise TypeError(f"model must be one of {', '.join(MODELS)}, got {name}")
     if isinstance(model, KroneckerSGD):
         meta, arrays = model.get_state()
     else:
-        check_is_fitted(model)
-        meta, arrays = _estimator_state(model, running)
+        meta, arrays = model.get_state(resumable=resumable)
     header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
-    members = {"header": _from_json(header), "meta": _from_json(meta)}
+    members = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
     members |= {f"array.{key}": np.asarray(array) for key, array in arrays.items()}
     members["checksum"] = np.frombuffer(_digest(members), dtype=np.uint8)
     _replace_file(Path(path), members)
 
 
-def read_model(path, *, running=False):
-    """``(model, note)``; `running`: the state that training goes on from, not the best one."""
+def read_model(path: str | os.PathLike[str], *, resume: bool = False) -> tuple[Any, Any]:
+    """``(model, note)``; with `resume`, an estimator is in its last state, to train it further."""
     members = _read_members(path)
-    header = _to_json(members["header"])
-    model_class = MODELS[header["model"]]
-    state = _to_json(members["meta"]), _below("array.", members)
-    if model_class is KroneckerSGD:
-        return KroneckerSGD.from_state(*state), header["note"]
-    return _estimator_from_state(model_class, *state, running), header["note"]
+    header, meta = _bytes_to_json(members["header"]), _bytes_to_json(members["meta"])
+    arrays = {k.removeprefix("array."): a for k, a in members.items() if k.startswith("array.")}
+    cls = MODELS[header["model"]]
+    options = {} if issubclass(cls, KroneckerSGD) else {"resume": resume}
+    return cls.from_state(meta, arrays, **options), header["note"]
 
 
-def _estimator_state(model, running):
-    """``(meta, arrays)``; `running` adds the last state of the trainer if the best is older."""
-    arrays, attributes, texts = {}, {}, []
-    for name in _state_names(model):
-        value = getattr(model, name)
-        if not isinstance(value, np.ndarray):
-            attributes[name] = value
-            continue
-        if value.dtype == object:
-            if not all(isinstance(item, str) for item in value.flat):
-                raise TypeError(f"{name} holds objects other than strings and cannot be saved")
-            texts.append(name)
-            value = value.astype(str)
-        arrays[f"attribute.{name}"] = value
-    meta = {"parameters": model.get_params(deep=False), "attributes": attributes, "texts": texts}
-    trainer, last = model.trainer_, None
-    if running and model._best is not None and model.validation_scores_[-1] < model._best_score:
-        meta["last"], later = _copied_state(trainer)
-        last = trainer.snapshot()
-        trainer.restore(model._best)
-    meta["trainer"], best = _copied_state(trainer)
-    arrays |= {f"trainer.{key}": array for key, array in best.items()}
-    if last is not None:
-        trainer.restore(last)
-        # What both states share, the data above all, is stored once.
-        arrays |= {f"last.{k}": a for k, a in later.items() if not np.array_equal(a, best.get(k))}
-    return meta, arrays
-
-
-def _copied_state(trainer):
-    """State whose arrays training will not overwrite; the data never changes."""
-    meta, arrays = trainer.get_state()
-    return meta, {k: a if k.startswith("data_") else a.copy() for k, a in arrays.items()}
-
-
-def _state_names(model):
-    """Attributes to keep: the fitted ones but the trainer, and the books of the training."""
-    private = (
-        "_seed", "_fingerprint", "_best_score", "_stale", "_target", "_weight", "_y_mean",
-        "_y_scale",
-    )
-    fitted = [name for name in vars(model) if name.endswith("_") and name != "trainer_"]
-    return sorted([*fitted, *(name for name in private if hasattr(model, name))])
-
-
-def _estimator_from_state(model_class, meta, arrays, running):
-    parameters = meta["parameters"]
-    if isinstance(parameters["layout"], list):
-        parameters["layout"] = tuple(parameters["layout"])
-    model = model_class(**parameters)
-    vars(model).update(meta["attributes"], _best=None)
-    for name, array in _below("attribute.", arrays).items():
-        setattr(model, name, array.astype(object) if name in meta["texts"] else array)
-    best = _below("trainer.", arrays)
-    model.trainer_ = KroneckerSGD.from_state(meta["trainer"], best, n_threads=model.n_threads)
-    if running and "last" in meta:
-        model._best = model.trainer_.snapshot()
-        last = best | _below("last.", arrays)
-        model.trainer_ = KroneckerSGD.from_state(meta["last"], last, n_threads=model.n_threads)
-    return model
-
-
-def _below(prefix, arrays):
-    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-
-
-def check_writable(path, what="output"):
-    """Raise OSError now if a file cannot be created at `path` later."""
+def check_writable(path: str | os.PathLike[str], what: str = "output") -> None:
+    """Raise OSError if a file cannot be created at `path`, before the work that produces it."""
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{what} {path} is a folder; name a file")
+        raise IsADirectoryError(f"{what} {path} is a directory; give the name of a file")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -202,8 +153,8 @@ def check_writable(path, what="output"):
         raise OSError(f"{what} {path} cannot be written: {error.strerror or error}") from None
 
 
-def _replace_file(path, members):
-    """Write next to `path`, then rename: a reader never meets half a file."""
+def _replace_file(path: Path, members: Mapping[str, Any]) -> None:
+    """Write a temporary file and rename it, so that no reader sees an incomplete file."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -217,51 +168,55 @@ def _replace_file(path, members):
         raise
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _read_members(path):
-    """All members of the archive at `path`, or ValueError saying what is wrong with it."""
+def _read_members(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+    """All members of the archive at `path`; ValueError says what is wrong with it."""
     with open(path, "rb") as stream:
         if stream.read(4) != b"PK\x03\x04":
             raise ValueError(f"{path} is not a model file of kroncy, or it is damaged")
         stream.seek(0)
         try:
             with np.load(stream, allow_pickle=False) as archive:
-                # The header first: a file of another version may hold what cannot be read here.
+                # The header first: other members of another version may be unreadable.
                 header = archive["header"] if "header" in archive.files else np.empty(0)
-                problem = _header_problem(_to_json(header), path)
+                problem = _header_problem(_bytes_to_json(header), path)
                 members = {} if problem else {key: archive[key] for key in archive.files}
-        except Exception as error:  # damaged bytes make NumPy's parsers raise almost anything
+        except Exception as error:  # NumPy's parsers raise almost anything on damaged bytes
             raise ValueError(
-                f"{path} is truncated or damaged, restore it or train again ({error})"
+                f"{path} is truncated or damaged; restore it from a copy, or train the model again "
+                f"({error})"
             ) from None
     if problem:
         raise ValueError(problem)
     stored = members.pop("checksum", np.empty(0, dtype=np.uint8))
     if stored.tobytes() != _digest(members):
-        raise ValueError(f"{path} was changed after it was written: its checksum does not match")
+        raise ValueError(f"{path} was modified after it was written: its checksum does not match")
     return members
 
 
-def _header_problem(header, path):
-    """What keeps this kroncy from reading on, or None."""
+def _header_problem(header: Any, path: str | os.PathLike[str]) -> str | None:
+    """Why this version of kroncy cannot read the file, or None if it can."""
     known = isinstance(header, dict) and header.get("format") == FORMAT
     if not known or not {"version", "model"} <= header.keys():
         return f"{path} is not a model file of kroncy"
     major, minor = header["version"]
     if major != VERSION[0]:
-        advice = "upgrade kroncy to read it" if major > VERSION[0] else "train it again"
-        return f"{path} has format version {major}.{minor}; this kroncy reads 1.x: {advice}"
+        return (
+            f"{path} has format version {major}.{minor}, but kroncy {__version__} reads "
+            f"{VERSION[0]}.x: use the version of kroncy that wrote the file, or train the model "
+            "again"
+        )
     if header["model"] not in MODELS:
-        return f"{path} holds a {header['model']!r}, which this kroncy does not know"
+        return f"{path} contains a {header['model']!r}, which is not a model of this kroncy"
     return None
 
 
-def _digest(members):
+def _digest(members: Mapping[str, NDArray]) -> bytes:
     digest = hashlib.sha256()
     for key in sorted(members):
         array = np.ascontiguousarray(members[key])
@@ -270,20 +225,20 @@ def _digest(members):
     return digest.digest()
 
 
-def _from_json(value):
-    """JSON as an array of bytes; NumPy scalars become Python's."""
-    text = json.dumps(value, default=_plain)
+def _json_to_bytes(value: Any) -> NDArray[np.uint8]:
+    """JSON as an array of bytes; NumPy scalars are converted to Python's."""
+    text = json.dumps(value, default=_to_python)
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-def _to_json(array):
+def _bytes_to_json(array: NDArray) -> Any:
     try:
         return json.loads(bytes(array))
     except ValueError:
         return None
 
 
-def _plain(value):
+def _to_python(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a model with {value!r} cannot be saved: set that parameter to a plain value")

@@ -83,7 +83,7 @@ def test_kernels_and_frames_round_trip(tmp_path):
     model = KroneckerRegressor(**OPTIONS).fit(data, Y[:60])
     kroncy.save(model, tmp_path / "model")
     loaded = kroncy.load(tmp_path / "model")
-    assert loaded.n_features_in_ == np.inf
+    assert loaded.n_features_in_ == 20 * 20
     np.testing.assert_array_equal(loaded.predict(data), model.predict(data))
 
 
@@ -111,17 +111,17 @@ def test_checkpoint_holds_the_best_and_the_last_state(tmp_path):
 
     def keep(model):
         outputs.append(model.trainer_.outputs())
-        write_model(model, path, {"from": "test"}, running=True)
+        write_model(model, path, {"from": "test"}, resumable=True)
         np.testing.assert_array_equal(model.trainer_.outputs(), outputs[-1])
 
     options = OPTIONS | {"max_iter": 12, "n_iter_no_change": 12, "learning_rate": "constant"}
-    model = KroneckerRegressor(**options).fit(X, noisy, monitor=keep)
+    model = KroneckerRegressor(**options).fit(X, noisy, callback=keep)
     best = int(np.argmax(model.validation_scores_))
     assert best < len(outputs) - 1
     np.testing.assert_array_equal(kroncy.load(path).trainer_.outputs(), outputs[best])
-    running, note = read_model(path, running=True)
-    np.testing.assert_array_equal(running.trainer_.outputs(), outputs[-1])
-    assert note == {"from": "test"} and running.n_iter_ == 12
+    last, note = read_model(path, resume=True)
+    np.testing.assert_array_equal(last.trainer_.outputs(), outputs[-1])
+    assert note == {"from": "test"} and last.n_iter_ == 12
 
 
 def test_model_arrays_are_plain(stored):
@@ -151,8 +151,8 @@ def test_every_flipped_byte_is_found_or_harmless(fitted, stored):
 
 
 def test_tampered_array_is_found(stored):
-    values = members(stored)["array.trainer.c_values"]
-    rewrite(stored, {"array.trainer.c_values": values * 1.001})
+    values = members(stored)["array.best.c_values"]
+    rewrite(stored, {"array.best.c_values": values * 1.001})
     with pytest.raises(ValueError, match="checksum"):
         kroncy.load(stored)
 
@@ -163,10 +163,10 @@ def test_added_member_is_found(stored):
         kroncy.load(stored)
 
 
-@pytest.mark.parametrize(("major", "advice"), [(3, "upgrade kroncy"), (1, "train it again")])
-def test_other_major_version_is_refused(stored, major, advice):
-    rewrite(stored, {"header": as_json(header_of(stored) | {"version": [major, 3]})})
-    with pytest.raises(ValueError, match=f"format version {major}.3.*{advice}"):
+def test_other_major_version_is_rejected(stored):
+    rewrite(stored, {"header": as_json(header_of(stored) | {"version": [2, 3]})})
+    message = rf"format version 2\.3, but kroncy {kroncy.__version__} reads 1\.x"
+    with pytest.raises(ValueError, match=message):
         kroncy.load(stored)
 
 
@@ -236,7 +236,7 @@ def test_interrupted_write_leaves_the_old_file(fitted, stored, monkeypatch):
 
 
 def test_unwritable_places_are_found_beforehand(tmp_path):
-    with pytest.raises(OSError, match="is a folder"):
+    with pytest.raises(OSError, match="is a directory"):
         check_writable(tmp_path)
     with pytest.raises(OSError, match="cannot be written"):
         check_writable(tmp_path / "none" / "model.npz")

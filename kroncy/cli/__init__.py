@@ -1,4 +1,4 @@
-"""The command line: `kroncy train`, `predict`, `report`, `demo`."""
+"""The command line: ``kroncy demo``, ``train``, ``predict``, ``report`` and ``info``."""
 
 from .commands import main
 

@@ -1,28 +1,31 @@
-"""kroncy demo: train on real flights, then show that d does not matter."""
+"""kroncy demo: train on real flights, then show that the cost does not depend on d."""
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from .._base.memory import format_bytes
 from ..data.kronecker_data import KroneckerData
 from ..datasets import load_flights, load_flights_pairs
-from ..estimators.networks import KroneckerClassifier
+from ..estimators.classifier import KroneckerClassifier
 from ..training.trainer import KroneckerSGD
+from .options import progress_bar
 
 COST_FEATURES = (10**4, 10**6, 10**8)
 
 
-def progress_bar():
-    """`verbose` of the estimators for a person who watches, or for a log file."""
-    return 2 if sys.stderr.isatty() else 0
-
-
-def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
-    """Train on the flights sample, print and plot; `fast`: a small network on few flights."""
+def run_demo(
+    out: Path,
+    *,
+    fast: bool = False,
+    epochs: int | None = None,
+    n_threads: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Train on the flights sample, print and plot; `fast` takes few flights and few neurons."""
     data, late = load_flights_pairs("train")
     if fast:
         data, late = data.take(np.arange(4000)), late[:4000]
@@ -34,20 +37,21 @@ def run_demo(out, *, fast=False, epochs=None, n_threads=None, seed=0):
     )
     model.set_params(max_iter=epochs or (3 if fast else model.max_iter))
     _describe(data, late, model.n_hidden)
-    areas = []
+    table = EpochTable(data, late)
     began = time.perf_counter()
-    model.fit(data, late, monitor=lambda fitted: _report(fitted, areas))
+    model.fit(data, late, callback=table.add)
     seconds = time.perf_counter() - began
     test, test_late = load_flights_pairs("test")
     area = roc_auc_score(test_late, model.decision_function(test))
-    kept = 1 + int(np.argmax(model.validation_scores_))
-    print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; kept epoch {kept}")
-    print(f"area under the ROC curve on the {len(test_late):,} test flights: {area:.3f}\n")
-    costs = _costs(500 if fast else 2048, model.n_hidden, n_threads, seed)
-    _draw(out, model, areas, kept, costs)
+    best = 1 + int(np.argmax(model.validation_scores_))
+    print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; the best is epoch {best}, "
+          "by the validation loss")
+    print(f"area under the ROC curve (AUC) on {len(test_late):,} test flights: {area:.3f}\n")
+    costs = _print_costs(500 if fast else 2048, model.n_hidden, n_threads, seed)
+    _plot(out, model, table.areas, best, costs)
 
 
-def _describe(data, late, n_hidden):
+def _describe(data: KroneckerData, late: NDArray[np.bool_], n_hidden: int) -> None:
     flights = load_flights()
     hours, planes = (len(factor) for factor in flights.factors)
     weights = n_hidden * data.n_features * 4
@@ -59,20 +63,31 @@ def _describe(data, late, n_hidden):
     print(f"  features d          {shape} = {data.n_features:,}")
     print(f"  neurons m           {n_hidden:,}")
     print(f"  explicit weights    would take {format_bytes(weights)} in float32; not stored\n")
-    print("epoch   training loss   validation AUC   ms per iteration   neurons fired")
 
 
-def _report(model, areas):
-    held, epoch = model._held_out, model.trainer_.history[-1]
-    areas.append(roc_auc_score(held.target, held.outputs))
-    print(
-        f"{model.n_iter_:5d}   {epoch['loss']:13.4f}   {areas[-1]:14.4f}   "
-        f"{1e3 * epoch['seconds'] / epoch['iterations']:16.2f}   {epoch['fired_share']:13.2%}"
-    )
+class EpochTable:
+    """Prints a line after each epoch, with the AUC of the held-out flights."""
+
+    def __init__(self, data: KroneckerData, late: NDArray[np.bool_]):
+        self.areas: list[float] = []
+        self._data, self._late = data, late
+        print("epoch   training loss   validation AUC   ms per iteration   neurons fired")
+
+    def add(self, model: KroneckerClassifier) -> None:
+        """Callback of `fit`."""
+        trainer, held_out = model.trainer_, model.validation_indices_
+        if not self.areas:
+            self._rows = trainer.bind(self._data.take(held_out))
+        self.areas.append(roc_auc_score(self._late[held_out], self._rows.outputs()))
+        epoch = trainer.history[-1]
+        print(
+            f"{model.n_iter_:5d}   {epoch['loss']:13.4f}   {self.areas[-1]:14.4f}   "
+            f"{1e3 * epoch['seconds'] / epoch['iterations']:16.2f}   {epoch['fired_share']:13.2%}"
+        )
 
 
-def _costs(n, m, n_threads, seed):
-    """Milliseconds of an iteration for each number of features, after one epoch."""
+def _print_costs(n: int, m: int, n_threads: int | None, seed: int) -> list[float]:
+    """Measure and print the time of an iteration for each number of features."""
     print(f"The cost of an iteration does not depend on d (n = {n:,}, m = {m:,}, batches of 32):")
     print("  features d      explicit weights   ms per iteration")
     costs = measure_costs(n, m, n_threads, seed)
@@ -82,7 +97,7 @@ def _costs(n, m, n_threads, seed):
     return costs
 
 
-def measure_costs(n, m, n_threads, seed):
+def measure_costs(n: int, m: int, n_threads: int | None, seed: int) -> list[float]:
     """Milliseconds of an iteration of 32 samples at each of COST_FEATURES, all else equal."""
     trainers = []
     rng = np.random.default_rng(seed)
@@ -90,7 +105,7 @@ def measure_costs(n, m, n_threads, seed):
     rows = [rng.standard_normal((n, rank)) for _ in range(2)]
     y = rng.standard_normal(n)
     for n_features in COST_FEATURES:
-        # The same rows, turned into a space of more dimensions: d alone differs.
+        # The same rows, rotated into a space of more dimensions: only d differs.
         width = round(n_features**0.5)
         basis = np.linalg.qr(rng.standard_normal((width, rank)))[0].T
         factors = [(row @ basis).astype(np.float32) for row in rows]
@@ -104,27 +119,29 @@ def measure_costs(n, m, n_threads, seed):
             random_state=seed,
         )
         trainers.append(trainer)
-    for _ in range(4):  # in turn, so that a busy moment of the machine meets all alike
+    for _ in range(4):  # in turn, so that other load on the machine affects all alike
         for trainer in trainers:
             trainer.run(1)
-    # The quietest epoch of those with a filled C.
+    # The first epoch begins with empty coefficients; of the others the fastest counts.
     return [
         1e3 * min(epoch["seconds"] / epoch["iterations"] for epoch in trainer.history[1:])
         for trainer in trainers
     ]
 
 
-def _draw(out, model, areas, kept, costs):
+def _plot(
+    out: Path, model: KroneckerClassifier, areas: list[float], best: int, costs: list[float]
+) -> None:
     try:
         from ..plot import new_figure, plot_cost, plot_loss, plot_validation
 
         figure, axes = new_figure(3)
     except ImportError as error:
-        print(f"\nno curves: {error}")
+        print(f"\nno plots: {error}")
         return
     plot_loss(model.loss_curve_, axes[0])
-    plot_validation(areas, axes[1], name="validation AUC", kept=kept)
+    plot_validation(areas, axes[1], name="validation AUC", epoch=best)
     plot_cost(COST_FEATURES, costs, axes[2])
     path = Path(out, "flights.png")
     figure.savefig(path, dpi=150)
-    print(f"\ncurves: {path}")
+    print(f"\nplots: {path}")

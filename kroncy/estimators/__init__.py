@@ -1,1 +1,1 @@
-"""scikit-learn estimators: regressor, classifier, limit kernel, incremental fitting."""
+"""scikit-learn estimators: regressor, classifier and limit kernel, with incremental fitting."""

@@ -1,93 +1,77 @@
-"""What KroneckerRegressor and KroneckerClassifier share: parameters, checks, epochs, state."""
+"""Base of KroneckerRegressor and KroneckerClassifier: fitting by epochs, and the fitted state."""
 
-import hashlib
+import math
 import warnings
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import ClassVar
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from .._base.validation import FLOATS, check_integer
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
-from .incremental import Seen, carry_over, concatenate
+from .early_stopping import ScoreTracker, ValidationSet, split_validation
+from .parameters import NETWORK_CONSTRAINTS, check_n_hidden
+from .samples import check_rows, check_weighted_samples, fingerprint
+from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
 
 
-@dataclass
-class HeldOut:
-    """Validation samples bound to the network, and its last outputs on them."""
+class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
+    """Everything that does not depend on the kind of target.
 
-    bound: object
-    target: np.ndarray
-    weight: np.ndarray
-    outputs: np.ndarray | None = None
+    Subclasses say which loss is trained, how targets are encoded and how outputs are scored.
+    """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
+    _default_power_t: ClassVar[float]
+    _target_checks: ClassVar[dict[str, Any]]
 
-class KroneckerNetwork(BaseEstimator):
-    """Base of the estimators: everything but the coding of targets."""
-
-    _parameter_constraints: ClassVar[dict] = {
-        "n_hidden": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [None, Interval(Real, 0, None, closed="left")],
-        "layout": [StrOptions({"power"}), tuple],
-        "normalize": ["boolean"],
-        "bias": [Interval(Real, 0, None, closed="left")],
-        "skip": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "learning_rate": [StrOptions({"constant", "invscaling"})],
-        "power_t": [None, Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "start": [StrOptions({"auto", "gaussian", "gram"})],
-        "compress": [StrOptions({"auto"}), "boolean"],
-        "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
-        "dtype": [StrOptions({"float32", "float64"})],
-        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
-        "memory_limit": [None, Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    trainer_: KroneckerSGD
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_indices_: NDArray[np.intp] | None
+    validation_scores_: Any  # list of float, or None
+    best_validation_score_: float | None
+    learning_rate_init_: float
+    _seed: int  # of everything random
+    _fingerprint: str | None  # of the arguments of fit; None after partial_fit began the training
+    _train_target: NDArray  # encoded targets of the trainer's samples
+    _train_weight: NDArray[np.float64]
+    _scores: ScoreTracker
 
     def __init__(
         self,
-        n_hidden=1024,
+        n_hidden: int = 1024,
         *,
-        threshold=None,
-        layout="power",
-        normalize=True,
-        bias=1.0,
-        skip=0.0,
-        alpha=0.0,
-        learning_rate_init="auto",
-        learning_rate="invscaling",
-        power_t=None,
-        batch_size=32,
-        max_iter=100,
-        tol=2e-3,
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=2,
-        warm_start=False,
-        start="auto",
-        compress="auto",
-        engine="auto",
-        dtype="float32",
-        n_threads=None,
-        memory_limit=None,
-        random_state=None,
-        verbose=False,
+        threshold: float | None = None,
+        layout: str | tuple[int, ...] = "power",
+        normalize: bool = True,
+        bias: float = 1.0,
+        skip: float = 0.0,
+        alpha: float = 0.0,
+        learning_rate_init: float | str = "auto",
+        learning_rate: str = "invscaling",
+        power_t: float | None = None,
+        batch_size: int = 32,
+        max_iter: int = 100,
+        tol: float = 2e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 2,
+        warm_start: bool = False,
+        start: str = "auto",
+        compress: bool | str = "auto",
+        engine: str = "auto",
+        dtype: str = "float32",
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
     ):
         self.n_hidden = n_hidden
         self.threshold = threshold
@@ -115,143 +99,152 @@ class KroneckerNetwork(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    # -- what subclasses define -----------------------------------------------------------------
+
+    @abstractmethod
+    def _loss(self) -> str:
+        """Name of the trainer's loss."""
+
+    @abstractmethod
+    def _encode_target(
+        self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
+    ) -> NDArray:
+        """Targets in the form of the trainer; with `reset` the encoding is chosen anew."""
+
+    @staticmethod
+    @abstractmethod
+    def _strata(target: NDArray) -> NDArray:
+        """Label of the stratum of each encoded target, for the choice of validation samples."""
+
+    @staticmethod
+    @abstractmethod
+    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """Score of outputs against encoded targets; higher is better."""
+
+    def _private_state(self) -> tuple[str, ...]:
+        """Names of the attributes that `get_state` saves beside the public fitted attributes."""
+        return "_seed", "_fingerprint", "_train_target", "_train_weight"
+
+    # -- fitting --------------------------------------------------------------------------------
+
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, monitor=None):
+    def fit(
+        self,
+        X: KroneckerData | ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[Self], object] | None = None,
+        resume: bool = False,
+    ) -> Self:
         """Train the network.
 
         Parameters
         ----------
         X : KroneckerData or array-like of shape (n_samples, n_features)
-            Samples; see `layout` for arrays.
+            Training samples; see `layout` for arrays.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels, or targets of a regressor.
-        sample_weight : array-like of shape (n_samples,), optional
-            Factors on the loss of each sample; a sample of weight 0 is left out.
-        monitor : callable, optional
-            Called with the estimator after each epoch; training stops when it returns True.
+            Targets of a regressor, or labels of a classifier, which are one-dimensional.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the losses of the samples, relative to their mean.  Samples of
+            weight 0 are left out.  None weights all samples equally.
+        callback : callable, default=None
+            Called with the estimator after each epoch.  It stops the training by raising
+            StopIteration.
+        resume : bool, default=False
+            Whether to continue this estimator's previous training until `max_iter` epochs have
+            been run in total, instead of starting a new one.  The samples must be the same.
 
         Returns
         -------
         self
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            A parameter or an argument is out of its range; nothing has been trained then.
+            A parameter or an argument is invalid; nothing has been trained.
         MemoryError
-            `memory_limit` or the memory of the machine does not suffice.
+            The training would exceed `memory_limit` or the available memory.
         kroncy.DivergenceError
-            The loss is no longer finite: the message names the step and a smaller learning rate.
-        KeyboardInterrupt
-            Passed on; the estimator is left fitted, at its best state so far.
+            The loss is no longer finite.  The message names the iteration and a smaller step size.
+        sklearn.exceptions.NotFittedError
+            `resume` is True, but there is no training to continue.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            `max_iter` epochs were run and the score was still improving.
+
+        Notes
+        -----
+        A KeyboardInterrupt is passed on and leaves the estimator fitted, in its best state so far.
         """
-        return self._fit(X, y, sample_weight, monitor)
-
-    def __getstate__(self):
-        # The trainer holds memory that pickle cannot copy; its state is plain arrays.
-        state = {name: value for name, value in super().__getstate__().items() if name != "_seen"}
-        if "trainer_" in state:
-            state["trainer_"] = self.trainer_.get_state()
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "trainer_" in state:
-            self.trainer_ = KroneckerSGD.from_state(*state["trainer_"], n_threads=self.n_threads)
-
-    def _fit(self, X, y, sample_weight=None, monitor=None, *, resume=False):
-        """`fit`; with `resume`, finish the epochs of a training that was cut short."""
-        first = not (resume or (self.warm_start and hasattr(self, "trainer_")))
-        data, target, weight = self._check_samples(X, y, sample_weight, first=first)
-        fingerprint = _fingerprint(data, target, weight)
-        if first:
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        elif fingerprint != getattr(self, "_fingerprint", None):
+        if resume:
+            check_is_fitted(self)
+        reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
+        data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
+        if reset:
+            self._draw_seed()
+            train, held_out = self._split(target)
+            self._start_training(data.take(train), target[train], weight[train])
+            self._fingerprint = fingerprint(data, target, weight)
+            if len(held_out):
+                self.validation_indices_, self.validation_scores_ = rows[held_out], []
+        elif fingerprint(data, target, weight) != self._fingerprint:
             raise ValueError(
-                "the samples are not those of the training that is to go on (warm_start); "
-                "set warm_start=False to start afresh, or add samples with partial_fit"
+                "X, y and sample_weight must be the same as in the training that is continued; "
+                "start a new training, with warm_start=False and resume=False, or add samples "
+                "with partial_fit"
             )
-        train, held = self._split(target)
-        if first:
-            for name in ("trainer_", "_seen"):
-                vars(self).pop(name, None)
-            self._fingerprint = fingerprint
-            self._new_trainer(data.take(train), target[train], weight[train])
-            self._begin(early_stopping=len(held) > 0)
-        elif not resume:
-            self._stale = 0
-        if len(held):
-            bound = self.trainer_.bind(data.take(held))
-            self._held_out = HeldOut(bound, target[held], weight[held])
-        self._train(self.max_iter + (0 if first or resume else self.n_iter_), monitor)
+        validation = None
+        if self.validation_indices_ is not None:
+            held_out = np.searchsorted(rows, self.validation_indices_)
+            bound = self.trainer_.bind(data.take(held_out))
+            validation = ValidationSet(bound, target[held_out], weight[held_out])
+        max_epochs = self.max_iter
+        if not (reset or resume):
+            max_epochs += self.n_iter_
+            self._scores.n_no_improvement = 0
+        self._run_epochs(max_epochs, validation, callback)
         return self
 
-    def _begin(self, early_stopping):
-        """Books of a training that starts now."""
-        self.n_iter_ = 0
-        self.loss_curve_ = []
-        self.validation_scores_ = [] if early_stopping else None
-        self.best_validation_score_ = None
+    def _check_training_samples(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None
+    ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
+        """``(data, target, weight, rows)``: see `check_weighted_samples`; targets are encoded."""
+        check_n_hidden(self)
+        data, y, weight, rows = check_weighted_samples(
+            self, X, y, sample_weight, reset=reset, **self._target_checks
+        )
+        return data, self._encode_target(y, weight, reset, classes), weight, rows
+
+    def _draw_seed(self) -> None:
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _split(self, target: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Samples to train on, and samples that are held out."""
+        if self.early_stopping:
+            return split_validation(self._strata(target), self.validation_fraction, self._seed)
+        every = np.arange(len(target))
+        return every, every[:0]
+
+    def _start_training(
+        self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
+    ) -> None:
+        """A new trainer on these samples, and the attributes of a training without epochs."""
+        self.__dict__.pop("trainer_", None)  # its memory is needed
+        self._set_trainer(data, target, weight, **options)
+        self.n_iter_, self.loss_curve_ = 0, []
+        self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
-        self._best_score = -np.inf
-        self._stale = 0
-        self._best = None
+        self._fingerprint, self._scores = None, ScoreTracker()
 
-    def _train(self, limit, monitor):
-        """Epochs until `limit`, the end of patience, or the monitor's word."""
-        trainer, stopped = self.trainer_, False
-        try:
-            while self.n_iter_ < limit and self._stale < self.n_iter_no_change and not stopped:
-                trainer.learning_rate = self._step_size()
-                trainer.run(1, progress=self.verbose > 1)
-                self._record()
-                stopped = monitor is not None and bool(monitor(self))
-        finally:
-            vars(self).pop("_held_out", None)
-            if self._best is not None:
-                trainer.restore(self._best)
-                self._best = None
-        if self.n_iter_ == limit and self._stale < self.n_iter_no_change and not stopped:
-            warnings.warn(
-                f"max_iter={self.max_iter} epochs have not sufficed: the score still rose",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _step_size(self):
-        if self.learning_rate == "constant":
-            return self.learning_rate_init_
-        power = self._default_power_t if self.power_t is None else self.power_t
-        return self.learning_rate_init_ / (1 + self.trainer_.n_iterations / 1000) ** power
-
-    def _record(self):
-        """Book the epoch that has just ended, and remember the state if it is the best."""
-        self.n_iter_ += 1
-        loss = self.trainer_.history[-1]["loss"]
-        self.loss_curve_.append(loss)
-        score = -loss
-        line = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
-        held = getattr(self, "_held_out", None)
-        if held is not None:
-            held.outputs = held.bound.outputs()
-            score = float(self._score_outputs(held.outputs, held.target, held.weight))
-            self.validation_scores_.append(score)
-            line += f", validation score = {score:.6f}"
-        if self.verbose == 1:
-            print(line)
-        # Relative: a validation loss of 0.05 that still falls by 1 % an epoch is no standstill.
-        first = self._best_score == -np.inf
-        enough = first or score >= self._best_score + self.tol * abs(self._best_score)
-        self._stale = 0 if enough else self._stale + 1
-        if score > self._best_score:
-            self._best_score = score
-            if held is not None:
-                self.best_validation_score_ = score
-                self._best = self.trainer_.snapshot()
-
-    def _new_trainer(self, data, target, weight, **changes):
-        """Set `trainer_`, remembering what it is trained on."""
-        options = {
+    def _set_trainer(
+        self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
+    ) -> None:
+        """A trainer on these samples; `options` replace those that follow from the parameters."""
+        defaults = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
             "loss": self._loss(),
@@ -269,129 +262,167 @@ class KroneckerNetwork(BaseEstimator):
             "memory_limit": self.memory_limit,
             "sample_weight": None if np.all(weight == weight[0]) else weight / weight.mean(),
         }
-        self.trainer_ = KroneckerSGD(data, target, **(options | changes))
-        self._target, self._weight = target, weight
+        self.trainer_ = KroneckerSGD(data, target, **(defaults | options))
+        self._train_target, self._train_weight = target, weight
 
-    def _check_samples(self, X, y, sample_weight, first):
-        """Checked ``(data, target, weight)`` without the samples of weight 0."""
-        data, y = check_samples(self, X, y, reset=first, **self._target_checks)
-        weight = _check_sample_weight(
-            sample_weight, data, dtype=np.float64, ensure_non_negative=True
-        )
-        kept = np.flatnonzero(weight)
-        if len(kept) < 2:
-            raise ValueError(
-                f"n_samples={len(kept)} with a sample_weight other than zero: at least 2 are needed"
+    # -- epochs ---------------------------------------------------------------------------------
+
+    def _run_epochs(
+        self,
+        max_epochs: int,
+        validation: ValidationSet | None,
+        callback: Callable[[Self], object] | None,
+    ) -> None:
+        """Train until convergence, `max_epochs` or StopIteration, and end in the best state."""
+        trainer, scores = self.trainer_, self._scores
+        if validation is not None and scores.best_state is None and scores.best_score > -math.inf:
+            scores.best_state = trainer.snapshot()  # the previous training ended in it
+        try:
+            while scores.n_no_improvement < self.n_iter_no_change and self.n_iter_ < max_epochs:
+                trainer.learning_rate = self._step_size()
+                trainer.run(1, progress=self.verbose > 1)
+                self._record_epoch(validation)
+                if callback is not None:
+                    try:
+                        callback(self)
+                    except StopIteration:
+                        return
+        finally:
+            if scores.best_state is not None:
+                trainer.restore(scores.best_state)
+                scores.best_state = None
+        if scores.n_no_improvement < self.n_iter_no_change:
+            warnings.warn(
+                f"Maximum number of epochs (max_iter={self.max_iter}) reached before convergence. "
+                "Increase max_iter, or increase tol.",
+                ConvergenceWarning,
+                stacklevel=4,  # the caller of fit, which is wrapped once
             )
-        if len(kept) < len(weight):
-            data, y, weight = data.take(kept), y[kept], weight[kept]
-        return data, self._encode(y, weight, first), weight
 
-    def _split(self, target):
-        """Rows to train on and rows held out, the same for the same seed and targets."""
-        rows = np.arange(len(target))
-        if not self.early_stopping:
-            return rows, rows[:0]
-        order = np.random.RandomState(self._seed).permutation(len(target))
-        labels = self._strata(target)
-        order = order[np.argsort(labels[order], kind="stable")]
-        # Every 1/fraction-th of the samples sorted by class, but never the first of a class.
-        quota = np.floor(np.arange(len(order) + 1) * self.validation_fraction)
-        held = (np.diff(quota) > 0) & (np.diff(labels[order], prepend=np.nan) == 0)
-        return np.sort(order[~held]), np.sort(order[held])
+    def _step_size(self) -> float:
+        """Step size of the next epoch, by the schedule `learning_rate`."""
+        if self.learning_rate == "constant":
+            return self.learning_rate_init_
+        power = self._default_power_t if self.power_t is None else self.power_t
+        return self.learning_rate_init_ / (1 + self.trainer_.n_iterations / 1000) ** power
 
-    def _join(self, data, target, weight):
-        old = self.trainer_
-        if old.start != "gaussian":
-            del self._seen
-            raise ValueError(
-                f"new samples cannot join a training with start={old.start!r}; it needs "
-                "start='gaussian' and data given as factors"
-            )
-        self._new_trainer(
-            concatenate(old.data, data),
-            np.concatenate([self._target, target]),
-            np.concatenate([self._weight, weight]),
-            start=old.start,
-            # The same W(0), which is in coordinates of the old samples' span.
-            compress=old._compression or False,
-            engine="lazy" if old.compress and old.engine == "explicit" else old.engine,
-            learning_rate=old.learning_rate,
-        )
-        carry_over(old, self.trainer_)
-
-    def _partial_fit(self, X, y, sample_weight):
-        """One pass in random order over these samples alone."""
-        first = not hasattr(self, "trainer_")
-        data, target, weight = self._check_samples(X, y, sample_weight, first)
-        if first:
-            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            # Samples may join later: with weights W(0), their pre-activations are known then.
-            start = "gaussian" if self.start == "auto" and data.factors else self.start
-            # Later samples will hardly lie in the span of the first ones.
-            compress = self.compress if self.compress != "auto" else False
-            self._new_trainer(data, target, weight, start=start, compress=compress)
-            self._begin(early_stopping=False)
-        if not hasattr(self, "_seen"):
-            self._seen = Seen(self.trainer_.data, self._target, self._weight)
-        rows, new = self._seen.find(data, target, weight, self.trainer_.data.n_samples)
-        if len(new):
-            self._join(data.take(new).compact(), target[new], weight[new])
-        rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
-        losses = [
-            self.trainer_.step(rows[i : i + self.batch_size]) * len(rows[i : i + self.batch_size])
-            for i in range(0, len(rows), self.batch_size)
-        ]
+    def _record_epoch(self, validation: ValidationSet | None) -> None:
+        """Score the epoch that has just ended, and store its state if it is the best."""
         self.n_iter_ += 1
-        self.loss_curve_.append(sum(losses) / len(rows))
-        return self
+        loss = self.trainer_.history[-1]["loss"]
+        self.loss_curve_.append(loss)
+        line = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
+        if validation is None:
+            self._scores.update(-loss, self.tol)
+        else:
+            outputs = validation.rows.outputs()
+            score = float(self._score_outputs(outputs, validation.target, validation.weight))
+            self.validation_scores_.append(score)
+            line += f", validation score = {score:.6f}"
+            if self._scores.update(score, self.tol):
+                self.best_validation_score_ = score
+                self._scores.best_state = self.trainer_.snapshot()
+        if self.verbose == 1:
+            print(line)
 
-    def _outputs(self, X):
-        """Raw outputs of the fitted network, float64."""
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Outputs of the fitted network."""
         check_is_fitted(self)
         return self.trainer_.predict(check_rows(self, X)).astype(np.float64)
 
+    # -- state ----------------------------------------------------------------------------------
 
-def check_samples(estimator, X, y, **checks):
-    """Checked ``(data, y)`` of samples to fit, arrays made Kronecker rows by the layout."""
-    if isinstance(X, KroneckerData):
-        y = validate_data(estimator, y=y, **checks)
-        validate_data(estimator, X, reset=checks.get("reset", True), skip_check_array=True)
-        check_consistent_length(X, y)
-        return X, y
-    X, y = validate_data(estimator, X, y, dtype=FLOATS, **checks)
-    return rows_of_layout(estimator, X), y
+    def get_state(self, *, resumable: bool = False) -> State:
+        """The fitted estimator as plain values, for `kroncy.save` or another store.
 
+        Parameters
+        ----------
+        resumable : bool, default=False
+            Whether to include what `fit` needs to resume an unfinished training.  Only a callback
+            of `fit` can see such a training.
 
-def check_rows(estimator, X):
-    """Checked rows to predict, in the form that `fit` had."""
-    if isinstance(X, KroneckerData):
-        validate_data(estimator, X, reset=False, skip_check_array=True)
-        return X
-    return rows_of_layout(estimator, validate_data(estimator, X, reset=False, dtype=FLOATS))
+        Returns
+        -------
+        meta : dict
+            Parameters and attributes, all of which have a JSON form if the parameters have.
+        arrays : dict of str to ndarray
+            Arrays by name; none has dtype object.
 
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        TypeError
+            An attribute is an array of objects other than strings.
 
-def rows_of_layout(estimator, X):
-    """The Kronecker rows that the estimator's `layout` makes of checked rows X."""
-    layout = estimator.layout
-    options = {"normalize": estimator.normalize, "bias": float(estimator.bias)}
-    if layout == "power":
-        return KroneckerData.power(X, **options)
-    widths = [check_integer(width, "layout", minimum=1) for width in layout]
-    if len(widths) < 2 or sum(widths) != X.shape[1]:
-        raise ValueError(
-            f"layout={layout} must hold at least 2 widths that add up to the "
-            f"{X.shape[1]} columns of X"
-        )
-    return KroneckerData(np.split(X, np.cumsum(widths)[:-1], axis=1), **options)
+        See Also
+        --------
+        from_state : The inverse.
+        """
+        check_is_fitted(self)
+        fitted = [name for name in vars(self) if name.endswith("_") and name != "trainer_"]
+        saved = [*fitted, *self._private_state()]
+        meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
+        scores = self._scores
+        best = None if scores.best_is_last or not resumable else scores.best_state
+        trainer_meta, trainer_arrays = split_trainer(self.trainer_, best)
+        meta |= {
+            "parameters": self.get_params(deep=False),
+            "trainer": trainer_meta,
+            "scores": [scores.best_score, scores.n_no_improvement],
+        }
+        return meta, arrays | trainer_arrays
 
+    @classmethod
+    def from_state(
+        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False
+    ) -> Self:
+        """An estimator that `get_state` described.
 
-def _fingerprint(data, target, weight):
-    """SHA-256 of a training set."""
-    digest = hashlib.sha256()
-    arrays = data.get_state()[1]
-    for key in sorted(arrays):
-        digest.update(np.ascontiguousarray(arrays[key]))
-    digest.update(np.ascontiguousarray(target))
-    digest.update(weight)
-    return digest.hexdigest()
+        Parameters
+        ----------
+        meta : dict
+            As `get_state` returned it, or read back from its JSON form.
+        arrays : dict of str to ndarray
+            As `get_state` returned them.
+        resume : bool, default=False
+            Whether to return to the last state instead of the best one, so that
+            ``fit(..., resume=True)`` ends like the training that was not interrupted.  Needs a
+            state with ``resumable=True``.
+
+        Returns
+        -------
+        object
+            A fitted instance of this class.
+
+        Raises
+        ------
+        ValueError
+            This version of NumPy draws other random numbers than the one that trained the model.
+
+        See Also
+        --------
+        get_state : The inverse.
+        """
+        parameters = dict(meta["parameters"])
+        if isinstance(parameters["layout"], list):  # JSON has no tuples
+            parameters["layout"] = tuple(parameters["layout"])
+        self = cls(**parameters)
+        for name, value in join_attributes(meta, arrays).items():
+            setattr(self, name, value)
+        self.trainer_, best = join_trainer(meta["trainer"], arrays, self.n_threads, resume)
+        best_score, n_no_improvement = meta["scores"]
+        self._scores = ScoreTracker(best_score, n_no_improvement, best is None, best)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "trainer_" in state:  # it has memory that pickle cannot copy
+            state["trainer_"] = self.trainer_.get_state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "trainer_" in state:
+            meta, arrays = state["trainer_"]
+            self.trainer_ = KroneckerSGD.from_state(meta, arrays, n_threads=self.n_threads)

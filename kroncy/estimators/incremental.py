@@ -1,30 +1,110 @@
-"""partial_fit: samples that join a trainer without changing what it has learned."""
+"""Incremental fitting: samples are added to a network without changing what it has learned."""
+
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.kronecker_data import KroneckerData
+from ..training.trainer import KroneckerSGD
+from .base import BaseKroneckerEstimator
+from .early_stopping import ScoreTracker
 
 
-class Seen:
-    """Positions of training samples, found again by their content: row, target and weight."""
+class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
+    """Adds what the public `partial_fit` of a subclass needs."""
 
-    def __init__(self, data, target, weight):
-        self._positions = {}
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None = None
+    ) -> Self:
+        """One pass in random order over these samples, which are added to the training set."""
+        reset = not hasattr(self, "trainer_")
+        data, target, weight, _ = self._check_training_samples(X, y, sample_weight, reset, classes)
+        if reset:
+            self._draw_seed()
+            # Samples that are added later need W(0), which "gram" does not have, and will hardly
+            # lie in the span of the first ones.
+            start = "gaussian" if self.start == "auto" and data.factors else self.start
+            compress = self.compress if self.compress != "auto" else False
+            self._start_training(data, target, weight, start=start, compress=compress)
+        if not hasattr(self, "_sample_index"):
+            self._sample_index = SampleIndex(
+                self.trainer_.data, self._train_target, self._train_weight
+            )
+        rows, new = self._sample_index.add(data, target, weight, self.trainer_.data.n_samples)
+        if len(new):
+            self._add_samples(data.take(new).compact(), target[new], weight[new])
+        rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
+        total = 0.0
+        for i in range(0, len(rows), self.batch_size):
+            batch = rows[i : i + self.batch_size]
+            total += self.trainer_.step(batch) * len(batch)
+        self.n_iter_ += 1
+        self.loss_curve_.append(total / len(rows))
+        self._scores = ScoreTracker()  # the network is no longer in the state of the best score
+        return self
+
+    def _add_samples(self, data: KroneckerData, target: NDArray, weight: NDArray) -> None:
+        """Replace the trainer by one on these samples as well, with the same weights."""
+        old = self.trainer_
+        if old.start != "gaussian":
+            del self._sample_index  # it already contains the samples that are refused here
+            raise ValueError(
+                f"new samples cannot be added to a training with start={old.start!r}: this needs "
+                "start='gaussian', and X given as factors"
+            )
+        # Neither trees nor compressed weights can be extended; "lazy" has the same iterates.
+        lazy = old.engine == "tree" or (old.engine == "explicit" and old.compress)
+        self._set_trainer(
+            concatenate_samples(old.data, data),
+            np.concatenate([self._train_target, target]),
+            np.concatenate([self._train_weight, weight]),
+            start=old.start,
+            # The same W(0), which is in coordinates of the span of the old samples.
+            compress=old._compression or False,
+            engine="lazy" if lazy else old.engine,
+            learning_rate=old.learning_rate,
+        )
+        transfer_coefficients(old, self.trainer_)
+
+    def _start_training(self, *samples: Any, **options: Any) -> None:
+        self.__dict__.pop("_sample_index", None)
+        super()._start_training(*samples, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The index is as large as the samples, and made again at need.
+        return {k: v for k, v in super().__getstate__().items() if k != "_sample_index"}
+
+
+class SampleIndex:
+    """Finds training samples by their content: row, target and weight."""
+
+    def __init__(self, data: KroneckerData, target: NDArray, weight: NDArray):
+        self._positions: dict[bytes, int] = {}
         for position, key in enumerate(_contents(data, target, weight)):
             self._positions.setdefault(key, position)
 
-    def find(self, data, target, weight, n_known):
-        """``(positions, new)``: where each sample is, once those in `new` have joined."""
-        positions, new = [], []
+    def add(
+        self, data: KroneckerData, target: NDArray, weight: NDArray, n_samples: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of these samples in the training set, and which of them are new.
+
+        A new sample gets the next position, beginning with `n_samples`; a sample that occurs
+        twice is new once.
+        """
+        positions: list[int] = []
+        new: list[int] = []
         for i, key in enumerate(_contents(data, target, weight)):
             if key not in self._positions:
-                self._positions[key] = n_known + len(new)
+                self._positions[key] = n_samples + len(new)
                 new.append(i)
             positions.append(self._positions[key])
         return np.array(positions), np.array(new, dtype=np.int64)
 
 
-def _contents(data, target, weight):
+def _contents(data: KroneckerData, target: NDArray, weight: NDArray) -> Iterator[bytes]:
+    """The bytes of each sample; objects of kernels are known by their numbers only."""
     if data.factors is None:
         parts = [index[:, None] for index in data.indices]
     else:
@@ -34,8 +114,8 @@ def _contents(data, target, weight):
     return map(bytes, np.hstack(raw))
 
 
-def concatenate(first, second):
-    """The samples of `first`, then those of `second`."""
+def concatenate_samples(first: KroneckerData, second: KroneckerData) -> KroneckerData:
+    """The samples of `first`, followed by those of `second`; both are given as factors."""
     first.check_compatible(second, "X")
     factors, indices, done = [], [], {}
     for a, b, i, j in zip(
@@ -48,18 +128,18 @@ def concatenate(first, second):
     return KroneckerData(factors, indices, normalize=False)
 
 
-def carry_over(old, new):
-    """Give `new`, a trainer on the samples of `old` and more, the weights of `old`.
+def transfer_coefficients(old: KroneckerSGD, new: KroneckerSGD) -> None:
+    """Give `new`, a trainer on the samples of `old` and further ones, the weights of `old`.
 
-    W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
+    W(t) = W(0) + C X does not change when X gets further rows, and C columns of zeros for them.
     """
-    learned, longer = old.snapshot(), new.snapshot()
+    learned, extended = old.snapshot(), new.snapshot()
     n = old.data.n_samples
-    longer["fired_bits"][:n] = learned["fired_bits"]
+    extended["fired_bits"][:n] = learned["fired_bits"]
     for name, array in learned["coefficients"].items():
-        if name.startswith("c_"):  # CSR: further columns without entries
-            longer["coefficients"][name] = array
+        if name.startswith("c_"):  # CSR: further columns have no entries
+            extended["coefficients"][name] = array
         else:
-            longer["coefficients"][name][:n] = array
-    names = "coefficients", "fired_bits"
-    new.restore(learned | {name: longer[name] for name in names})
+            extended["coefficients"][name][:n] = array
+    changed: dict[str, Any] = {name: extended[name] for name in ("coefficients", "fired_bits")}
+    new.restore(learned | changed)

@@ -1,61 +1,65 @@
 """LimitKernelRegressor: what the network would predict if it were infinitely wide."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
+from ..data.kronecker_data import KroneckerData
 from ..ntk.limit import limit_gram
-from .base import KroneckerNetwork, check_rows, check_samples
+from .parameters import SAMPLE_CONSTRAINTS, document
+from .samples import check_rows, check_samples
 
-CHUNK_BYTES = 2**27  # of the kernel between new and training samples, made at a time
+CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
 
 
+@document()
 class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Kernel ridge regression with H^cts, the limit of the network's Gram matrix.
+    """Kernel ridge regression with H^cts, the limit of the network's tangent kernel.
 
-    A network with an antithetic start, trained on the squared loss to the end, tends to this as
-    its width grows (alpha = 0).  Targets are centred.
+    A network whose untrained predictions are 0, trained on the squared loss until convergence,
+    tends to this model with ``alpha=0`` as its width grows.  Targets are centred internally.
 
     Parameters
     ----------
-    alpha : float >= 0, default=1e-6
-        Ridge, in units of the mean of the kernel's diagonal.  0 interpolates and needs a regular
-        kernel.
-    threshold : float >= 0, default=1.0
-        Of the neurons; `KroneckerRegressor` takes ``sqrt(0.4 * log(n_hidden))`` by default.
-    layout : "power" or tuple of int, default="power"
-        How the columns of an array X make a Kronecker row; see `KroneckerRegressor`.
-    normalize : bool, default=True
-        Scale each factor row to norm 1.  Unused for `KroneckerData`.
-    bias : float >= 0, default=1.0
-        Constant appended to each factor row first.  Unused for `KroneckerData`.
-    skip : float >= 0, default=0.0
-        Weight of the linear function beside the network.
-    n_threads : int, optional
-    memory_limit : int, optional
-        Bytes; more is refused before it is allocated.
+    alpha : float, default=1e-6
+        Ridge penalty, in units of the mean of the kernel's diagonal.  0 interpolates the targets
+        and needs a nonsingular kernel.
+    threshold : float, default=1.0
+        Threshold of the neurons; non-negative.  The default of `KroneckerRegressor` is
+        ``sqrt(0.4 * log(n_hidden))``.
+    {sample_parameters}
+    {resource_parameters}
 
     Attributes
     ----------
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Coefficients of the training samples in kernel space.
     data_ : KroneckerData
         The training samples.
-    n_features_in_ : int or math.inf
-
-    Notes
-    -----
-    n**2 values of Owen's T and n**3 / 3 operations; 16 n**2 bytes.
+    n_features_in_ : int
+        Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
+        rows; for one that was made from kernels it is the number of combinations of objects,
+        ``u_1 * u_2 * ...``, in agreement with scikit-learn's count for precomputed kernels.
+    feature_names_in_ : ndarray of str
+        Names of the columns, only if X was a data frame whose column names are all strings.
 
     See Also
     --------
-    KroneckerRegressor : the network of finite width.
+    KroneckerRegressor : The network of finite width.
+    kroncy.ntk.limit_gram : The kernel.
+
+    Notes
+    -----
+    `fit` computes ``n**2 / 2`` values of Owen's T function and a Cholesky factorisation of
+    ``n**3 / 3`` operations, in ``16 * n**2`` bytes.
 
     Examples
     --------
@@ -67,26 +71,23 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **SAMPLE_CONSTRAINTS,
         "alpha": [Interval(Real, 0, None, closed="left")],
         "threshold": [Interval(Real, 0, None, closed="left")],
-        **{
-            name: KroneckerNetwork._parameter_constraints[name]
-            for name in ("layout", "normalize", "bias", "skip", "n_threads", "memory_limit")
-        },
     }
 
     def __init__(
         self,
-        alpha=1e-6,
+        alpha: float = 1e-6,
         *,
-        threshold=1.0,
-        layout="power",
-        normalize=True,
-        bias=1.0,
-        skip=0.0,
-        n_threads=None,
-        memory_limit=None,
+        threshold: float = 1.0,
+        layout: str | tuple[int, ...] = "power",
+        normalize: bool = True,
+        bias: float = 1.0,
+        skip: float = 0.0,
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
     ):
         self.alpha = alpha
         self.threshold = threshold
@@ -98,27 +99,29 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.memory_limit = memory_limit
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
-        """Solve for the coefficients of the training samples.
+    def fit(self, X: KroneckerData | ArrayLike, y: ArrayLike) -> Self:
+        """Compute the coefficients of the training samples.
 
         Parameters
         ----------
         X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
 
         Returns
         -------
         self
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            An argument is out of its range, or the kernel is singular with alpha = 0.
+            A parameter or an argument is invalid, or the kernel is singular and ``alpha=0``.
         MemoryError
-            The kernel does not fit.
+            The kernel would exceed `memory_limit` or the available memory.
         """
-        checks = {"multi_output": True, "y_numeric": True}
-        data, y = check_samples(self, X, y, **checks)
+        data, y = check_samples(self, X, y, multi_output=True, y_numeric=True)
         y = y.astype(np.float64)
         require_memory(
             16 * len(data) ** 2,
@@ -128,11 +131,11 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         kernel = self._kernel(data)
         kernel.flat[:: len(kernel) + 1] += self.alpha * np.diagonal(kernel).mean()
-        self._mean = y.mean(axis=0)
+        self._y_mean = y.mean(axis=0)
         try:
             with blas_threads(1):
                 factor = scipy.linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
-                self.dual_coef_ = scipy.linalg.cho_solve(factor, y - self._mean)
+                self.dual_coef_ = scipy.linalg.cho_solve(factor, y - self._y_mean)
         except scipy.linalg.LinAlgError:
             raise ValueError(
                 f"the kernel is singular with alpha={self.alpha}: rows of X are repeated or nearly "
@@ -141,17 +144,29 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.data_ = data
         return self
 
-    def predict(self, X):
-        """Predicted targets.
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Predict targets.
 
         Parameters
         ----------
         X : KroneckerData or array-like of shape (n_samples, n_features)
-            Samples, in the form that `fit` had.
+            Samples of the kind that `fit` was given.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not have the same features as the training samples.
+
+        Notes
+        -----
+        One value of Owen's T function for each pair of a sample and a training sample.
         """
         check_is_fitted(self)
         data = check_rows(self, X)
@@ -161,9 +176,9 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             @ self.dual_coef_
             for i in range(0, len(data), chunk)
         ]
-        return np.concatenate(parts) + self._mean
+        return np.concatenate(parts) + self._y_mean
 
-    def _kernel(self, data, other=None):
+    def _kernel(self, data: KroneckerData, other: KroneckerData | None = None) -> NDArray:
         return limit_gram(
             data,
             float(self.threshold),

@@ -127,13 +127,13 @@ def test_resumed_is_the_same_as_uninterrupted(files, monkeypatch, capsys, epoch,
     with monkeypatch.context() as patch:
         interrupt_after(epoch, patch)
         assert run("train", *options, target=target) == 130
-    assert f"M.npz keeps epoch {epoch}" in capsys.readouterr().err
+    assert f"M.npz contains epoch {epoch}" in capsys.readouterr().err
     assert kroncy.load("M.npz").n_iter_ == epoch
     assert run("train", *options, "--resume", target=target) == 0
     assert f"resuming M.npz after epoch {epoch}" in capsys.readouterr().out
-    for running in (False, True):
+    for resume in (False, True):
         whole, resumed = (
-            read_model(name, running=running)[0] for name in ("whole.npz", "M.npz")
+            read_model(name, resume=resume)[0] for name in ("whole.npz", "M.npz")
         )
         assert resumed.loss_curve_ == whole.loss_curve_
         assert resumed.validation_scores_ == whole.validation_scores_
@@ -176,7 +176,7 @@ def test_resume_needs_the_same_pairs(files, capsys):
     run("train")
     edit("P.csv", 5, 2, "0.125")
     assert run("train", "--resume") == 1
-    assert "samples are not those" in capsys.readouterr().err
+    assert "trained on other pairs or other values in the tables" in capsys.readouterr().err
 
 
 BAD = [
@@ -184,11 +184,11 @@ BAD = [
     ("L.csv", 3, 2, "tall", "L.csv, line 3, column 'b': 'tall' is not a number"),
     ("R.csv", 4, 1, "nan", "R.csv, line 4, column 'u': 'nan' is not a finite number"),
     ("R.csv", 4, 1, "1e999", "R.csv, line 4, column 'u': '1e999' is not a finite number"),
-    ("L.csv", 5, 0, "d0", "L.csv, line 5, column 'drug': id 'd0' was on line 2 already"),
+    ("L.csv", 5, 0, "d0", "L.csv, line 5, column 'drug': id 'd0' occurs on line 2 as well"),
     ("L.csv", 1, 2, "a", "L.csv, line 1, column 'a': two columns have this name"),
     ("L.csv", 1, 2, "", "L.csv, line 1, column 3: the column has no name"),
-    ("P.csv", 7, 0, "d99", "P.csv, line 7, column 'drug': unknown id 'd99'; L.csv has no such row"),
-    ("P.csv", 7, 1, "t99", "P.csv, line 7, column 'target': unknown id 't99'; R.csv"),
+    ("P.csv", 7, 0, "d99", "P.csv, line 7, column 'drug': id 'd99' does not occur in L.csv"),
+    ("P.csv", 7, 1, "t99", "P.csv, line 7, column 'target': id 't99' does not occur in R.csv"),
     ("P.csv", 9, 2, "strong", "P.csv, line 9, column 'affinity': 'strong' is not a number; for"),
     ("P.csv", 9, 2, "-inf", "P.csv, line 9, column 'affinity': '-inf' is not a finite number"),
     ("P.csv", 1, 2, "x", "P.csv, line 1: there is no target column 'affinity'"),
@@ -206,11 +206,11 @@ def test_bad_cells_are_named(files, capsys, name, line, column, text, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "L.csv, line 1: the file is empty"),
+        (b"", "L.csv, line 1: the file is empty, but a header line is needed"),
         (b"id,a\n", "L.csv, line 2: there are no lines after the header"),
-        (b"id\nd0\n", "L.csv, line 1: needs an id column"),
+        (b"id\nd0\n", "L.csv, line 1: an id column and at least one"),
         (b"id,a,b\nd0,1,2\n\nd1,1\n", "L.csv, line 4, column 'b': the header has 3 columns"),
-        (b"id,a\nd0,1,2\n", "L.csv, line 2, column 'a': the header has 2 columns, this line 3"),
+        (b"id,a\nd0,1,2\n", "L.csv, line 2, column 'a': the header has 2 columns, this line has 3"),
         (b'id,a\nd0,"1\n', "L.csv, line 2"),
         (b"id,a\nd\xff,1\n", "not UTF-8"),
     ],
@@ -237,11 +237,11 @@ def test_missing_files(files, capsys):
 
 def test_unwritable_output_is_found_before_training(files, capsys, monkeypatch):
     # Nothing is read, let alone trained.
-    monkeypatch.setattr("kroncy.cli.commands.read_objects", None)
+    monkeypatch.setattr("kroncy.cli.train.read_objects", None)
     assert run("train", model="none/M.npz") == 1
     assert "--model none/M.npz cannot be written" in capsys.readouterr().err
     assert run("predict", "--out", ".") == 1
-    assert "--out . is a folder" in capsys.readouterr().err
+    assert "--out . is a directory" in capsys.readouterr().err
     (files / "file").write_text("")
     assert cli.main(["demo", "--out", "file"]) == 1
     assert "file" in capsys.readouterr().err
@@ -257,15 +257,46 @@ def test_model_saved_from_python_is_explained(files, capsys):
     assert "kroncy.load" in capsys.readouterr().err
 
 
-def test_bad_parameters(files, capsys):
-    assert run("train", "--batch-size", "0") == 1
-    assert "batch_size" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--batch-size", "0", "must be at least 1, got 0"),
+        ("--hidden", "63", "must be even, got 63"),
+        ("--hidden", "many", "must be an integer, got 'many'"),
+        ("--seed", "4294967296", "must be at most 4294967295, got 4294967296"),
+        ("--alpha", "-1", "must be at least 0, got -1"),
+        ("--skip", "nan", "must be finite, got nan"),
+        ("--learning-rate", "0", "must be greater than 0, got 0"),
+        ("--validation", "1", "must be less than 1, got 1"),
+        ("--task", "ranking", "invalid choice: 'ranking'"),
+    ],
+)
+def test_invalid_options_are_named(files, capsys, option, value, message):
     with pytest.raises(SystemExit) as stop:
-        run("train", "--task", "ranking")
+        run("train", option, value)
     assert stop.value.code == 2
+    assert f"argument {option}: {message}" in capsys.readouterr().err
+
+
+def test_a_command_is_needed():
     with pytest.raises(SystemExit) as stop:
         cli.main([])
     assert stop.value.code == 2
+
+
+def test_data_that_cannot_be_learned(files, capsys):
+    pairs = read("P.csv")
+    write("P.csv", pairs[:2])
+    assert run("train") == 1
+    assert "P.csv: at least 2 pairs are needed, got 1" in capsys.readouterr().err
+    write("P.csv", [[*row[:3], row[3] if i == 0 else "yes"] for i, row in enumerate(pairs)])
+    assert run("train", "--task", "classification", target="binds") == 1
+    message = "P.csv, column 'binds': at least 2 different labels are needed, all are 'yes'"
+    assert message in capsys.readouterr().err
+    for column in (1, 2):
+        edit("R.csv", 4, column, "0")
+    assert run("train", "--bias", "0") == 1
+    assert "R.csv: all columns of id 't2' are 0" in capsys.readouterr().err
 
 
 def test_divergence_is_explained(files, capsys):

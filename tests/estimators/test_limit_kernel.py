@@ -1,25 +1,13 @@
-"""LimitKernelRegressor: scikit-learn conventions, kernel ridge, and a check on the network."""
+"""LimitKernelRegressor: kernel ridge regression, and the limit of trained networks."""
 
 import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kroncy import KroneckerData, KroneckerSGD, LimitKernelRegressor, ntk
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 5))
 Y = X[:, 0] * X[:, 1] + X[:, 2]
-
-
-def conventions():
-    """scikit-learn's checks, but the one that it skips itself without SCIPY_ARRAY_API."""
-    names, checks = parametrize_with_checks([LimitKernelRegressor()]).args
-    return pytest.mark.parametrize(names, [c for c in checks if "array_api" not in str(c)])
-
-
-@conventions()
-def test_conventions(estimator, check):
-    check(estimator)
 
 
 def test_it_is_kernel_ridge_regression():
@@ -60,7 +48,7 @@ def test_repeated_rows_without_a_ridge():
 def test_memory_and_layout():
     with pytest.raises(MemoryError, match="kernel ridge regression on 80 samples"):
         LimitKernelRegressor(memory_limit=1000).fit(X, Y)
-    with pytest.raises(ValueError, match=r"layout=\(2, 2\) must hold at least 2 widths"):
+    with pytest.raises(ValueError, match=r"layout=\(2, 2\) must contain at least 2 widths"):
         LimitKernelRegressor(layout=(2, 2)).fit(X, Y)
 
 

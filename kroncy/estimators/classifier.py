@@ -1,0 +1,224 @@
+"""KroneckerClassifier: the network with the logistic or the softmax loss."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from ..data.kronecker_data import KroneckerData
+from .incremental import IncrementalKroneckerEstimator
+from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
+
+
+@document(
+    parameters=NETWORK_PARAMETERS, notes=NETWORK_NOTES, score="minus the mean log loss"
+)
+class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
+    """Wide two-layer network on Kronecker-structured rows, for two or more classes.
+
+    The network is trained by exact mini-batch SGD on the logistic loss (two classes) or the
+    softmax loss (more classes).  The cost of an iteration does not depend on the number of
+    features.
+
+    {parameters}
+    classes_ : ndarray of shape (n_classes,)
+        Class labels in sorted order.
+
+    See Also
+    --------
+    KroneckerRegressor : The same network for real targets.
+    KroneckerSGD : The trainer, one iteration or epoch at a time.
+
+    {notes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy import KroneckerClassifier
+    >>> X = np.random.default_rng(0).normal(size=(300, 5))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+    >>> model = KroneckerClassifier(512, n_threads=1, random_state=0).fit(X, y)
+    >>> model.classes_
+    array(['other', 'same'], dtype='<U5')
+    >>> bool(model.score(X, y) > 0.9)
+    True
+    """
+
+    _default_power_t: ClassVar[float] = 1.0
+    _target_checks: ClassVar[dict[str, Any]] = {}
+
+    def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Compute the outputs of the network.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Log odds of the second class if there are two classes, otherwise a logit of each
+            class.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not have the same features as the training samples.
+
+        Notes
+        -----
+        The cost is that of the initial pre-activations of the samples, and at most ``k * n``
+        multiply-adds for each sample and output.
+        """
+        return self._outputs(X)
+
+    def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not have the same features as the training samples.
+
+        See Also
+        --------
+        decision_function : The outputs from which the probabilities are computed.
+        """
+        outputs = self._outputs(X)
+        if outputs.ndim == 2:
+            return softmax(outputs, axis=1)
+        return np.column_stack([expit(-outputs), expit(outputs)])
+
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predicted labels, elements of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not have the same features as the training samples.
+
+        See Also
+        --------
+        decision_function : The outputs from which the labels are computed.
+        """
+        outputs = self._outputs(X)
+        best = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(np.intp)
+        return self.classes_[best]
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: KroneckerData | ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these samples, and add the new ones to the training set.
+
+        Early stopping does not apply.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that can occur in any call.  In the first call, None means the classes of
+            `y`; later calls may omit it.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the losses of the samples.  Samples of weight 0 are left out.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            A parameter or an argument is invalid, or new samples cannot be added because the
+            training began with ``start="gram"``.
+        MemoryError
+            The training would exceed `memory_limit` or the available memory.
+        kroncy.DivergenceError
+            The loss is no longer finite.  The message names the iteration and a smaller step size.
+
+        Notes
+        -----
+        The coefficients of the network refer to all distinct samples seen so far.  Memory and the
+        cost of an iteration therefore grow with their number.
+        """
+        known = None if classes is None else np.unique(classes)
+        return self._partial_fit(X, y, sample_weight, known)
+
+    def _loss(self) -> str:
+        return "logistic" if len(self.classes_) == 2 else "softmax"
+
+    def _encode_target(
+        self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
+    ) -> NDArray[np.intp]:
+        """Positions of the labels in `classes_`, which are fixed by the first call."""
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if reset:
+            known = np.unique(y) if classes is None else classes
+            if len(known) < 2:
+                raise ValueError(
+                    f"y must contain at least 2 classes, got 1 class: {known.tolist()[0]!r}"
+                )
+            self.classes_ = known
+        elif classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"classes={classes} must be the same as in the first call: {self.classes_}"
+            )
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y contains classes that are not in classes_: {unknown[:5].tolist()}; give all "
+                "classes in the first call of partial_fit"
+            )
+        return np.searchsorted(self.classes_, y)
+
+    @staticmethod
+    def _strata(target: NDArray) -> NDArray:
+        return target
+
+    @staticmethod
+    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        if outputs.ndim == 2:
+            log_likelihood = log_softmax(outputs, axis=1)[np.arange(len(target)), target]
+        else:
+            log_likelihood = -np.logaddexp(0, np.where(target == 1, -outputs, outputs))
+        return np.average(log_likelihood, weights=weight)

@@ -1,0 +1,212 @@
+"""Parameters of the estimators: their constraints, and the documentation that classes share."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
+
+# How samples are made and which resources may be used: parameters of every estimator.
+SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
+    "layout": [StrOptions({"power"}), tuple],
+    "normalize": ["boolean"],
+    "bias": [NON_NEGATIVE],
+    "skip": [NON_NEGATIVE],
+    "n_threads": [None, POSITIVE_INTEGER],
+    "memory_limit": [None, POSITIVE_INTEGER],
+}
+
+NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
+    **SAMPLE_CONSTRAINTS,
+    "n_hidden": [POSITIVE_INTEGER],  # even, too: see check_n_hidden
+    "threshold": [None, NON_NEGATIVE],
+    "alpha": [NON_NEGATIVE],
+    "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    "learning_rate": [StrOptions({"constant", "invscaling"})],
+    "power_t": [None, NON_NEGATIVE],
+    "batch_size": [POSITIVE_INTEGER],
+    "max_iter": [POSITIVE_INTEGER],
+    "tol": [NON_NEGATIVE],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [POSITIVE_INTEGER],
+    "warm_start": ["boolean"],
+    "start": [StrOptions({"auto", "gaussian", "gram"})],
+    "compress": [StrOptions({"auto"}), "boolean"],
+    "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
+    "dtype": [StrOptions({"float32", "float64"})],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+SAMPLE_PARAMETERS = """\
+layout : "power" or tuple of int, default="power"
+        How the columns of an array X form a Kronecker row.  "power" takes a (x) a of each row a;
+        a tuple such as ``(p, q)`` splits each row into [a | b] with p and q columns and takes
+        a (x) b.  Ignored when X is a `KroneckerData`.
+    normalize : bool, default=True
+        Whether to scale each factor row to unit norm.  Ignored when X is a `KroneckerData`.
+    bias : float, default=1.0
+        Constant that is appended to each factor row before it is scaled, so that the product
+        contains the factors themselves; 0 appends nothing.  Ignored when X is a
+        `KroneckerData`.
+    skip : float, default=0.0
+        Weight of a linear function of the Kronecker row that is added to the network.\
+"""
+
+RESOURCE_PARAMETERS = """\
+n_threads : int, default=None
+        Number of threads.  None uses as many as OpenMP and the CPU affinity allow.  Results do
+        not depend on it.
+    memory_limit : int, default=None
+        Memory budget in bytes.  None uses the memory that is available.  A fit that would exceed
+        the budget raises MemoryError before anything is allocated.\
+"""
+
+NETWORK_PARAMETERS = """\
+Parameters
+    ----------
+    n_hidden : int, default=1024
+        Number of hidden neurons m.  It must be even: neurons come in pairs with equal initial
+        weights and opposite output signs, so that an untrained network predicts 0.
+    threshold : float, default=None
+        A neuron fires on a sample if its pre-activation exceeds this non-negative value.  None
+        means ``sqrt(0.4 * log(n_hidden))``.
+    {sample_parameters}
+        It is trained with the network.  Its kernel has larger eigenvalues than that of the
+        network, so that ``learning_rate_init="auto"`` finds a smaller step size.
+    alpha : float, default=0.0
+        Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
+        of all samples.  It is the weight decay of the trainer times the number of samples.
+    learning_rate_init : float or "auto", default="auto"
+        Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
+        Gram matrices of a few batches.
+    learning_rate : {"constant", "invscaling"}, default="invscaling"
+        Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
+        before each epoch, where t is the number of iterations so far.
+    power_t : float, default=None
+        Exponent of "invscaling".  None means 0.5 for regression and 1.0 for classification, where
+        targets are noisier.
+    batch_size : int, default=32
+        Number of samples in a batch; at most the number of training samples is used.
+    max_iter : int, default=100
+        Maximum number of epochs.
+    tol : float, default=2e-3
+        Minimum improvement, relative to the best score so far.  The score is the validation score
+        with early stopping, and minus the training loss without.
+    early_stopping : bool, default=True
+        Whether to hold out `validation_fraction` of the samples (of each class), and to end with
+        the state that has the best score on them.  With fewer than ``1 / validation_fraction``
+        samples no sample is held out.
+    validation_fraction : float, default=0.1
+        Fraction of the samples that early stopping holds out.  Held-out pairs share their objects
+        with training pairs.
+    n_iter_no_change : int, default=2
+        Training has converged after this number of consecutive epochs without an improvement by
+        `tol`.
+    warm_start : bool, default=False
+        Whether `fit` continues from the previous state for up to `max_iter` further epochs.  The
+        samples must be the same as in the previous call of `fit`.
+    start : {"auto", "gaussian", "gram"}, default="auto"
+        Initial state.  "gaussian" draws weights; "gram" draws pre-activations from the same
+        distribution.  "auto" chooses the cheaper one in `fit`, and "gaussian" in `partial_fit`
+        where it is possible, because only then new samples can be added later.
+    compress : {"auto", True, False}, default="auto"
+        Whether the gaussian start draws weights in an orthonormal basis of the span of the rows.
+        This is exact, and cheaper for factors with fewer rows, or a lower rank, than columns.
+        "auto" compresses in `fit` if that is cheaper, and never in `partial_fit`.
+    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+        Algorithm of an iteration; see `KroneckerSGD`.  All engines compute the same iterates up
+        to rounding.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.  Predictions are returned in float64.
+    {resource_parameters}
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial state, the output signs, the order of the samples and the choice of
+        the held-out samples.
+    verbose : bool or int, default=False
+        1 or True prints a line after each epoch; 2 shows a progress bar instead.
+
+    Attributes
+    ----------
+    trainer_ : KroneckerSGD
+        The trained network with its coefficients, history and counters.
+    n_iter_ : int
+        Number of epochs run.
+    loss_curve_ : list of float
+        Training loss of each epoch: the mean over its samples, each evaluated just before the
+        step on its batch.
+    validation_indices_ : ndarray of int or None
+        Samples of X that were held out for validation; None if there are none.
+    validation_scores_ : list of float or None
+        Score on the held-out samples after each epoch: {score}.
+        None without early stopping.
+    best_validation_score_ : float or None
+        The highest validation score, which is that of the final state.
+    learning_rate_init_ : float
+        Initial step size.
+    n_features_in_ : int
+        Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
+        rows; for one that was made from kernels it is the number of combinations of objects,
+        ``u_1 * u_2 * ...``, in agreement with scikit-learn's count for precomputed kernels.
+    feature_names_in_ : ndarray of str
+        Names of the columns, only if X was a data frame whose column names are all strings.\
+"""
+
+NETWORK_NOTES = """\
+Notes
+    -----
+    An iteration on a batch of s samples costs at most ``s * k * n`` multiply-adds, where n is the
+    number of training samples and k the mean number of neurons that fire on a sample.  The cost
+    does not depend on the length d of a row [1]_.  Memory: ``n * m`` reals for the initial
+    pre-activations, and the Gram matrix or its factors.
+
+    Columns of arrays are used as they are.  A row is scaled as a whole, so columns in large units
+    dominate the others: standardise them first, for example in a `Pipeline` with `StandardScaler`.
+
+    `KroneckerSGD` follows the paper by default; the defaults here are those of supervised
+    learning.  Neurons always come in pairs, so that predictions start at 0 and the random initial
+    function does not have to be unlearned; `bias` makes the network a function of the factors
+    themselves as well as of their products; and fewer neurons suffice for most data sets.
+
+    References
+    ----------
+    .. [1] Z. Song and S. Yue, "Structured and Fast Optimization: The Kronecker SGD Algorithm",
+       arXiv:2305.08001.\
+"""
+
+SECTIONS = {
+    "sample_parameters": SAMPLE_PARAMETERS,
+    "resource_parameters": RESOURCE_PARAMETERS,
+}
+
+Class = TypeVar("Class", bound=type)
+
+
+def document(**sections: str) -> Callable[[Class], Class]:
+    """Class decorator that replaces each ``{name}`` in the docstring by a section.
+
+    Sections may contain the names of SECTIONS.  Their first lines are not indented, because the
+    place that they replace is.
+    """
+
+    def decorate(cls: Class) -> Class:
+        text = cls.__doc__ or ""
+        for name, section in (sections | SECTIONS).items():
+            text = text.replace(f"{{{name}}}", section)
+        cls.__doc__ = text
+        return cls
+
+    return decorate
+
+
+def check_n_hidden(estimator: Any) -> None:
+    """Raise ValueError if the number of neurons is odd."""
+    if estimator.n_hidden % 2:
+        raise ValueError(
+            f"The 'n_hidden' parameter of {type(estimator).__name__} must be even, because "
+            f"neurons come in pairs with opposite output signs. Got {estimator.n_hidden} instead."
+        )

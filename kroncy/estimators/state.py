@@ -1,0 +1,80 @@
+"""The state of an estimator as JSON values and named arrays."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..training.trainer import KroneckerSGD
+
+State = tuple[dict[str, Any], dict[str, NDArray]]
+
+
+def split_attributes(attributes: Mapping[str, Any]) -> State:
+    """Attributes as ``(meta, arrays)``; an array of strings gets a dtype without objects."""
+    meta: dict[str, Any] = {"values": {}, "strings": []}
+    arrays = {}
+    for name, value in attributes.items():
+        if not isinstance(value, np.ndarray):
+            meta["values"][name] = copy(value)  # a list, which further epochs would extend
+            continue
+        if value.dtype == object:
+            if not all(isinstance(item, str) for item in value.flat):
+                raise TypeError(f"{name} contains objects other than strings and cannot be saved")
+            meta["strings"].append(name)
+            value = value.astype(str)
+        arrays[f"attribute.{name}"] = value
+    return meta, arrays
+
+
+def join_attributes(meta: dict[str, Any], arrays: Mapping[str, NDArray]) -> dict[str, Any]:
+    """The inverse of `split_attributes`."""
+    return {name: copy(value) for name, value in meta["values"].items()} | {
+        name: array.astype(object) if name in meta["strings"] else array
+        for name, array in _with_prefix("attribute.", arrays).items()
+    }
+
+
+def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
+    """The trainer as ``(meta, arrays)``: in its best state, and in its last one if they differ.
+
+    `best_snapshot` is None if the last state is the best, or if only that state is wanted.
+    """
+    last, last_arrays = None, {}
+    if best_snapshot is not None:
+        last, last_arrays = trainer.get_state()
+        last_snapshot = trainer.snapshot()
+        trainer.restore(best_snapshot)
+    best, best_arrays = trainer.get_state()
+    if best_snapshot is not None:
+        trainer.restore(last_snapshot)
+    arrays = {f"best.{name}": array for name, array in best_arrays.items()}
+    # What both states share, above all the samples, is stored once.
+    arrays |= {
+        f"last.{name}": array
+        for name, array in last_arrays.items()
+        if not np.array_equal(array, best_arrays.get(name))
+    }
+    return {"best": best, "last": last}, arrays
+
+
+def join_trainer(
+    meta: dict[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None, last: bool
+) -> tuple[KroneckerSGD, Any]:
+    """The trainer in its best state; with `last` in its last one, and a snapshot of the best.
+
+    The snapshot is None if the last state is the best.
+    """
+    best_arrays = _with_prefix("best.", arrays)
+    trainer = KroneckerSGD.from_state(meta["best"], best_arrays, n_threads=n_threads)
+    if not last or meta["last"] is None:
+        return trainer, None
+    best_snapshot = trainer.snapshot()
+    last_arrays = best_arrays | _with_prefix("last.", arrays)
+    return KroneckerSGD.from_state(meta["last"], last_arrays, n_threads=n_threads), best_snapshot
+
+
+def _with_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}

@@ -1,0 +1,44 @@
+"""The estimators against scikit-learn's conventions."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kroncy import KroneckerClassifier, KroneckerRegressor, LimitKernelRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+WEIGHTS_ARE_NOT_REPEATS = (
+    "mini-batch SGD: a weight scales the step of one sample in one batch, a repeated sample is "
+    "drawn several times; scikit-learn's SGDClassifier and MLPClassifier differ in the same way"
+)
+ROUNDING = "float32: predictions of a subset agree to 1e-6, the check asks for 1e-7"
+
+
+def failing_checks(estimator):
+    if isinstance(estimator, LimitKernelRegressor):
+        return {}
+    failing = {"check_sample_weight_equivalence_on_dense_data": WEIGHTS_ARE_NOT_REPEATS}
+    if estimator.dtype == "float32":
+        failing |= dict.fromkeys(
+            ["check_methods_subset_invariance", "check_methods_sample_order_invariance"], ROUNDING
+        )
+    return failing
+
+
+def conventions(*estimators):
+    """scikit-learn's checks, except the one that it skips itself without SCIPY_ARRAY_API."""
+    mark = parametrize_with_checks(estimators, expected_failed_checks=failing_checks)
+    names, checks = mark.args
+    return pytest.mark.parametrize(
+        names, [pair for pair in checks if "array_api" not in str(pair)], **mark.kwargs
+    )
+
+
+@conventions(
+    KroneckerRegressor(n_hidden=128, max_iter=30, n_threads=1),
+    KroneckerRegressor(n_hidden=64, max_iter=30, n_threads=1, dtype="float64"),
+    KroneckerClassifier(n_hidden=64, max_iter=20, n_threads=1, dtype="float64"),
+    LimitKernelRegressor(),
+)
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)

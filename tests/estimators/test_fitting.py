@@ -1,0 +1,218 @@
+"""What fit has in common for both estimators: samples, weights, parameters, continuation."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def test_same_seed_same_model(plane, small):
+    X, y = plane
+    first, second = small().fit(X, y), small().fit(X, y)
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+    assert not np.array_equal(small(random_state=1).fit(X, y).predict(X), first.predict(X))
+
+
+def test_weight_zero_leaves_a_sample_out(plane, small):
+    X, y = plane
+    weight = np.ones(300)
+    weight[::3] = 0
+    weighted = small().fit(X, y, sample_weight=weight)
+    removed = small().fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_array_equal(weighted.predict(X), removed.predict(X))
+
+
+def test_weights_are_relative_and_matter(plane, small):
+    X, y = plane
+    weight = np.where(X[:, 3] > 0, 10.0, 1.0)
+    model = small().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(
+        small().fit(X, y, sample_weight=8 * weight).predict(X), model.predict(X), rtol=1e-5
+    )
+    assert not np.allclose(model.predict(X), small().fit(X, y).predict(X), atol=1e-3)
+
+
+def test_layout_of_columns(plane, small):
+    X, y = plane
+    split = small(layout=(1, 3)).fit(X, y)
+    data = KroneckerData([X[:, :1], X[:, 1:]], bias=1.0)
+    np.testing.assert_allclose(split.predict(X), small().fit(data, y).predict(data), rtol=1e-5)
+    power = small().fit(KroneckerData.power(X, bias=1.0), y)
+    np.testing.assert_allclose(
+        small().fit(X, y).predict(X), power.predict(KroneckerData.power(X, bias=1.0)), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("layout", [(1, 2), (4,), (4, 0), "kronecker"])
+def test_wrong_layout_is_refused(plane, layout, small):
+    with pytest.raises(ValueError, match="layout"):
+        small(layout=layout).fit(*plane)
+
+
+def test_invscaling_divides_the_step(plane, small):
+    steps = []
+    model = small(learning_rate="invscaling", power_t=1.0, learning_rate_init=2.0, max_iter=3)
+    model.fit(*plane, callback=lambda fitted: steps.append(fitted.trainer_.learning_rate))
+    each = -(-270 // 32)  # iterations of an epoch: 30 of the 300 samples are held out
+    np.testing.assert_allclose(steps, [2.0 / (1 + k * each / 1000) for k in range(3)])
+    assert model.learning_rate_init_ == 2.0
+
+
+def test_alpha_is_weight_decay_per_sample(plane, small):
+    X, y = plane
+    model = small(alpha=3.0, early_stopping=False).fit(X, y)
+    assert model.trainer_.weight_decay == pytest.approx(3.0 / 300)
+    assert model.trainer_.start_scale < 1
+
+
+def test_warm_start_continues(plane, small):
+    X, y = plane
+    options = {"early_stopping": False, "tol": 0.0, "n_iter_no_change": 100}
+    whole = small(max_iter=6, **options).fit(X, y)
+    warm = small(max_iter=3, warm_start=True, **options).fit(X, y).fit(X, y)
+    assert warm.n_iter_ == 6 and len(warm.loss_curve_) == 6
+    np.testing.assert_array_equal(warm.predict(X), whole.predict(X))
+    with pytest.raises(ValueError, match="partial_fit"):
+        warm.fit(X[:-1], y[:-1])
+
+
+def test_resume_ends_like_an_uninterrupted_training(plane, small):
+    X, y = plane
+    options = {"max_iter": 6, "n_iter_no_change": 6, "random_state": 3}
+    states = []
+    whole = small(**options).fit(
+        X, y, callback=lambda fitted: states.append(fitted.get_state(resumable=True))
+    )
+    for meta, arrays in states:
+        resumed = KroneckerRegressor.from_state(meta, arrays, resume=True).fit(X, y, resume=True)
+        assert resumed.loss_curve_ == whole.loss_curve_
+        np.testing.assert_array_equal(resumed.predict(X), whole.predict(X))
+
+
+def test_resume_needs_a_training_of_the_same_samples(plane, small):
+    X, y = plane
+    with pytest.raises(NotFittedError):
+        small().fit(X, y, resume=True)
+    model = small().fit(X, y)
+    with pytest.raises(ValueError, match="X, y and sample_weight must be the same"):
+        model.fit(X, y + 1, resume=True)
+
+
+def test_cold_start_forgets(plane, small):
+    X, y = plane
+    model = small().fit(X[:100], y[:100])
+    np.testing.assert_array_equal(model.fit(X, y).predict(X), small().fit(X, y).predict(X))
+
+
+def test_data_frames(plane, small):
+    X, y = plane
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    model = small().fit(frame, pd.Series(y))
+    assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(model.predict(frame), small().fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["b", "a", "c", "d"]])
+
+
+def test_clone_and_pickle(plane, small):
+    X, y = plane
+    model = small(KroneckerClassifier, skip=0.5).fit(X, y > 0)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    fresh = clone(model)
+    assert fresh.get_params() == model.get_params()
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)
+
+
+def test_grid_search_over_pairs(pairs, small):
+    data, y = pairs
+    search = GridSearchCV(small(max_iter=10), {"skip": [0.0, 1.0]}, cv=3).fit(data, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(data).shape == (400,)
+    scores = cross_val_score(small(KroneckerClassifier, max_iter=10), data, y > 0, cv=3)
+    assert scores.mean() > 0.8
+
+
+def test_pipeline_with_a_scaler(plane, small):
+    X, y = plane
+    pipeline = make_pipeline(StandardScaler(), small()).fit(X * [1, 1000, 1, 1], y)
+    assert pipeline.score(X * [1, 1000, 1, 1], y) > 0.8
+
+
+def test_kernels_instead_of_factors(pairs, small):
+    data, y = pairs
+    kernels = [factor @ factor.T for factor in data.factors]
+    known = KroneckerData.from_kernels(kernels, data.indices)
+    model = small(max_iter=40).fit(known[:300], y[:300])
+    assert model.n_features_in_ == 15 * 12  # combinations of objects
+    with pytest.raises(ValueError, match="X has 21 features, but KroneckerRegressor is expecting"):
+        model.predict(KroneckerData.from_kernels([np.eye(3), np.eye(7)], [[0], [0]]))
+    assert model.score(known[300:], y[300:]) > 0.7
+
+
+def test_verbose_prints_a_line_for_each_epoch(plane, capsys, small):
+    small(max_iter=2, verbose=True).fit(*plane)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("Iteration 1, loss = ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_hidden": 0}, "n_hidden"),
+        ({"threshold": -1.0}, "threshold"),
+        ({"learning_rate_init": 0.0}, "learning_rate_init"),
+        ({"learning_rate": "adaptive"}, "learning_rate"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"engine": "gpu"}, "engine"),
+        ({"start": "zero"}, "start"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"alpha": -0.1}, "alpha"),
+        ({"skip": -0.1}, "skip"),
+    ],
+)
+def test_parameters_out_of_range(plane, options, message, small):
+    with pytest.raises(ValueError, match=f"The '{message}' parameter"):
+        small(**options).fit(*plane)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_odd_number_of_neurons_is_rejected(plane, small, method):
+    message = "The 'n_hidden' parameter of KroneckerRegressor must be even, because neurons come"
+    with pytest.raises(ValueError, match=message):
+        getattr(small(n_hidden=63), method)(*plane)
+
+
+def test_memory_limit_is_respected(plane, small):
+    with pytest.raises(MemoryError, match="memory_limit"):
+        small(memory_limit=1000).fit(*plane)
+
+
+def test_wrong_samples_are_refused(plane, pairs, small):
+    X, y = plane
+    with pytest.raises(ValueError, match="NaN"):
+        small().fit(np.where(X > 2, np.nan, X), y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        small().fit(pairs[0], y)
+    with pytest.raises(ValueError, match="1 class"):
+        small(KroneckerClassifier).fit(X, np.ones(300))
+    with pytest.raises(ValueError, match="n_samples=1"):
+        small().fit(X, y, sample_weight=np.eye(300)[0])
+    with pytest.raises(ValueError, match="Negative"):
+        small().fit(X, y, sample_weight=-np.ones(300))
+    model = small().fit(X, y)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(pairs[0])
