@@ -48,7 +48,8 @@ def main(folder):
     plot_validation(model.validation_scores_, axes[1])
     probability = model.predict_proba(test)[:, 1]
     for value, label in ((True, "active"), (False, "not active")):
-        axes[2].hist(probability[active[1000:] == value], np.linspace(0, 1, 21), alpha=0.6, label=label)
+        of_class = probability[active[1000:] == value]
+        axes[2].hist(of_class, np.linspace(0, 1, 21), alpha=0.6, label=label)
     axes[2].set(xlabel="predicted probability of activity", ylabel="new pairs")
     axes[2].legend()
     path = Path(folder, "kernels_as_input.png")
