@@ -68,7 +68,7 @@ def _describe(data: KroneckerData, late: NDArray[np.bool_], n_hidden: int) -> No
 class EpochTable:
     """Prints a line after each epoch, with the AUC of the held-out flights."""
 
-    def __init__(self, data: KroneckerData, late: NDArray[np.bool_]):
+    def __init__(self, data: KroneckerData, late: NDArray[np.bool_]) -> None:
         self.areas: list[float] = []
         self._data, self._late = data, late
         print("epoch   training loss   validation AUC   ms per iteration   neurons fired")

@@ -72,7 +72,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         memory_limit: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
-    ):
+    ) -> None:
         self.n_hidden = n_hidden
         self.threshold = threshold
         self.layout = layout

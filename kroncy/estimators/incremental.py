@@ -80,7 +80,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
 class SampleIndex:
     """Finds training samples by their content: row, target and weight."""
 
-    def __init__(self, data: KroneckerData, target: NDArray, weight: NDArray):
+    def __init__(self, data: KroneckerData, target: NDArray, weight: NDArray) -> None:
         self._positions: dict[bytes, int] = {}
         for position, key in enumerate(_contents(data, target, weight)):
             self._positions.setdefault(key, position)

@@ -88,7 +88,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         skip: float = 0.0,
         n_threads: int | None = None,
         memory_limit: int | None = None,
-    ):
+    ) -> None:
         self.alpha = alpha
         self.threshold = threshold
         self.layout = layout
