@@ -64,6 +64,8 @@ class ProbingBuildExt(build_ext):
         if OPENMP and self._runs(OPENMP_PROGRAM, ["-fopenmp"]):
             compile_flags.append("-fopenmp")
             link_flags.append("-fopenmp")
+        else:
+            compile_flags.append("-Wno-unknown-pragmas")
         if NATIVE:
             compile_flags.append("-march=native")
             macros.append(("KRONCY_NATIVE", "1"))
