@@ -138,13 +138,11 @@ def _table(rows):
 
 def _data_rows(trainer, note):
     data = trainer.data
-    parts = data.factors or data.kernels
-    kind = "objects (kernel)" if data.factors is None else "rows of {} features"
     yield "samples", f"{data.n_samples:,}"
-    for number, part in enumerate(parts, 1):
-        yield f"factor {number}", f"{len(part):,} " + kind.format(f"{part.shape[1]:,}")
+    for number, mode in enumerate(data.modes, 1):
+        yield f"factor {number}", mode.table.describe()
     yield "features d", _count(data.n_features)
-    if data.factors is not None:
+    if data.has_features:
         size = trainer.n_hidden * data.n_features * trainer.dtype.itemsize
         yield "explicit weights", f"would take {format_bytes(size)}"
     yield "outputs", f"{trainer._targets.shape[1]}"
@@ -267,7 +265,7 @@ def _theory_figures(trainer):
         "Neurons that fire on a sample, and (neuron, sample) pairs that changed sides in each "
         f"epoch. Since the start {flipped:.2%} of all pairs have: the proof needs few.",
     )
-    norm = None if trainer.data.factors is None else float(trainer.data.n_features) ** 0.5
+    norm = float(trainer.data.n_features) ** 0.5 if trainer.data.has_features else None
     yield (
         _picture(lambda ax: plot_movement(ntk.movement(trainer), norm, ax)),
         "How far the neurons moved, from C and G alone: no weight was formed.",

@@ -1,21 +1,28 @@
-"""Factors in fewer coordinates: exact, for only inner products of their rows are read.
+"""Factors in fewer coordinates: exact, since only inner products of their rows are read.
 
 A factor F (u, p) of rank r < p is V Q^T, Q (p, r) with orthonormal columns that span its rows and
 V = F Q.  Then x_i = (Q_1 (x) Q_2) (v_1i (x) v_2i): a network on the rows v behaves as one on the
 rows x, in r_1 r_2 features instead of p_1 p_2.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any, Self
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 
 from .._base.threads import blas_threads
+from .kronecker_data import KroneckerData
+from .modes import distinct
+from .tables import Matrix
+
+Basis = NDArray[np.float64]
 
 RESIDUAL = 8  # of a training row beyond the span: roundings of its norm, times sqrt(p)
 CHECK_COST = 8  # multiply-adds of a GEMM for each that a pivoted QR counts
-WORTHWHILE = 0.05  # share of a training that may be spent on looking for the rank
 
 
 @dataclass(frozen=True)
@@ -25,83 +32,103 @@ class Compression:
     Attributes
     ----------
     bases : tuple of float64 ndarray (p_l, r_l), or None where a factor stays as it is
+        One for each factor.
     widths : tuple of int
         p_l of all factors.
     """
 
-    bases: tuple
-    widths: tuple
+    bases: tuple[Basis | None, ...]
+    widths: tuple[int, ...]
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Length of a row before compression."""
         return prod(self.widths)
 
     @property
-    def ranks(self):
+    def ranks(self) -> tuple[int, ...]:
         """Coordinates of each factor."""
         return tuple(
             width if basis is None else basis.shape[1]
             for width, basis in zip(self.widths, self.bases, strict=True)
         )
 
-    def project(self, data):
-        """`data` in coordinates; inner products with rows in the span stay what they are."""
-        return self._replace(data, [None if q is None else q.T for q in self.bases])
+    @property
+    def n_coordinates(self) -> int:
+        """Length of a row after compression."""
+        return prod(self.ranks)
 
-    def project_within(self, data):
+    def fills(self, data: KroneckerData) -> bool:
+        """Whether each basis has fewer vectors than there are rows, so that new rows lie in it."""
+        return all(
+            basis is None or basis.shape[1] < len(mode.table)
+            for basis, mode in zip(self.bases, data.modes, strict=True)
+        )
+
+    def project(self, data: KroneckerData) -> KroneckerData:
+        """`data` in coordinates; inner products with rows in the span stay what they are."""
+        matrices = [None if basis is None else basis.T for basis in self.bases]
+        return data.with_modes(data.modes.project(matrices))
+
+    def project_within(self, data: KroneckerData) -> KroneckerData:
         """`project` where all samples lie in the span, else `data` itself."""
         return data if self.outside(data).any() else self.project(data)
 
-    def expand(self, data):
+    def expand(self, data: KroneckerData) -> KroneckerData:
         """Rows given in coordinates, in their original length."""
-        return self._replace(data, self.bases)
+        return data.with_modes(data.modes.project(self.bases))
 
-    def outside(self, data):
+    def outside(self, data: KroneckerData) -> NDArray[np.bool_]:
         """Which samples of `data` do not lie in the span, a mask."""
         outside = np.zeros(data.n_samples, dtype=bool)
-        for factor, index, basis in zip(data.factors, data.indices, self.bases, strict=True):
+        for mode, basis in zip(data.modes, self.bases, strict=True):
             if basis is not None:
-                wide = factor.astype(np.float64)
+                wide = mode.table.array.astype(np.float64)
                 with blas_threads(1):
                     beyond = wide - wide @ basis @ basis.T
-                allowed = 4 * _rounding(factor) * np.linalg.norm(wide, axis=1)
-                outside |= (np.linalg.norm(beyond, axis=1) > allowed)[index]
+                allowed = 4 * _rounding(mode.table.array) * np.linalg.norm(wide, axis=1)
+                outside |= (np.linalg.norm(beyond, axis=1) > allowed)[mode.index]
         return outside
 
-    def coordinates(self, weights):
+    def coordinates(self, weights: Matrix) -> Matrix:
         """Q^T w for each row w of `weights`."""
-        return self._multiply_modes(weights, self.widths, [
-            None if basis is None else basis.T for basis in self.bases
-        ])
+        transposed = [None if basis is None else basis.T for basis in self.bases]
+        return self._multiply_modes(weights, self.widths, transposed)
 
-    def lift(self, coordinates):
+    def lift(self, coordinates: Matrix) -> Matrix:
         """Q v for each row v of `coordinates`."""
         return self._multiply_modes(coordinates, self.ranks, self.bases)
 
-    def get_arrays(self):
-        """The bases by name, for `from_arrays`."""
-        return {f"basis{l}": basis for l, basis in enumerate(self.bases) if basis is not None}
+    def get_arrays(self) -> dict[str, NDArray]:
+        """The bases by name, each distinct one once, for `from_arrays`."""
+        bases, numbers = distinct(self.bases)
+        arrays = {f"basis{j}": basis for j, basis in enumerate(bases) if basis is not None}
+        return arrays | {"basis_numbers": np.array(numbers, dtype=np.int64)}
 
     @classmethod
-    def from_arrays(cls, data, arrays):
-        """The compression of `data` that `get_arrays` described, or None."""
-        bases = tuple(arrays.get(f"basis{l}") for l in range(data.n_factors))
-        if all(basis is None for basis in bases):
-            return None
-        return cls(bases, tuple(factor.shape[1] for factor in data.factors))
+    def from_arrays(cls, data: KroneckerData, arrays: Mapping[str, NDArray]) -> Self | None:
+        """The compression of `data` that `get_arrays` described; None if none of the arrays is.
 
-    def _replace(self, data, matrices):
-        """`data` with each factor F replaced by F M^T; one object given twice stays one."""
-        done = {}
-        for factor, matrix in zip(data.factors, matrices, strict=True):
-            if id(factor) not in done and matrix is not None:
-                with blas_threads(1):
-                    done[id(factor)] = (factor.astype(np.float64) @ matrix.T).astype(data.dtype)
-        return data._with(factors=tuple(done.get(id(factor), factor) for factor in data.factors))
+        Raises
+        ------
+        ValueError
+            A basis does not fit the data.
+        """
+        numbers = arrays.get("basis_numbers")
+        if numbers is None:
+            return None
+        if numbers.shape != (data.n_factors,) or numbers.dtype != np.int64:
+            raise ValueError(f"basis_numbers must be {data.n_factors} integers")
+        bases = tuple(arrays.get(f"basis{number}") for number in numbers)
+        widths = tuple(mode.table.array.shape[1] for mode in data.modes)
+        for basis, width in zip(bases, widths, strict=True):
+            _check_basis(basis, width)
+        return cls(bases, widths)
 
     @staticmethod
-    def _multiply_modes(rows, widths, matrices):
+    def _multiply_modes(
+        rows: Matrix, widths: Sequence[int], matrices: Sequence[Basis | None]
+    ) -> Matrix:
         """Each row, seen as an array of `widths`, multiplied by a matrix in each mode."""
         result = rows.reshape(len(rows), *widths)
         with blas_threads(1):
@@ -111,7 +138,7 @@ class Compression:
         return np.ascontiguousarray(result.reshape(len(rows), -1), dtype=rows.dtype)
 
 
-def check_compress(value):
+def check_compress(value: Any) -> Any:
     """`value` if it is "auto", True or False, or the `Compression` of a trainer with that W(0)."""
     if isinstance(value, Compression) or (isinstance(value, str) and value == "auto"):
         return value
@@ -120,29 +147,28 @@ def check_compress(value):
     return bool(value)
 
 
-def find_compression(data):
-    """The `Compression` of a `KroneckerData`, or None where every factor has full column rank.
+def find_compression(data: KroneckerData) -> Compression | None:
+    """The `Compression` of the rows of `data`, or None where every factor has full column rank.
 
     A QR decomposition with pivoting for each factor, O(u p min(u, p)).  No row loses more than
     8 sqrt(p) roundings of its norm.
     """
-    found = {}
-    for factor in data.factors:
-        if id(factor) not in found:
-            found[id(factor)] = row_space(factor)
-    bases = tuple(found[id(factor)] for factor in data.factors)
-    if all(basis is None for basis in bases):
+    found = [row_space(table.array) for table in data.modes.tables]
+    if all(basis is None for basis in found):
         return None
-    return Compression(bases, tuple(factor.shape[1] for factor in data.factors))
+    return Compression(
+        tuple(found[t] for t, _ in data.modes.keys),
+        tuple(mode.table.array.shape[1] for mode in data.modes),
+    )
 
 
-def check_cost(data):
+def check_cost(data: KroneckerData) -> int:
     """Multiply-adds of `find_compression`."""
-    factors = {id(factor): factor for factor in data.factors}.values()
-    return sum(CHECK_COST * f.shape[0] * f.shape[1] * min(f.shape) for f in factors)
+    shapes = [table.array.shape for table in data.modes.tables]
+    return sum(CHECK_COST * u * p * min(u, p) for u, p in shapes)
 
 
-def row_space(factor):
+def row_space(factor: Matrix) -> Basis | None:
     """Orthonormal basis (p, rank) of what the rows span, or None if that is all of R^p."""
     u, p = factor.shape
     norms = np.linalg.norm(factor.astype(np.float64), axis=1, keepdims=True)
@@ -158,5 +184,13 @@ def row_space(factor):
     return np.ascontiguousarray(basis[:, :max(rank, 1)]) if rank < p else None
 
 
-def _rounding(factor):
+def _check_basis(basis: NDArray | None, width: int) -> None:
+    if basis is None:
+        return
+    fits = basis.dtype == np.float64 and basis.ndim == 2 and basis.shape[0] == width
+    if not (fits and 1 <= basis.shape[1] <= width and np.all(np.isfinite(basis))):
+        raise ValueError(f"a basis of shape {basis.shape} does not fit a factor of {width} columns")
+
+
+def _rounding(factor: Matrix) -> float:
     return RESIDUAL * np.sqrt(factor.shape[1]) * np.finfo(factor.dtype).eps

@@ -25,7 +25,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             self._draw_seed()
             # Samples that are added later need W(0), which "gram" does not have, and will hardly
             # lie in the span of the first ones.
-            start = "gaussian" if self.start == "auto" and data.factors else self.start
+            start = "gaussian" if self.start == "auto" and data.has_features else self.start
             compress = self.compress if self.compress != "auto" else False
             self._start_training(data, target, weight, start=start, compress=compress)
         if not hasattr(self, "_sample_index"):
@@ -57,7 +57,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         # Neither trees nor compressed weights can be extended; "lazy" has the same iterates.
         lazy = old.engine == "tree" or (old.engine == "explicit" and old.compress)
         self._set_trainer(
-            concatenate_samples(old.data, data),
+            old.data.append(data),
             np.concatenate([self._train_target, target]),
             np.concatenate([self._train_weight, weight]),
             start=old.start,
@@ -105,27 +105,10 @@ class SampleIndex:
 
 def _contents(data: KroneckerData, target: NDArray, weight: NDArray) -> Iterator[bytes]:
     """The bytes of each sample; objects of kernels are known by their numbers only."""
-    if data.factors is None:
-        parts = [index[:, None] for index in data.indices]
-    else:
-        parts = [part[index] for part, index in zip(data.factors, data.indices, strict=True)]
+    parts = [mode.content() for mode in data.modes]
     columns = [*parts, target.reshape(len(target), -1), weight[:, None]]
     raw = [np.ascontiguousarray(column).view(np.uint8) for column in columns]
     return map(bytes, np.hstack(raw))
-
-
-def concatenate_samples(first: KroneckerData, second: KroneckerData) -> KroneckerData:
-    """The samples of `first`, followed by those of `second`; both are given as factors."""
-    first.check_compatible(second, "X")
-    factors, indices, done = [], [], {}
-    for a, b, i, j in zip(
-        first.factors, second.factors, first.indices, second.indices, strict=True
-    ):
-        if id(a) not in done:
-            done[id(a)] = a if a is b else np.vstack([a, b])
-        factors.append(done[id(a)])
-        indices.append(np.concatenate([i, j if a is b else j + len(a)]))
-    return KroneckerData(factors, indices, normalize=False)
 
 
 def transfer_coefficients(old: KroneckerSGD, new: KroneckerSGD) -> None:

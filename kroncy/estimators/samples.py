@@ -74,7 +74,8 @@ def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:
 def fingerprint(data: KroneckerData, *arrays: NDArray) -> str:
     """SHA-256 of a training set: its samples, and arrays such as targets and weights."""
     digest = hashlib.sha256()
-    parts = data.get_state()[1]
+    meta, parts = data.get_state()
+    digest.update(repr(sorted(meta.items())).encode())
     for array in [*(parts[name] for name in sorted(parts)), *arrays]:
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()

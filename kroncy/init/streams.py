@@ -1,8 +1,13 @@
 """Normals that can be drawn again at any time: one counter-based stream for each neuron."""
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..data.tables import Matrix
 
 COMPLEMENT = 2**62  # first key of the second set of streams, beyond every neuron number
 SERIAL = 2**14  # normals that one thread draws before others would have started
@@ -12,31 +17,63 @@ CONTENT = 2**63  # key of the streams that belong to rows
 class Streams:
     """One counter-based stream of normals for each neuron (NumPy's Philox).
 
-    Any neuron's numbers can be drawn again at any time, alone, in any order.  With `antithetic`,
-    neurons 2j and 2j + 1 share a stream.
+    Any neuron's numbers can be drawn again at any time, alone, in any order.
+
+    Parameters
+    ----------
+    seed : int
+        First half of the key of every stream, 64 bits.
+    n_neurons : int
+        Number of neurons, even with `antithetic`.
+    antithetic : bool
+        Neurons 2j and 2j + 1 share a stream.
+    dtype : {float32, float64}
+        Of the normals.
+    n_threads : int
+        Results do not depend on it.
+    first_key : int, default=0
+        Second half of the key of the first stream.
+
+    Attributes
+    ----------
+    n_streams : int
+        Number of streams, `n_neurons` or half of it.
+    repeat : int
+        Neurons that share a stream, 1 or 2.
     """
 
-    def __init__(self, seed, n_neurons, antithetic, dtype, n_threads, *, first_key=0):
+    def __init__(
+        self,
+        seed: int,
+        n_neurons: int,
+        antithetic: bool,
+        dtype: DTypeLike,
+        n_threads: int,
+        *,
+        first_key: int = 0,
+    ) -> None:
         self.seed = seed
         self.n_neurons = n_neurons
         self.repeat = 2 if antithetic else 1
         self.n_streams = n_neurons // self.repeat
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.n_threads = n_threads
         self.first_key = first_key
 
-    def complement(self):
+    def complement(self) -> "Streams":
         """As many streams again, independent of these."""
         antithetic = self.repeat == 2
         return Streams(
             self.seed, self.n_neurons, antithetic, self.dtype, self.n_threads, first_key=COMPLEMENT
         )
 
-    def normals(self, streams, length, out=None):
+    def normals(
+        self, streams: Sequence[int] | NDArray[np.int64], length: int, out: Matrix | None = None
+    ) -> Matrix:
         """Standard normals, one row of `length` for each of `streams`."""
-        out = np.empty((len(streams), length), dtype=self.dtype) if out is None else out
+        rows = np.empty((len(streams), length), dtype=self.dtype) if out is None else out
 
-        def draw(positions):
+        def draw(positions: Iterable[int]) -> None:
             # One generator turned to stream after stream: making one takes as long as 1000 normals.
             bits = np.random.Philox(key=0)
             generator, state = np.random.Generator(bits), bits.state
@@ -44,19 +81,19 @@ class Streams:
                 words = [self.seed, self.first_key + int(streams[position])]
                 state["state"]["key"] = np.array(words, dtype=np.uint64)
                 bits.state = state
-                generator.standard_normal(length, dtype=self.dtype, out=out[position])
+                generator.standard_normal(length, dtype=self.dtype, out=rows[position])
 
-        n_threads = self.n_threads if out.size > SERIAL else 1
+        n_threads = self.n_threads if rows.size > SERIAL else 1
         parts = [range(first, len(streams), n_threads) for first in range(n_threads)]
         if n_threads == 1:
             draw(parts[0])
         else:
             with ThreadPoolExecutor(n_threads) as pool:
                 list(pool.map(draw, parts))
-        return out
+        return rows
 
-    def content_normals(self, digests):
-        """For each 64-bit digest of a row's content, one normal a stream."""
+    def content_normals(self, digests: Sequence[int]) -> Matrix:
+        """For each 64-bit digest of a row's content, one normal a neuron."""
         out = np.empty((len(digests), self.n_streams), dtype=self.dtype)
         for row, digest in enumerate(digests):
             key = np.array([self.seed ^ int(digest), CONTENT], dtype=np.uint64)

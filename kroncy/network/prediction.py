@@ -22,11 +22,10 @@ class BoundRows:
 
 def bind_rows(rows, start, data, engine):
     """Source of `data` for an engine that was trained on `rows` from `start`."""
-    within = getattr(start, "in_coordinates", False)
-    near = start.compression.project(data) if within else data
+    near = start.project(data)
     if engine == "explicit":
-        return DenseSource(near.factors, near.indices, start.beyond(data) if within else None)
-    return GramSource(cross_panels(rows, near), start.preactivations(data))
+        return DenseSource(near.factors, near.indices, start.outside_z0(data))
+    return GramSource(cross_panels(rows, near), start.z0_of(data))
 
 
 def largest_chunk(row_bytes, room):

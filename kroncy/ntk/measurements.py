@@ -87,7 +87,7 @@ def start_outputs(trainer):
     z(0) is drawn again: n_samples * n_hidden reals.
     """
     check_trainer(trainer)
-    z = trainer._start.preactivations(trainer._rows)
+    z = trainer._start.z0()
     outputs = np.empty((len(z), trainer._signs.shape[1]))
     words = trainer._engine.fired_bits.shape[1]
     bits = np.zeros((len(z), 8 * words), dtype=np.uint8)

@@ -195,8 +195,8 @@ def _leave_one_out(gram, target):
 
 def _fits(rows, n_hidden, threshold, limit):
     try:
-        start, _, _ = planning.resolve(rows, "auto", "lazy", False, n_hidden, threshold, True)
-        planning.check_memory(rows, "lazy", start, n_hidden, threshold, True, limit)
+        plan, _ = planning.resolve(rows, "auto", "lazy", False, n_hidden, threshold, True)
+        planning.check_memory(plan, "lazy", n_hidden, threshold, limit)
     except MemoryError:
         if n_hidden <= 64:
             raise

@@ -5,6 +5,7 @@ import numpy as np
 from .._base.threads import resolve_threads
 from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
+from ..init.plan import plan_init
 
 VALUES = (
     "loss",
@@ -94,7 +95,9 @@ def set_state(trainer, meta, arrays, n_threads):
     }
     trainer.data = KroneckerData.from_state(meta["data"], data_arrays)
     rows = trainer.data.compact().astype(trainer.dtype)
-    trainer._set_rows(rows, Compression.from_arrays(rows, arrays))
+    n_streams = trainer.n_hidden // (2 if trainer.antithetic else 1)
+    compression = Compression.from_arrays(rows, arrays)
+    trainer._set_plan(plan_init(rows, n_streams, trainer.start, compression))
     trainer._targets, trainer._signs = arrays["targets"], arrays["signs"]
     trainer._weights = arrays.get("sample_weight")
     trainer._seed = meta["seed"]

@@ -187,10 +187,11 @@ class KroneckerSGD:
 
         self.data = data
         rows = data.compact().astype(self.dtype)
-        self.start, self.engine, compression = planning.resolve(
+        plan, self.engine = planning.resolve(
             rows, start, engine, compress, self.n_hidden, self.threshold, self.antithetic
         )
-        self._set_rows(rows, compression)
+        self.start = plan.kind
+        self._set_plan(plan)
 
         words = check_random_state(random_state).randint(0, 2**32, size=4, dtype=np.uint64)
         self._seed = int(words[0] << np.uint64(32) | words[1])
@@ -212,20 +213,16 @@ class KroneckerSGD:
 
     # -- construction ---------------------------------------------------------------------------
 
-    def _set_rows(self, rows, compression):
-        """Rows as trained on, in coordinates where they are compressed, and room for the start."""
-        self._compression = compression
-        self._rows = rows if compression is None else compression.project_within(rows)
+    def _set_plan(self, plan):
+        """Rows as trained on, in coordinates where they are compressed, and bytes for z(0)."""
+        self._plan, self._rows, self._compression = plan, plan.rows, plan.compression
         self._room = planning.check_memory(
-            self._rows, self.engine, self.start, self.n_hidden, self.threshold, self.antithetic,
-            self.memory_limit,
+            plan, self.engine, self.n_hidden, self.threshold, self.memory_limit
         )
 
     def _build_start(self):
         streams = Streams(self._seed, self.n_hidden, self.antithetic, self.dtype, self.n_threads)
-        self._start = planning.make_start(
-            self.start, self._rows, streams, self._room, self._compression
-        )
+        self._start = self._plan.make(streams, self._room)
 
     def _build_engine(self):
         """An engine at C = 0, without z(0) yet."""
@@ -235,7 +232,7 @@ class KroneckerSGD:
     def _ensure_start(self):
         """Make z(0) of the training samples, unless it is there: a loaded model may not need it."""
         if self._engine.needs_start:
-            self._engine.set_start(self._start.preactivations(self._rows))
+            self._engine.set_start(self._start.z0())
         if self._saved_bits is not None:
             self._engine.fired_bits[...] = self._saved_bits
             self._saved_bits = None

@@ -1,0 +1,146 @@
+"""Factors, kernels and index arrays as they enter: checked, scaled, copied, in one dtype."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from .._base.validation import check_indices, check_matrix
+from .modes import Modes, distinct
+from .tables import Index, Matrix, Table
+
+Prepare = Callable[[ArrayLike, str], Matrix]
+
+
+def prepare_modes(
+    parts: Iterable[ArrayLike],
+    indices: Iterable[ArrayLike] | None,
+    name: str,
+    prepare: Prepare,
+    table: type[Table],
+) -> Modes:
+    """Modes of these factors or kernels and index arrays, equal ones found by their content.
+
+    Parameters
+    ----------
+    parts : iterable of array-likes
+        At least 2 factors or kernels.
+    indices : iterable of array-likes of int, or None
+        None: sample i takes object i of each.
+    name : str
+        Of `parts`, for messages.
+    prepare : callable(part, name)
+        Checks and scales one part; returns a new array.
+    table : type
+        Kind of table that a part becomes.
+    """
+    arrays, table_numbers = distinct(_prepare_parts(parts, name, prepare))
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    tables = [table(np.ascontiguousarray(array, dtype=dtype)) for array in arrays]
+    lengths = [len(tables[number]) for number in table_numbers]
+    if indices is None:
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"{name} have {lengths} rows; without indices all must have one row for each sample"
+            )
+        found, index_numbers = [np.arange(lengths[0])], [0] * len(lengths)
+    else:
+        found, index_numbers = distinct(_check_index_arrays(indices, lengths, name))
+    return Modes(tables, found, list(zip(table_numbers, index_numbers, strict=True)))
+
+
+def _prepare_parts(parts: Iterable[ArrayLike], name: str, prepare: Prepare) -> list[Matrix]:
+    given = _as_sequence(parts, name, "a sequence of at least 2 arrays")
+    if len(given) < 2:
+        raise ValueError(f"{name} must hold at least 2 arrays, got {len(given)}")
+    prepared: list[Matrix] = []
+    for position, part in enumerate(given):
+        # Preparing costs more than comparing: an object given again is not prepared again.
+        first = next(j for j in range(position + 1) if given[j] is part)
+        again = first < position
+        prepared.append(prepared[first] if again else prepare(part, f"{name}[{position}]"))
+    return prepared
+
+
+def _check_index_arrays(
+    indices: Iterable[ArrayLike], lengths: Sequence[int], name: str
+) -> list[Index]:
+    """A copy of each index array, int64 and of one length."""
+    given = _as_sequence(indices, "indices", "a sequence of arrays")
+    if len(given) != len(lengths):
+        raise ValueError(
+            f"indices must hold {len(lengths)} arrays, one for each of {name}, got {len(given)}"
+        )
+    arrays = [
+        check_indices(index, f"indices[{mode}]", length, what=f"rows in {name}[{mode}]").copy()
+        for mode, (index, length) in enumerate(zip(given, lengths, strict=True))
+    ]
+    if len({len(array) for array in arrays}) > 1:
+        raise ValueError(f"indices must have one length, got {[len(array) for array in arrays]}")
+    if not len(arrays[0]):
+        raise ValueError("indices are empty: there must be at least one sample")
+    return arrays
+
+
+def _as_sequence(
+    arrays: Iterable[ArrayLike], name: str, expected: str
+) -> tuple[ArrayLike, ...]:
+    if isinstance(arrays, (str, bytes)) or not isinstance(arrays, Iterable):
+        raise TypeError(f"{name} must be {expected}, got {type(arrays).__name__}")
+    return tuple(arrays)
+
+
+def prepare_factor(factor: ArrayLike, name: str, *, normalize: bool, bias: float) -> Matrix:
+    """A factor with its bias column, rows scaled to norm 1 where asked; always a new array."""
+    rows = check_matrix(factor, name)
+    if bias:
+        rows = np.hstack([rows, np.full((len(rows), 1), bias, dtype=rows.dtype)])
+    elif not normalize:
+        return rows.copy()  # what was checked may be the caller's own array
+    if not normalize:
+        return rows
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.all(norms > 0):
+        raise ValueError(
+            f"{name}: row {int(np.argmin(norms))} is zero and cannot be normalised; drop it, give "
+            "a bias, or set normalize=False"
+        )
+    return rows / norms
+
+
+def prepare_kernel(kernel: ArrayLike, name: str, *, normalize: bool, bias: float) -> Matrix:
+    """A symmetric positive semidefinite kernel, scaled to a unit diagonal where asked.
+
+    Always a new array.
+    """
+    given = check_matrix(kernel, name)
+    u, width = given.shape
+    if u != width:
+        raise ValueError(f"{name} must be square, got shape {given.shape}")
+    scale = float(np.abs(given).max())
+    tolerance = 16 * u * float(np.finfo(given.dtype).eps) * scale
+    gap = float(np.abs(given - given.T).max())
+    if gap > tolerance:
+        raise ValueError(f"{name} must be symmetric; entries differ by up to {gap:.3g}")
+    entries = (given + given.T) / 2
+    try:
+        shifted = entries.astype(np.float64) + tolerance * np.eye(u)
+        scipy.linalg.cholesky(shifted, overwrite_a=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(entries)[0])
+        raise ValueError(
+            f"{name} must be positive semidefinite; its smallest eigenvalue is {lowest:.3g}. "
+            "Clip the negative eigenvalues to 0, or add a constant to the diagonal"
+        ) from None
+    entries += entries.dtype.type(bias**2)
+    if normalize:
+        diagonal = np.diagonal(entries)
+        if not np.all(diagonal > 0):
+            raise ValueError(
+                f"{name}: object {int(np.argmin(diagonal))} has zero norm and cannot be "
+                "normalised; drop it, give a bias, or set normalize=False"
+            )
+        root = np.sqrt(diagonal)
+        entries = entries / root[:, None] / root[None, :]
+    return np.ascontiguousarray(entries)

@@ -1,0 +1,289 @@
+"""Tables: the objects of one factor, known by their rows or by a kernel between them.
+
+Both kinds answer the same questions, so that nothing outside this file asks which one it has.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .._base.threads import blas_threads
+from ..linalg._chunks import multiply_chunks
+
+Matrix = NDArray[np.floating[Any]]  # float32 or float64
+Index = NDArray[np.int64]
+
+NO_ROWS = "data given as kernels has no explicit rows; use .gram()"
+GEMM_SPEED = 8  # multiply-adds of a GEMM in the time of one gathered entry
+
+
+def freeze(array: NDArray) -> NDArray:
+    """The array itself, read-only from now on; nothing else may refer to its memory."""
+    array.flags.writeable = False
+    return array
+
+
+class Table(ABC):
+    """The distinct objects of one factor.  Immutable.
+
+    Parameters
+    ----------
+    array : ndarray of float32 or float64, C-contiguous
+        Taken over: it becomes read-only, and nothing else may refer to its memory.
+
+    Attributes
+    ----------
+    array : ndarray
+        Read-only.
+    kind : {"factors", "kernels"}
+    """
+
+    __slots__ = ("array",)
+
+    kind: ClassVar[str]
+
+    def __init__(self, array: NDArray) -> None:
+        self.array = freeze(array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 or float64."""
+        return self.array.dtype
+
+    @property
+    @abstractmethod
+    def width(self) -> float:
+        """Features of an object, an int; math.inf where only the kernel is known."""
+
+    @property
+    @abstractmethod
+    def column_cost(self) -> float:
+        """Cost of the inner products of all objects with one, in entries gathered."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """How many objects there are, and what is known of them."""
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """The same objects in `dtype`."""
+        return self if self.dtype == dtype else type(self)(self.array.astype(dtype))
+
+    @abstractmethod
+    def compact(self, index: Index) -> tuple[Self, Index]:
+        """The table without objects that `index` does not name, and the index into that."""
+
+    @abstractmethod
+    def rows(self, index: Index) -> Matrix:
+        """Rows of the objects `index`; ValueError where only the kernel is known."""
+
+    @abstractmethod
+    def project(self, matrix: NDArray[np.float64]) -> Self:
+        """Rows F replaced by F M^T for a `matrix` M; ValueError where only the kernel is known."""
+
+    @abstractmethod
+    def append(self, other: Self) -> Self:
+        """These objects, then those of a comparable table that are not the same."""
+
+    @abstractmethod
+    def matches(self, other: "Table") -> bool:
+        """Whether inner products with the objects of `other` are defined."""
+
+    @abstractmethod
+    def squared_norms(self) -> Matrix:
+        """Inner product of each object with itself."""
+
+    @abstractmethod
+    def content(self, index: Index) -> NDArray:
+        """What tells objects from each other, one row of an array for each of `index`."""
+
+    # -- inner products: `other` is a table that matches this one ---------------------------------
+
+    @abstractmethod
+    def gram(self, other: "Table") -> Matrix:
+        """All objects with all of `other`, a new array (len(self), len(other)) in float64."""
+
+    @abstractmethod
+    def block(self, left: Index, other: "Table", right: Index) -> Matrix:
+        """Objects `left` with objects `right` of `other`, a new array."""
+
+    @abstractmethod
+    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+        """Objects gathered once for several calls of `multiply`."""
+
+    @abstractmethod
+    def multiply(
+        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
+    ) -> Matrix:
+        """Inner products between two operands, the same for any number of threads.
+
+        BLAS must run with one thread.
+        """
+
+    @abstractmethod
+    def panel_arrays(self, other: "Table") -> tuple[Matrix, Matrix | None]:
+        """``(left, right)`` of `GramPanels` from all objects to those of `other`."""
+
+
+class RowTable(Table):
+    """Objects known by their rows, an array (n_objects, width)."""
+
+    __slots__ = ()
+
+    kind = "factors"
+
+    @property
+    def width(self) -> int:
+        """Columns of the array."""
+        return self.array.shape[1]
+
+    @property
+    def column_cost(self) -> float:
+        """A GEMM of all rows with one."""
+        return len(self) * (self.width / GEMM_SPEED)
+
+    def describe(self) -> str:
+        """Number of rows and of features."""
+        return f"{len(self)} rows of {self.width}"
+
+    def compact(self, index: Index) -> tuple[Self, Index]:
+        """The rows that `index` names; this table where it names all."""
+        used, inverse = np.unique(index, return_inverse=True)
+        if len(used) == len(self):
+            return self, index
+        return type(self)(self.array[used]), freeze(inverse)
+
+    def append(self, other: Self) -> Self:
+        """Both arrays, one below the other; this table if `other` is the same object."""
+        return self if other is self else type(self)(np.vstack([self.array, other.array]))
+
+    def rows(self, index: Index) -> Matrix:
+        """Gathered rows."""
+        return self.array[index]
+
+    def project(self, matrix: NDArray[np.float64]) -> Self:
+        """A product in float64, rounded to the dtype of the table."""
+        with blas_threads(1):
+            rows = self.array.astype(np.float64) @ matrix.T
+        return type(self)(rows.astype(self.dtype))
+
+    def matches(self, other: Table) -> bool:
+        """Rows of equal length."""
+        return isinstance(other, RowTable) and other.width == self.width
+
+    def squared_norms(self) -> Matrix:
+        """Of each row."""
+        return np.einsum("ij,ij->i", self.array, self.array)
+
+    def content(self, index: Index) -> NDArray:
+        """The rows themselves."""
+        return self.array[index]
+
+    def gram(self, other: Table) -> Matrix:
+        """One product of the two arrays."""
+        return np.asarray(self.array, np.float64) @ np.asarray(other.array, np.float64).T
+
+    def block(self, left: Index, other: Table, right: Index) -> Matrix:
+        """One product of gathered rows."""
+        return self.array[left] @ other.array[right].T
+
+    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+        """Gathered rows."""
+        return np.ascontiguousarray(self.array[index], dtype=dtype)
+
+    def multiply(
+        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
+    ) -> Matrix:
+        """A GEMM in chunks."""
+        product = np.empty((len(left), len(right)), dtype=dtype)
+        multiply_chunks(left, right, product, n_threads, transpose_b=True)
+        return product
+
+    def panel_arrays(self, other: Table) -> tuple[Matrix, Matrix | None]:
+        """Both arrays of rows."""
+        return self.array, other.array
+
+
+class KernelTable(Table):
+    """Objects known by their inner products, a symmetric array (n_objects, n_objects).
+
+    Data sets are comparable only if they have the same kernel, so no object is ever left out.
+    """
+
+    __slots__ = ()
+
+    kind = "kernels"
+
+    @property
+    def width(self) -> float:
+        """Unknown, so infinite."""
+        return math.inf
+
+    @property
+    def column_cost(self) -> float:
+        """A row of the kernel."""
+        return len(self)
+
+    def describe(self) -> str:
+        """Number of objects."""
+        return f"{len(self)} objects"
+
+    def compact(self, index: Index) -> tuple[Self, Index]:
+        """Nothing left out: a smaller kernel would not match the others."""
+        return self, index
+
+    def rows(self, index: Index) -> Matrix:
+        """Unknown."""
+        raise ValueError(NO_ROWS)
+
+    def project(self, matrix: NDArray[np.float64]) -> Self:
+        """Unknown."""
+        raise ValueError(NO_ROWS)
+
+    def append(self, other: Self) -> Self:
+        """Nothing to add: the other is the same kernel."""
+        return self
+
+    def matches(self, other: Table) -> bool:
+        """Kernels with equal entries."""
+        if self is other:
+            return True
+        return isinstance(other, KernelTable) and np.array_equal(self.array, other.array)
+
+    def squared_norms(self) -> Matrix:
+        """The diagonal."""
+        return np.diagonal(self.array)
+
+    def content(self, index: Index) -> NDArray:
+        """The numbers of the objects."""
+        return index[:, None]
+
+    def gram(self, other: Table) -> Matrix:
+        """The kernel, copied."""
+        return self.array.astype(np.float64)
+
+    def block(self, left: Index, other: Table, right: Index) -> Matrix:
+        """Entries of the kernel."""
+        return self.array[np.ix_(left, right)]
+
+    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+        """The index itself."""
+        return index
+
+    def multiply(
+        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
+    ) -> Matrix:
+        """Entries of the kernel."""
+        return self.array[np.ix_(left, right)].astype(dtype)
+
+    def panel_arrays(self, other: Table) -> tuple[Matrix, Matrix | None]:
+        """The kernel, whose rows are columns of a panel."""
+        return self.array, None
+
+
+TABLES: dict[str, type[Table]] = {table.kind: table for table in (RowTable, KernelTable)}
