@@ -115,7 +115,7 @@ def test_checkpoint_holds_the_best_and_the_last_state(tmp_path):
         np.testing.assert_array_equal(model.trainer_.outputs(), outputs[-1])
 
     options = OPTIONS | {"max_iter": 12, "n_iter_no_change": 12, "learning_rate": "constant"}
-    model = KroneckerRegressor(**options).fit(X, noisy, callback=keep)
+    model = KroneckerRegressor(**options).fit(X, noisy, monitor=keep)
     best = int(np.argmax(model.validation_scores_))
     assert best < len(outputs) - 1
     np.testing.assert_array_equal(kroncy.load(path).trainer_.outputs(), outputs[best])

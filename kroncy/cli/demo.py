@@ -39,7 +39,7 @@ def run_demo(
     _describe(data, late, model.n_hidden)
     table = EpochTable(data, late)
     began = time.perf_counter()
-    model.fit(data, late, callback=table.add)
+    model.fit(data, late, monitor=table.add)
     seconds = time.perf_counter() - began
     test, test_late = load_flights_pairs("test")
     area = roc_auc_score(test_late, model.decision_function(test))

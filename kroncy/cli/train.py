@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
     try:
-        model.fit(data, pairs.target, callback=write_checkpoint, resume=resume)
+        model.fit(data, pairs.target, monitor=write_checkpoint, resume=resume)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(status) from None
     if model.n_iter_ >= model.max_iter:

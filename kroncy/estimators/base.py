@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.callbacks import check_callback, wants_stop
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
@@ -134,7 +135,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        callback: Callable[[Self], object] | None = None,
+        monitor: Callable[[Self], object] | None = None,
         resume: bool = False,
     ) -> Self:
         """Train the network.
@@ -148,9 +149,9 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative factors of the losses of the samples, relative to their mean.  Samples of
             weight 0 are left out.  None weights all samples equally.
-        callback : callable, default=None
-            Called with the estimator after each epoch.  It stops the training by raising
-            StopIteration.
+        monitor : callable, default=None
+            Called with the estimator after each epoch.  It stops the training by returning True
+            or raising StopIteration.
         resume : bool, default=False
             Whether to continue this estimator's previous training until `max_iter` epochs have
             been run in total, instead of starting a new one.  The samples must be the same.
@@ -162,7 +163,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             A parameter or an argument is invalid; nothing has been trained.
         MemoryError
             The training would exceed `memory_limit` or the available memory.
@@ -180,6 +181,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         -----
         A KeyboardInterrupt is passed on and leaves the estimator fitted, in its best state so far.
         """
+        check_callback(monitor, "monitor")
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
@@ -206,7 +208,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         if not (reset or resume):
             max_epochs += self.n_iter_
             self._scores.n_no_improvement = 0
-        self._run_epochs(max_epochs, validation, callback)
+        self._run_epochs(max_epochs, validation, monitor)
         return self
 
     def _check_training_samples(
@@ -271,9 +273,9 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self,
         max_epochs: int,
         validation: ValidationSet | None,
-        callback: Callable[[Self], object] | None,
+        monitor: Callable[[Self], object] | None,
     ) -> None:
-        """Train until convergence, `max_epochs` or StopIteration, and end in the best state."""
+        """Train until convergence, `max_epochs` or the monitor's stop, and end in the best state."""
         trainer, scores = self.trainer_, self._scores
         if validation is not None and scores.best_state is None and scores.best_score > -math.inf:
             scores.best_state = trainer.snapshot()  # the previous training ended in it
@@ -282,11 +284,8 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
                 trainer.learning_rate = self._step_size()
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
-                if callback is not None:
-                    try:
-                        callback(self)
-                    except StopIteration:
-                        return
+                if wants_stop(monitor, self):
+                    return
         finally:
             if scores.best_state is not None:
                 trainer.restore(scores.best_state)
@@ -338,7 +337,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         resumable : bool, default=False
-            Whether to include what `fit` needs to resume an unfinished training.  Only a callback
+            Whether to include what `fit` needs to resume an unfinished training.  Only a monitor
             of `fit` can see such a training.
 
         Returns

@@ -17,7 +17,7 @@ def test_early_stopping_keeps_the_best_state(pairs, small):
     def record(fitted):
         seen.append(fitted.trainer_.predict(data))
 
-    model = small(max_iter=40, n_iter_no_change=5).fit(data, noisy, callback=record)
+    model = small(max_iter=40, n_iter_no_change=5).fit(data, noisy, monitor=record)
     assert len(model.validation_scores_) == len(model.loss_curve_) == model.n_iter_ < 40
     best = int(np.argmax(model.validation_scores_))
     assert best < model.n_iter_ - 1
@@ -33,7 +33,7 @@ def test_validation_score_is_that_of_the_held_out_samples(pairs, small):
         held_out = fitted.validation_indices_
         scores.append(fitted.score(data.take(held_out), y[held_out]))
 
-    model = small(max_iter=3).fit(data, y, callback=score)
+    model = small(max_iter=3).fit(data, y, monitor=score)
     assert len(model.validation_indices_) == 40
     # Its denominator is the variance of all targets, not that of the held-out ones.
     ratio = np.var(y[model.validation_indices_]) / np.var(y)
@@ -83,13 +83,15 @@ def test_maximum_number_of_epochs_reached_before_convergence(plane, small):
     assert caught[0].filename == __file__
 
 
-def test_callback_stops_by_raising_stop_iteration(plane, small):
+def test_the_monitor_stops_by_true_or_stop_iteration(plane, small):
     def stop(fitted):
         if fitted.n_iter_ == 3:
             raise StopIteration
 
-    model = small().fit(*plane, callback=stop)
-    assert model.n_iter_ == 3
+    assert small().fit(*plane, monitor=stop).n_iter_ == 3
+    assert small().fit(*plane, monitor=lambda fitted: fitted.n_iter_ == 2).n_iter_ == 2
+    with pytest.raises(TypeError, match="monitor must be callable"):
+        small().fit(*plane, monitor=3)
 
 
 def test_interrupt_leaves_the_best_state(plane, small):
@@ -101,7 +103,7 @@ def test_interrupt_leaves_the_best_state(plane, small):
 
     model = small()
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X, y, callback=interrupt)
+        model.fit(X, y, monitor=interrupt)
     expected = small(max_iter=2).fit(X, y)
     np.testing.assert_array_equal(model.predict(X), expected.predict(X))
 

@@ -62,7 +62,7 @@ def test_wrong_layout_is_refused(plane, layout, small):
 def test_invscaling_divides_the_step(plane, small):
     steps = []
     model = small(learning_rate="invscaling", power_t=1.0, learning_rate_init=2.0, max_iter=3)
-    model.fit(*plane, callback=lambda fitted: steps.append(fitted.trainer_.learning_rate))
+    model.fit(*plane, monitor=lambda fitted: steps.append(fitted.trainer_.learning_rate))
     each = -(-270 // 32)  # iterations of an epoch: 30 of the 300 samples are held out
     np.testing.assert_allclose(steps, [2.0 / (1 + k * each / 1000) for k in range(3)])
     assert model.learning_rate_init_ == 2.0
@@ -91,7 +91,7 @@ def test_resume_ends_like_an_uninterrupted_training(plane, small):
     options = {"max_iter": 6, "n_iter_no_change": 6, "random_state": 3}
     states = []
     whole = small(**options).fit(
-        X, y, callback=lambda fitted: states.append(fitted.get_state(resumable=True))
+        X, y, monitor=lambda fitted: states.append(fitted.get_state(resumable=True))
     )
     for meta, arrays in states:
         resumed = KroneckerRegressor.from_state(meta, arrays, resume=True).fit(X, y, resume=True)
