@@ -12,12 +12,15 @@
  * Multiply-adds are fused at levels 3 and 4: results depend on the level, but never on the number
  * of threads.
  *
- * Clones are not enough where the source depends on the length of a vector.  Two exceptions:
+ * Clones are not enough where the source depends on the length of a vector, or on instructions that
+ * compilers do not make out of loops.  Three exceptions:
  *
  *   network/  The product of sparse coefficients with a panel keeps a row of the result in
  *             registers, so its source declares vectors of one length; and GCC lowers vectors
  *             longer than the registers to scalar code.  Its body is compiled once for each length,
  *             with a target attribute, and kroncy_cpu_level() chooses at run time.
+ *             The population counts of fired sets are intrinsics, chosen in the same way: AVX-512's
+ *             VPOPCNTDQ, which is of no level, or AVX2 with bytes looked up in a table.
  *   trees/    Maxima and transposes within a cache line need shuffles, which compilers do not make
  *             out of loops.  They are written with vectors of 16 bytes (a quarter of a line), the
  *             length that every level has.  The comparison of a line with a threshold uses SSE2

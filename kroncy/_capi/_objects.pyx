@@ -15,7 +15,7 @@ from .._base._real cimport real_size
 
 from .._base.exceptions import DivergenceError
 from .._base.threads import set_blas_threads as set_threads
-from ..network._coefficients import Coefficients
+from ..network._tiles import TiledMatrix
 
 from ._support cimport (
     KRONCY_BAD_ALIGNMENT, KRONCY_BAD_DTYPE, KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_DIVERGED,
@@ -139,7 +139,7 @@ cdef int coefficients_create(
         return status
     with gil:
         try:
-            made = Coefficients(n_neurons, n_samples, is_double)
+            made = TiledMatrix(n_neurons, n_samples, is_double)
             return wrap(out, KRONCY_MAGIC_COEFFICIENTS, made, (n_neurons, n_samples, 0), is_double)
         except BaseException as error:
             return fail(error)

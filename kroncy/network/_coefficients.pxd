@@ -1,36 +1,46 @@
-from libc.stdint cimport int64_t, uint16_t, uint32_t
+# The coefficient store: C of W(t) = W(0) + C X, and what a step adds to it.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from ._tiles cimport TiledMatrix
 
 
-cdef extern from "_coefficients_kernel.h" nogil:
-    enum: KRONCY_TILE
-    enum: KRONCY_BLOCK
-    enum: KRONCY_OFFSET_SHIFT
-
-    ctypedef struct kroncy_tile:
-        uint32_t *begin
-        uint16_t *count
-        uint16_t *offset
-        void *value
-        int64_t entries
-
-    void kroncy_tile_product_f32(const kroncy_tile *, const float *, const kroncy_tile *, int, int,
-                                 const float *, float *)
-    void kroncy_tile_product_f64(const kroncy_tile *, const double *, const kroncy_tile *, int,
-                                 int, const double *, double *)
-    int kroncy_tile_add_f32(kroncy_tile *, int, int, float)
-    int kroncy_tile_add_f64(kroncy_tile *, int, int, double)
-    void kroncy_tile_scale_f32(kroncy_tile *, int, float)
-    void kroncy_tile_scale_f64(kroncy_tile *, int, double)
-    void kroncy_tile_free(kroncy_tile *)
+# What a step on the samples of one panel adds, but for the store's scale:
+# C[r, rows[c]] += sum_k signs[r, k] e[c, k] wherever neuron r fires on sample rows[c].
+cdef struct Step:
+    const int64_t *rows         # (count,)
+    int count
+    const double *e             # (count, n_outputs)
+    const uint32_t *masks       # (n_blocks * 256,): bit c of masks[r] says that r fires on rows[c]
+    const uint64_t *fired_bits  # (n_samples, n_blocks * 4): the same, recorded for these rows
 
 
 cdef class Coefficients:
-    cdef readonly int64_t n_neurons
-    cdef readonly int64_t n_samples
+    cdef readonly int64_t n_neurons, n_samples
+    cdef readonly int n_outputs
     cdef readonly bint is_double
-    cdef int64_t n_blocks
-    cdef int64_t n_tiles
-    cdef kroncy_tile *tiles     # (n_blocks, n_tiles)
+    cdef readonly TiledMatrix entries       # those with a value of their own
+    cdef object signs
+    cdef const void *sign_values            # (n_neurons, n_outputs) reals
+    cdef int64_t itemsize                   # bytes of a real
 
-    cdef int block_rows(self, int64_t block) noexcept nogil
+    cdef const void *block_signs(self, int64_t block) noexcept nogil
     cdef int64_t n_entries(self) noexcept nogil
+    cdef void scale(self, double factor) noexcept nogil
+    cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
+                      void *out) noexcept nogil
+    cdef const void *row_signs(self, int64_t block) noexcept nogil
+    cdef void begin_add(self, const Step *step) noexcept nogil
+    cdef int add(self, int64_t block, const Step *step) noexcept nogil
+    cdef void end_add(self, const Step *step) noexcept nogil
+
+
+cdef class SharedCoefficients(Coefficients):
+    cdef readonly TiledMatrix pattern       # tiles without values
+    cdef readonly object pattern_bits       # (n_samples, n_words): the same as bitsets
+    cdef readonly object shared_values      # (n_samples,)
+    cdef void *shared
+    cdef uint64_t *bits
+    cdef int64_t n_words
+    cdef uint32_t adopt                     # bit c: row c of the step had no pattern
+
+    cdef set_pattern(self, bits, shared)

@@ -1,166 +1,222 @@
-"""The sparse coefficient matrix C (n_neurons, n_samples) of W(t) = W(0) + C(t) X.
+"""The coefficient store: C (n_neurons, n_samples) of W(t) = W(0) + C(t) X.
 
-Stored in tiles made for one product, C times a panel of the Gram matrix, and for entries that keep
-being added; see _coefficients_kernel.h for the layout and for the limit of its speed.
+A store multiplies a group of blocks by a panel of the Gram matrix, adds what a step says, and hands
+C out as arrays or as CSR.  How it stores the entries is its own affair:
+
+    Coefficients         a value for each entry
+    SharedCoefficients   one output: one value for all neurons that fired at every visit of a
+                         sample, but for their signs
+
+The second stores nearly all of C without values while fired sets stand still: an entry then costs
+the product two bytes of memory instead of six, and a step writes nothing.
 """
 import numpy as np
 import scipy.sparse
 
-from cython.parallel cimport prange
-from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from .._base._buffers cimport address
-from .._base._buffers import aligned_empty
+from ._tiles cimport (
+    KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
+)
 
-ctypedef fused real:
-    float
-    double
+
+cdef extern from "_coefficients_kernel.h" nogil:
+    void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
+                              int64_t, int, const void *, void *)
+    int kroncy_values_add(bint, kroncy_tile *, int, int, int, const uint32_t *, const int64_t *,
+                          const double *, const void *)
+    int kroncy_shared_add(bint, kroncy_tile *, kroncy_tile *, int, uint32_t, const int64_t *,
+                          int64_t, const uint64_t *, uint64_t *, const double *, const void *)
+    void kroncy_shared_settle(bint, int, const int64_t *, const double *, void *)
+    int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
+    void kroncy_scale(bint, int64_t, double, void *)
+
+
+def make_coefficients(signs, n_samples):
+    """C = 0 for neurons with these output signs (n_neurons, n_outputs)."""
+    return (SharedCoefficients if signs.shape[1] == 1 else Coefficients)(signs, n_samples)
 
 
 cdef class Coefficients:
-    """Growing sparse matrix in (256 neurons) x (2048 samples) tiles, float32 or float64.
+    """C with a value for each entry, for any number of outputs.
 
-    Entries of a row are kept in ascending order of the sample, so that equal matrices have equal
-    products, bit for bit, however they came to be.
+    Parameters
+    ----------
+    signs : ndarray of shape (n_neurons, n_outputs)
+        Output signs, C-contiguous, in the dtype of the computation.
+    n_samples : int
     """
 
-    def __cinit__(self, int64_t n_neurons, int64_t n_samples, bint is_double):
-        self.n_neurons = n_neurons
+    def __init__(self, signs, int64_t n_samples):
+        self.n_neurons, self.n_outputs = signs.shape
         self.n_samples = n_samples
-        self.is_double = is_double
-        self.n_blocks = (n_neurons + KRONCY_BLOCK - 1) // KRONCY_BLOCK
-        self.n_tiles = (n_samples + KRONCY_TILE - 1) // KRONCY_TILE
-        self.tiles = <kroncy_tile *> calloc(self.n_blocks * self.n_tiles, sizeof(kroncy_tile))
-        if self.tiles == NULL:
-            raise MemoryError("cannot allocate the coefficient tiles")
-
-    def __dealloc__(self):
-        cdef int64_t t
-        if self.tiles != NULL:
-            for t in range(self.n_blocks * self.n_tiles):
-                kroncy_tile_free(self.tiles + t)
-            free(self.tiles)
+        self.is_double = signs.dtype == np.float64
+        self.itemsize = signs.itemsize
+        self.signs = signs
+        self.sign_values = address(signs)
+        self.entries = TiledMatrix(self.n_neurons, n_samples, self.is_double)
 
     @property
     def nnz(self):
         """Number of stored entries."""
         return self.n_entries()
 
-    def add(self, const int64_t[::1] rows, const int64_t[::1] cols, const real[::1] values):
-        """C[rows[j], cols[j]] += values[j], in order; repeats add up."""
-        cdef Py_ssize_t j
-        cdef int failed = 0
-        cdef kroncy_tile *tile
-        if not (rows.shape[0] == cols.shape[0] == values.shape[0]):
-            raise ValueError("rows, cols and values must have one length")
-        with nogil:
-            for j in range(rows.shape[0]):
-                tile = self.tiles + rows[j] // KRONCY_BLOCK * self.n_tiles + cols[j] // KRONCY_TILE
-                if real is float:
-                    failed = kroncy_tile_add_f32(tile, rows[j] % KRONCY_BLOCK,
-                                                 cols[j] % KRONCY_TILE, values[j])
-                else:
-                    failed = kroncy_tile_add_f64(tile, rows[j] % KRONCY_BLOCK,
-                                                 cols[j] % KRONCY_TILE, values[j])
-                if failed:
-                    break
-        if failed:
-            raise MemoryError("no memory for further coefficients")
+    def arrays(self):
+        """C as it is stored: copies by name, for `set_arrays`."""
+        csr = self.entries.to_csr()
+        return {"c_values": csr.data, "c_indices": csr.indices.astype(np.int32),
+                "c_indptr": csr.indptr}
 
-    def scale(self, double factor):
-        """C *= factor."""
-        cdef int64_t t
-        for t in range(self.n_blocks * self.n_tiles):
-            if self.is_double:
-                kroncy_tile_scale_f64(self.tiles + t, KRONCY_BLOCK, factor)
-            else:
-                kroncy_tile_scale_f32(self.tiles + t, KRONCY_BLOCK, <float> factor)
-
-    def positions(self):
-        """``(indptr, indices)`` of the entries as CSR, int64."""
-        indptr = np.zeros(self.n_neurons + 1, dtype=np.int64)
-        indices = np.empty(self.nnz, dtype=np.int64)
-        cdef int64_t[::1] start = indptr, column = indices
-        cdef int64_t row, t, at = 0
-        cdef uint32_t begin, j
-        cdef kroncy_tile *tile
-        for row in range(self.n_neurons):
-            for t in range(self.n_tiles):
-                tile = self.tiles + row // KRONCY_BLOCK * self.n_tiles + t
-                begin = tile.begin[row % KRONCY_BLOCK]
-                for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
-                    column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
-                    at += 1
-            start[row + 1] = at
-        return indptr, indices
+    def set_arrays(self, arrays):
+        """Replace C by what `arrays` returned; other names are ignored."""
+        self.entries = TiledMatrix.from_csr(scipy.sparse.csr_array(
+            (arrays["c_values"], arrays["c_indices"], arrays["c_indptr"]),
+            shape=(self.n_neurons, self.n_samples)))
 
     def to_csr(self):
-        """A scipy.sparse.csr_array copy."""
-        indptr, indices = self.positions()
-        values = np.empty(len(indices), dtype=np.float64 if self.is_double else np.float32)
-        cdef char *out = <char *> address(values)
-        cdef size_t itemsize = values.itemsize, size
-        cdef int64_t row, t
-        cdef kroncy_tile *tile
-        for row in range(self.n_neurons):
-            for t in range(self.n_tiles):
-                tile = self.tiles + row // KRONCY_BLOCK * self.n_tiles + t
-                size = tile.count[row % KRONCY_BLOCK] * itemsize
-                if size:
-                    memcpy(out, <char *> tile.value + tile.begin[row % KRONCY_BLOCK] * itemsize,
-                           size)
-                out += size
-        return scipy.sparse.csr_array(
-            (values, indices, indptr), shape=(self.n_neurons, self.n_samples))
+        """C as a scipy.sparse.csr_array."""
+        return self.entries.to_csr()
 
-    @classmethod
-    def from_csr(cls, matrix):
-        """Tiles with the entries of a scipy.sparse matrix (canonical or not)."""
-        matrix = matrix.tocoo()
-        is_double = matrix.dtype == np.float64
-        made = cls(matrix.shape[0], matrix.shape[1], is_double)
-        made.add(matrix.row.astype(np.int64), matrix.col.astype(np.int64),
-                 np.ascontiguousarray(matrix.data))
-        return made
+    def set_csr(self, matrix):
+        """Replace C by a scipy.sparse matrix of its shape and dtype."""
+        self.entries = TiledMatrix.from_csr(matrix)
 
-    def product(self, real[:, ::1] panel, int n_threads=1, out=None):
-        """C @ panel for a panel of 64- or 128-byte rows, 64-byte aligned.
-
-        `out`: an aligned array with n_blocks * 256 rows to write to, e.g. of an earlier product.
-        """
-        cdef int64_t block, t
-        cdef int row_bytes = panel.shape[1] * sizeof(real)
-        if panel.shape[0] != self.n_samples or row_bytes not in (64, 128):
-            raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
-        dtype = np.float32 if real is float else np.float64
-        shape = self.n_blocks * KRONCY_BLOCK, panel.shape[1]
-        out = aligned_empty(shape, dtype) if out is None else out
-        if out.shape != shape or out.dtype != dtype or out.ctypes.data % 64:
-            raise ValueError(f"out must be an aligned {dtype.__name__} array of shape {shape}")
-        cdef real[:, ::1] acc = out
-        if <size_t> &panel[0, 0] % 64:
-            raise ValueError("panel must be 64-byte aligned")
-        for block in prange(self.n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
-            memset(&acc[block * KRONCY_BLOCK, 0], 0, KRONCY_BLOCK * row_bytes)
-            for t in range(self.n_tiles):
-                if real is float:
-                    kroncy_tile_product_f32(
-                        NULL, NULL, self.tiles + block * self.n_tiles + t, self.block_rows(block),
-                        row_bytes, &panel[t * KRONCY_TILE, 0], &acc[block * KRONCY_BLOCK, 0])
-                else:
-                    kroncy_tile_product_f64(
-                        NULL, NULL, self.tiles + block * self.n_tiles + t, self.block_rows(block),
-                        row_bytes, &panel[t * KRONCY_TILE, 0], &acc[block * KRONCY_BLOCK, 0])
-        return out[:self.n_neurons]
-
-    cdef int block_rows(self, int64_t block) noexcept nogil:
-        """Neurons in `block`: KRONCY_BLOCK, fewer in the last."""
-        return <int> min(KRONCY_BLOCK, self.n_neurons - block * KRONCY_BLOCK)
+    cdef const void *block_signs(self, int64_t block) noexcept nogil:
+        """Output signs of a block (256, n_outputs), reals."""
+        return (<const char *> self.sign_values
+                + block * KRONCY_BLOCK * self.n_outputs * self.itemsize)
 
     cdef int64_t n_entries(self) noexcept nogil:
-        cdef int64_t t, total = 0
-        for t in range(self.n_blocks * self.n_tiles):
-            total += self.tiles[t].entries
-        return total
+        return self.entries.n_entries()
+
+    cdef void scale(self, double factor) noexcept nogil:
+        """C *= factor."""
+        self.entries.multiply(factor)
+
+    cdef void product(
+        self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *out
+    ) noexcept nogil:
+        """out (n_blocks * 256, width) = these blocks of C times panel, but for `row_signs`.
+
+        panel (n_samples, width) and out are 64-byte aligned, with rows of 64 or 128 bytes.
+        """
+        kroncy_tiles_product(
+            self.is_double, NULL, NULL, self.entries.block_tiles(first), self.entries.n_tiles,
+            min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
+            out)
+
+    cdef const void *row_signs(self, int64_t block) noexcept nogil:
+        """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
+        return NULL
+
+    cdef void begin_add(self, const Step *step) noexcept nogil:
+        """Before the blocks of a step."""
+
+    cdef int add(self, int64_t block, const Step *step) noexcept nogil:
+        """What a step adds to one block; -1: out of memory."""
+        return kroncy_values_add(
+            self.is_double, self.entries.block_tiles(block), block_rows(self.n_neurons, block),
+            step.count, self.n_outputs, step.masks + block * KRONCY_BLOCK, step.rows, step.e,
+            self.block_signs(block))
+
+    cdef void end_add(self, const Step *step) noexcept nogil:
+        """After the blocks of a step."""
+
+
+cdef class SharedCoefficients(Coefficients):
+    """C of a network with one output, C = diag(signs) C'.
+
+    C' is the sum of `entries` and of `shared_values[i]` at each neuron in the pattern of sample i.
+    Parameters as those of `Coefficients`.
+    """
+
+    def __init__(self, signs, int64_t n_samples):
+        super().__init__(signs, n_samples)
+        self.pattern = TiledMatrix(self.n_neurons, n_samples, self.is_double)
+        self.n_words = self.pattern.n_blocks * KRONCY_BLOCK_WORDS
+        self.pattern_bits = np.zeros((n_samples, self.n_words), dtype=np.uint64)
+        self.shared_values = np.zeros(n_samples, dtype=signs.dtype)
+        self.shared = address(self.shared_values)
+        self.bits = <uint64_t *> address(self.pattern_bits)
+
+    def arrays(self):
+        return super().arrays() | {
+            "pattern_bits": self.pattern_bits.copy(), "shared_values": self.shared_values.copy(),
+        }
+
+    def set_arrays(self, arrays):
+        super().set_arrays(arrays)
+        self.set_pattern(arrays["pattern_bits"], arrays["shared_values"])
+
+    def to_csr(self):
+        indptr, indices = self.pattern.positions()
+        csr = self.entries.to_csr() + scipy.sparse.csr_array(
+            (self.shared_values[indices], indices, indptr), shape=(self.n_neurons, self.n_samples))
+        csr.data *= np.repeat(self.signs[:, 0], np.diff(csr.indptr))
+        return csr
+
+    def set_csr(self, matrix):
+        super().set_csr((matrix * self.signs).tocsr())
+        self.set_pattern(0, 0)
+
+    cdef set_pattern(self, bits, shared):
+        """Replace the pattern, given as bitsets, and the shared values."""
+        cdef int64_t i, block
+        cdef int failed = 0
+        self.pattern = TiledMatrix(self.n_neurons, self.n_samples, self.is_double)
+        self.pattern_bits[...] = bits
+        self.shared_values[...] = shared
+        with nogil:
+            for block in range(self.pattern.n_blocks):
+                for i in range(self.n_samples):
+                    failed |= kroncy_pattern_enter(
+                        self.pattern.block_tiles(block) + i // KRONCY_TILE, i % KRONCY_TILE,
+                        self.bits + i * self.n_words + block * KRONCY_BLOCK_WORDS)
+        if failed:
+            raise MemoryError("no memory for the coefficients")
+
+    cdef int64_t n_entries(self) noexcept nogil:
+        return self.entries.n_entries() + self.pattern.n_entries()
+
+    cdef void scale(self, double factor) noexcept nogil:
+        self.entries.multiply(factor)
+        kroncy_scale(self.is_double, self.n_samples, factor, self.shared)
+
+    cdef void product(
+        self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *out
+    ) noexcept nogil:
+        kroncy_tiles_product(
+            self.is_double, self.pattern.block_tiles(first), self.shared,
+            self.entries.block_tiles(first), self.entries.n_tiles,
+            min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
+            out)
+
+    cdef const void *row_signs(self, int64_t block) noexcept nogil:
+        return self.block_signs(block)
+
+    cdef void begin_add(self, const Step *step) noexcept nogil:
+        # Samples without a pattern take the fired set of this step; their shared value becomes 0.
+        cdef int64_t w
+        cdef int c
+        cdef const uint64_t *bits
+        self.adopt = 0
+        for c in range(step.count):
+            bits = self.bits + step.rows[c] * self.n_words
+            w = 0
+            while w < self.n_words and bits[w] == 0:
+                w += 1
+            if w == self.n_words:
+                self.adopt |= <uint32_t> 1 << c
+                memset(<char *> self.shared + step.rows[c] * self.itemsize, 0, self.itemsize)
+
+    cdef int add(self, int64_t block, const Step *step) noexcept nogil:
+        cdef int64_t first = block * KRONCY_BLOCK_WORDS
+        return kroncy_shared_add(
+            self.is_double, self.pattern.block_tiles(block), self.entries.block_tiles(block),
+            step.count, self.adopt, step.rows, self.n_words, step.fired_bits + first,
+            self.bits + first, step.e, self.shared)
+
+    cdef void end_add(self, const Step *step) noexcept nogil:
+        kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, self.shared)

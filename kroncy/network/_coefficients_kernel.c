@@ -12,13 +12,13 @@ void kroncy_tile_free(kroncy_tile *tile) {
     tile->value = NULL;
 }
 
-/* Give each row a quarter more room than it uses.  Amortised: rows grow by a factor. */
+/* Give each row a quarter more capacity than it uses.  Amortised: rows grow by a factor. */
 static int tile_grow(kroncy_tile *tile, size_t itemsize) {
     uint32_t begin[KRONCY_BLOCK + 1];
     begin[0] = 0;
     for (int r = 0; r < KRONCY_BLOCK; r++) {
-        uint32_t room = (tile->count[r] + tile->count[r] / 4u + 7u) & ~3u;
-        begin[r + 1] = begin[r] + (room < KRONCY_TILE ? room : KRONCY_TILE);
+        uint32_t capacity = (tile->count[r] + tile->count[r] / 4u + 7u) & ~3u;
+        begin[r + 1] = begin[r] + (capacity < KRONCY_TILE ? capacity : KRONCY_TILE);
     }
     uint16_t *offset = calloc(begin[KRONCY_BLOCK], sizeof *offset);
     char *value = itemsize ? calloc(begin[KRONCY_BLOCK], itemsize) : NULL;
@@ -53,7 +53,8 @@ static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
 }
 
 /* The place of (row, sample) in offset and value, made if it is not there; -1: out of memory. */
-static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t itemsize, int *fresh) {
+static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t itemsize,
+                                 int *fresh) {
     int offset = sample << KRONCY_OFFSET_SHIFT;
     int count = tile->count[row];
     uint32_t begin = tile->begin[row];
@@ -76,12 +77,14 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
     return (int64_t)begin + at;
 }
 
-int kroncy_tile_insert(kroncy_tile *tile, int row, int sample) {
-    int fresh;
-    return tile_place(tile, row, sample, 0, &fresh) < 0 ? -1 : 0;
+/* Bring the place where C[row, sample] lies into cache. */
+static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {
+    uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
+    __builtin_prefetch(tile->offset + guess);
+    __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
 }
 
-void kroncy_tile_remove(kroncy_tile *tile, int row, int sample) {
+static void pattern_remove(kroncy_tile *tile, int row, int sample) {
     uint16_t *offsets = tile->offset + tile->begin[row];
     int count = tile->count[row];
     int at = lower_bound(offsets, count, sample << KRONCY_OFFSET_SHIFT);
@@ -91,12 +94,65 @@ void kroncy_tile_remove(kroncy_tile *tile, int row, int sample) {
     tile->entries--;
 }
 
-#define REAL float
-#define NAMED(name) name##_f32
-#include "_coefficients_kernel_real.h"
-#undef REAL
-#undef NAMED
+int kroncy_pattern_enter(kroncy_tile *pattern, int64_t sample, const uint64_t *bits) {
+    int fresh;
+    for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
+        for (uint64_t left = bits[w]; left; left &= left - 1)
+            if (tile_place(pattern, 64 * w + __builtin_ctzll(left), (int)sample, 0, &fresh) < 0)
+                return -1;
+    return 0;
+}
 
-#define REAL double
-#define NAMED(name) name##_f64
-#include "_coefficients_kernel_real.h"
+#define REAL_BODY "_coefficients_kernel_real.h"
+#include "_real.h"
+
+void kroncy_scale(int is_double, int64_t n, double factor, void *values) {
+    REAL_CALL(is_double, kroncy_scale, n, factor, values);
+}
+
+void kroncy_tile_scale(int is_double, kroncy_tile *tile, double factor) {
+    REAL_CALL(is_double, kroncy_tile_scale, tile, factor);
+}
+
+int kroncy_tiles_add(int is_double, kroncy_tile *tiles, int64_t n_tiles, int64_t count,
+                     const int64_t *rows, const int64_t *cols, const void *values) {
+    return REAL_CALL(is_double, kroncy_tiles_add, tiles, n_tiles, count, rows, cols, values);
+}
+
+/* Tile by tile of the panel, which stays in L2 while all the blocks pass over it. */
+void kroncy_tiles_product(int is_double, const kroncy_tile *pattern, const void *shared,
+                          const kroncy_tile *tiles, int64_t n_tiles, int64_t n_rows, int row_bytes,
+                          const void *panel, void *out) {
+    const int64_t block_bytes = (int64_t)KRONCY_BLOCK * row_bytes;
+    const int64_t n_blocks = (n_rows + KRONCY_BLOCK - 1) / KRONCY_BLOCK;
+    memset(out, 0, n_blocks * block_bytes);
+    for (int64_t t = 0; t < n_tiles; t++) {
+        const char *rows = (const char *)panel + t * KRONCY_TILE * row_bytes;
+        for (int64_t b = 0; b < n_blocks; b++) {
+            const int64_t left = n_rows - b * KRONCY_BLOCK;
+            REAL_CALL(is_double, tile_product, pattern ? pattern + b * n_tiles + t : NULL, shared,
+                      t * KRONCY_TILE, tiles + b * n_tiles + t,
+                      (int)(left < KRONCY_BLOCK ? left : KRONCY_BLOCK), row_bytes, rows,
+                      (char *)out + b * block_bytes);
+        }
+    }
+}
+
+int kroncy_values_add(int is_double, kroncy_tile *tiles, int n_rows, int count, int n_outputs,
+                      const uint32_t *masks, const int64_t *samples, const double *e,
+                      const void *signs) {
+    return REAL_CALL(is_double, kroncy_values_add, tiles, n_rows, count, n_outputs, masks, samples,
+                     e, signs);
+}
+
+int kroncy_shared_add(int is_double, kroncy_tile *pattern, kroncy_tile *tiles, int count,
+                      uint32_t adopt, const int64_t *samples, int64_t n_words,
+                      const uint64_t *fired, uint64_t *bits, const double *e, const void *shared) {
+    return REAL_CALL(is_double, kroncy_shared_add, pattern, tiles, count, adopt, samples, n_words,
+                     fired, bits, e, shared);
+}
+
+void kroncy_shared_settle(int is_double, int count, const int64_t *samples, const double *e,
+                          void *shared) {
+    REAL_CALL(is_double, kroncy_shared_settle, count, samples, e, shared);
+}

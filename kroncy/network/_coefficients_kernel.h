@@ -1,14 +1,23 @@
-/* The sparse coefficient matrix C (neurons x samples) in tiles, and its product with panels of G.
+/* The sparse coefficient matrix C (neurons x samples) in tiles: its product with panels of G, and what
+ * a step adds to it.
  *
  * C is cut into blocks of KRONCY_BLOCK neurons and tiles of KRONCY_TILE samples.  Each (block, tile)
- * is a small row-major sparse matrix, sorted within a row, with a little room behind every row because
+ * is a small row-major sparse matrix, sorted within a row, with spare capacity behind every row because
  * training keeps adding entries.  A tile of the Gram panel (KRONCY_TILE rows of 128 bytes) stays in L2
  * while a block passes over it.  A block belongs to one thread at a time, so nothing is locked and no
  * sum depends on the number of threads.
  *
  * A sample is stored as a 16-bit offset, 32 times its number within the tile: four of them come with
- * one load, and 4 * offset is the byte offset of a 128-byte panel row.  Rows have room for a multiple
- * of four entries; unused places hold offset 0 and value 0, so the product needs no remainder loop. */
+ * one load, and 4 * offset is the byte offset of a 128-byte panel row.  The capacity of a row is a
+ * multiple of four entries; unused places hold offset 0 and value 0, so the product needs no remainder
+ * loop.
+ *
+ * Shared values.  With one output C = diag(signs) C', and a step adds e_i to C'[r, i] wherever neuron r
+ * fires on sample i.  As long as the same neurons fire at every visit of i, a single number, shared[i],
+ * holds all of that: the entries are a pattern, tiles without values, and a step that changes no fired
+ * set writes nothing to them.  A neuron that stops firing takes its value into the tiles with values;
+ * one that starts firing later is entered there from the beginning.  So C' is the sum of both.  A
+ * bitset for each sample, like the fired sets, says which neurons are in the pattern. */
 #ifndef KRONCY_COEFFICIENTS_KERNEL_H
 #define KRONCY_COEFFICIENTS_KERNEL_H
 
@@ -17,6 +26,7 @@
 #define KRONCY_TILE 2048 /* samples: 256 kB of panel; 32 * KRONCY_TILE must fit 16 bits */
 #define KRONCY_OFFSET_SHIFT 5
 #define KRONCY_BLOCK 256 /* neurons: the unit of ownership and of scheduling */
+#define KRONCY_BLOCK_WORDS (KRONCY_BLOCK / 64) /* 64-bit words of a bitset over a block's neurons */
 
 typedef struct {
     uint32_t begin[KRONCY_BLOCK + 1]; /* row r may use [begin[r], begin[r + 1]) */
@@ -26,35 +36,49 @@ typedef struct {
     int64_t entries;                  /* sum of count */
 } kroncy_tile;
 
-/* acc += C_tile panel, for one tile and its rows of the panel.  panel (samples of the tile, row_bytes)
- * and acc (rows, row_bytes) are 64-byte aligned; row_bytes is 128 or 64.  `kept`, NULL for none, is a
- * tile without values in which an entry of sample i counts shared[i]. */
-void kroncy_tile_product_f32(const kroncy_tile *kept, const float *shared /* IN */,
-                             const kroncy_tile *tile, int rows, int row_bytes,
-                             const float *panel /* IN */, float *acc /* IN, OUT */);
-void kroncy_tile_product_f64(const kroncy_tile *kept, const double *shared /* IN */,
-                             const kroncy_tile *tile, int rows, int row_bytes,
-                             const double *panel /* IN */, double *acc /* IN, OUT */);
-
-/* C[row, sample] += delta within one tile; 0, or -1 when memory is exhausted (nothing changed). */
-int kroncy_tile_add_f32(kroncy_tile *tile, int row, int sample, float delta);
-int kroncy_tile_add_f64(kroncy_tile *tile, int row, int sample, double delta);
-
-/* Add an entry to, or take one from, a tile without values; insert: -1 when memory is exhausted. */
-int kroncy_tile_insert(kroncy_tile *tile, int row, int sample);
-void kroncy_tile_remove(kroncy_tile *tile, int row, int sample);
-
-/* Bring the place where C[row, sample] lies into cache. */
-static inline void kroncy_tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {
-    uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
-    __builtin_prefetch(tile->offset + guess);
-    __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
-}
-
-/* Multiply every stored value by `factor`. */
-void kroncy_tile_scale_f32(kroncy_tile *tile, int rows, float factor);
-void kroncy_tile_scale_f64(kroncy_tile *tile, int rows, double factor);
+/* values[j] *= factor, in the dtype. */
+void kroncy_scale(int is_double, int64_t n, double factor, void *values /* IN, OUT */);
 
 void kroncy_tile_free(kroncy_tile *tile);
+
+/* Multiply every stored value by `factor`. */
+void kroncy_tile_scale(int is_double, kroncy_tile *tile, double factor);
+
+/* tiles (blocks, n_tiles): C[rows[j], cols[j]] += values[j], in order; -1 when memory is exhausted. */
+int kroncy_tiles_add(int is_double, kroncy_tile *tiles /* IN, OUT */, int64_t n_tiles, int64_t count,
+                     const int64_t *rows /* IN */, const int64_t *cols /* IN */,
+                     const void *values /* IN */);
+
+/* out = C panel for consecutive blocks with `n_rows` neurons in all, whose tiles are (blocks, n_tiles).
+ * panel (samples, row_bytes) and out (blocks * KRONCY_BLOCK, row_bytes) are 64-byte aligned; row_bytes
+ * is 128 or 64.  `pattern`, NULL for none, are tiles without values in which an entry of sample i
+ * counts shared[i]. */
+void kroncy_tiles_product(int is_double, const kroncy_tile *pattern /* IN */,
+                          const void *shared /* IN */, const kroncy_tile *tiles /* IN */,
+                          int64_t n_tiles, int64_t n_rows, int row_bytes, const void *panel /* IN */,
+                          void *out /* OUT */);
+
+/* What a step on the samples of a panel adds to one block, whose tiles are (n_tiles,).
+ * C[r, samples[c]] += sum_k signs[r, k] e[c, k] wherever bit c of masks[r] is set; -1: no memory. */
+int kroncy_values_add(int is_double, kroncy_tile *tiles /* IN, OUT */, int n_rows, int count,
+                      int n_outputs, const uint32_t *masks /* IN */, const int64_t *samples /* IN */,
+                      const double *e /* IN */, const void *signs /* IN */);
+
+/* The same for C' with shared values.  fired and bits: the block's first word in the (samples, n_words)
+ * bitsets of the fired sets, recorded before, and of the pattern.  Bit c of `adopt`: the pattern of
+ * samples[c] was empty, it becomes the fired set.  shared is read, and not yet changed by the step. */
+int kroncy_shared_add(int is_double, kroncy_tile *pattern /* IN, OUT */,
+                      kroncy_tile *tiles /* IN, OUT */, int count, uint32_t adopt,
+                      const int64_t *samples /* IN */, int64_t n_words,
+                      const uint64_t *fired /* IN */, uint64_t *bits /* IN, OUT */,
+                      const double *e /* IN */, const void *shared /* IN */);
+
+/* After the blocks of the step: shared[samples[c]] += e[c]. */
+void kroncy_shared_settle(int is_double, int count, const int64_t *samples /* IN */,
+                          const double *e /* IN */, void *shared /* IN, OUT */);
+
+/* Enter the block's bits of one sample, which has none, into the pattern; -1: out of memory. */
+int kroncy_pattern_enter(kroncy_tile *pattern /* IN, OUT */, int64_t sample,
+                         const uint64_t *bits /* IN */);
 
 #endif

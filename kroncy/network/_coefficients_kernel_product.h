@@ -32,28 +32,28 @@ typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
  * between two sets of accumulators, so that an addition need not wait for the one before it.  Where
  * values are shared, unused places are masked in the last four of a row. */
 TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
-    const kroncy_tile *kept, const REAL *shared, const kroncy_tile *tile, int rows,
+    const kroncy_tile *pattern, const REAL *shared, const kroncy_tile *tile, int rows,
     const char *tile_rows, char *acc, const int row_bytes, const int is_shared) {
     static const REAL used[] = {1, 1, 1, 1, 0, 0, 0};
     const int length = row_bytes / VECTOR_BYTES;
     for (int r = 0; r < rows; r++) {
-        const int count = tile->count[r], n_kept = is_shared ? kept->count[r] : 0;
-        if (count + n_kept == 0) continue;
+        const int count = tile->count[r], n_shared = is_shared ? pattern->count[r] : 0;
+        if (count + n_shared == 0) continue;
         VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
         VEC even[LENGTH], odd[LENGTH];
         uint64_t four;
         for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
-        if (n_kept) {
-            const uint16_t *offset = kept->offset + kept->begin[r];
+        if (n_shared) {
+            const uint16_t *offset = pattern->offset + pattern->begin[r];
             int j = 0;
-            for (; j + 4 < n_kept; j += 4) {
+            for (; j + 4 < n_shared; j += 4) {
                 memcpy(&four, offset + j, sizeof four);
                 ADD_SHARED(even, 0, )
                 ADD_SHARED(odd, 1, )
                 ADD_SHARED(even, 2, )
                 ADD_SHARED(odd, 3, )
             }
-            const REAL *mask = used + 4 - (n_kept - j);
+            const REAL *mask = used + 4 - (n_shared - j);
             memcpy(&four, offset + j, sizeof four);
             ADD_SHARED(even, 0, mask[0] *)
             ADD_SHARED(odd, 1, mask[1] *)
@@ -75,17 +75,17 @@ TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
     }
 }
 
-TARGET static void LEVELED(product)(const kroncy_tile *kept, const REAL *shared,
+TARGET static void LEVELED(product)(const kroncy_tile *pattern, const REAL *shared,
                                     const kroncy_tile *tile, int rows, int row_bytes,
                                     const char *panel, char *acc) {
-    if (kept && row_bytes == 128)
-        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 128, 1);
-    else if (kept)
-        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 64, 1);
+    if (pattern && row_bytes == 128)
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 128, 1);
+    else if (pattern)
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 64, 1);
     else if (row_bytes == 128)
-        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 128, 0);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 128, 0);
     else
-        LEVELED(rows)(kept, shared, tile, rows, panel, acc, 64, 0);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 64, 0);
 }
 
 #undef SAMPLE

@@ -1,7 +1,8 @@
-/* One text for both dtypes: included by _coefficients_kernel.c with REAL and NAMED defined. */
+/* Body of _coefficients_kernel.c for one dtype. */
 
-/* The product is compiled for each vector length: GCC lowers a vector wider than the registers to
- * scalar code, so the clones of a single function would not do. */
+#include "_delta_real.h"
+
+/* The product once for each vector length; _simd.h says why KRONCY_CLONES would not do. */
 #if defined(KRONCY_CLONES_WORK)
 #define LEVELED(name) NAMED(name##_v4)
 #define VECTOR_BYTES 64
@@ -23,26 +24,22 @@
 #define TARGET
 #include "_coefficients_kernel_product.h"
 
+/* acc += C_tile panel for one tile, whose samples are `first` and those behind it. */
+static void NAMED(tile_product)(const kroncy_tile *pattern, const REAL *shared, int64_t first,
+                                const kroncy_tile *tile, int rows, int row_bytes, const char *panel,
+                                char *acc) {
+    if (pattern) shared += first;
 #if defined(KRONCY_CLONES_WORK)
-#define BY_LEVEL(name, ...)                                                                     \
-    switch (kroncy_cpu_level()) {                                                               \
-    case 4: NAMED(name##_v4)(__VA_ARGS__); break;                                               \
-    case 3: NAMED(name##_v3)(__VA_ARGS__); break;                                               \
-    default: NAMED(name##_base)(__VA_ARGS__);                                                   \
+    switch (kroncy_cpu_level()) {
+    case 4: NAMED(product_v4)(pattern, shared, tile, rows, row_bytes, panel, acc); return;
+    case 3: NAMED(product_v3)(pattern, shared, tile, rows, row_bytes, panel, acc); return;
     }
-#else
-#define BY_LEVEL(name, ...) NAMED(name##_base)(__VA_ARGS__);
 #endif
-
-void NAMED(kroncy_tile_product)(const kroncy_tile *kept, const REAL *shared,
-                                const kroncy_tile *tile, int rows, int row_bytes, const REAL *panel,
-                                REAL *acc) {
-    BY_LEVEL(product, kept, shared, tile, rows, row_bytes, (const char *)panel, (char *)acc)
+    NAMED(product_base)(pattern, shared, tile, rows, row_bytes, panel, acc);
 }
 
-#undef BY_LEVEL
-
-int NAMED(kroncy_tile_add)(kroncy_tile *tile, int row, int sample, REAL delta) {
+/* C[row, sample] += delta within one tile; -1: out of memory, and nothing has changed. */
+static inline int NAMED(tile_add)(kroncy_tile *tile, int row, int sample, REAL delta) {
     int fresh;
     int64_t at = tile_place(tile, row, sample, sizeof(REAL), &fresh);
     if (at < 0) return -1;
@@ -51,9 +48,94 @@ int NAMED(kroncy_tile_add)(kroncy_tile *tile, int row, int sample, REAL delta) {
     return 0;
 }
 
-void NAMED(kroncy_tile_scale)(kroncy_tile *tile, int rows, REAL factor) {
-    for (int r = 0; r < rows && tile->offset != NULL; r++) {
-        REAL *value = (REAL *)tile->value + tile->begin[r];
-        for (int j = 0; j < tile->count[r]; j++) value[j] *= factor;
+static void NAMED(kroncy_scale)(int64_t n, REAL factor, REAL *values) {
+    for (int64_t j = 0; j < n; j++) values[j] *= factor;
+}
+
+static void NAMED(kroncy_tile_scale)(kroncy_tile *tile, REAL factor) {
+    for (int r = 0; r < KRONCY_BLOCK && tile->offset != NULL; r++)
+        NAMED(kroncy_scale)(tile->count[r], factor, (REAL *)tile->value + tile->begin[r]);
+}
+
+static int NAMED(kroncy_tiles_add)(kroncy_tile *tiles, int64_t n_tiles, int64_t count,
+                                   const int64_t *rows, const int64_t *cols, const REAL *values) {
+    for (int64_t j = 0; j < count; j++) {
+        kroncy_tile *tile = tiles + rows[j] / KRONCY_BLOCK * n_tiles + cols[j] / KRONCY_TILE;
+        if (NAMED(tile_add)(tile, (int)(rows[j] % KRONCY_BLOCK), (int)(cols[j] % KRONCY_TILE),
+                            values[j]) != 0)
+            return -1;
     }
+    return 0;
+}
+
+static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, int n_outputs,
+                                    const uint32_t *masks, const int64_t *samples, const double *e,
+                                    const REAL *signs) {
+    int tile[32], sample[32];
+    for (int c = 0; c < count; c++) {
+        tile[c] = (int)(samples[c] / KRONCY_TILE);
+        sample[c] = (int)(samples[c] % KRONCY_TILE);
+    }
+    /* C is far larger than the caches and its places are known in advance: ask for them all first. */
+    for (int r = 0; r < n_rows; r++)
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
+            int c = __builtin_ctz(mask);
+            if (tiles[tile[c]].offset != NULL)
+                tile_prefetch(tiles + tile[c], r, sample[c], sizeof(REAL));
+        }
+    for (int r = 0; r < n_rows; r++)
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
+            int c = __builtin_ctz(mask);
+            REAL delta = NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
+            if (NAMED(tile_add)(tiles + tile[c], r, sample[c], delta) != 0) return -1;
+        }
+    return 0;
+}
+
+static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, int count,
+                                    uint32_t adopt, const int64_t *samples, int64_t n_words,
+                                    const uint64_t *fired, uint64_t *bits, const double *e,
+                                    const REAL *shared) {
+    /* As above: all places first. */
+    for (int c = 0; c < count; c++) {
+        const kroncy_tile *tile = tiles + samples[c] / KRONCY_TILE;
+        const uint64_t *now = fired + samples[c] * n_words, *old = bits + samples[c] * n_words;
+        if ((adopt >> c & 1) || tile->offset == NULL) continue;
+        for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
+            for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1)
+                tile_prefetch(tile, 64 * w + __builtin_ctzll(left),
+                              (int)(samples[c] % KRONCY_TILE), sizeof(REAL));
+    }
+    for (int c = 0; c < count; c++) {
+        const int64_t t = samples[c] / KRONCY_TILE;
+        const int column = (int)(samples[c] % KRONCY_TILE);
+        const uint64_t *now = fired + samples[c] * n_words;
+        uint64_t *old = bits + samples[c] * n_words;
+        if (adopt >> c & 1) {
+            /* A repetition of the sample within the panel finds its pattern there already. */
+            if (memcmp(old, now, KRONCY_BLOCK_WORDS * sizeof *old) == 0) continue;
+            if (kroncy_pattern_enter(pattern + t, column, now) != 0) return -1;
+            memcpy(old, now, KRONCY_BLOCK_WORDS * sizeof *old);
+            continue;
+        }
+        for (int w = 0; w < KRONCY_BLOCK_WORDS; w++) {
+            const uint64_t stopped = old[w] & ~now[w], other = now[w] & ~old[w];
+            for (uint64_t left = stopped; left; left &= left - 1) {
+                const int r = 64 * w + __builtin_ctzll(left);
+                if (NAMED(tile_add)(tiles + t, r, column, shared[samples[c]]) != 0) return -1;
+                pattern_remove(pattern + t, r, column);
+            }
+            old[w] &= now[w];
+            for (uint64_t left = other; left; left &= left - 1) {
+                const int r = 64 * w + __builtin_ctzll(left);
+                if (NAMED(tile_add)(tiles + t, r, column, (REAL)e[c]) != 0) return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static void NAMED(kroncy_shared_settle)(int count, const int64_t *samples, const double *e,
+                                        REAL *shared) {
+    for (int c = 0; c < count; c++) shared[samples[c]] += (REAL)e[c];
 }

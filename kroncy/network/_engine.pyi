@@ -3,7 +3,6 @@ from typing import Any
 import numpy as np
 
 from ._coefficients import Coefficients
-from ._shared_values import KeptEntries
 
 class Source:
     n_rows: int
@@ -20,16 +19,9 @@ class Engine:
     scale: float
     start_scale: float
     coefficients: Coefficients
-    kept: KeptEntries | None
     skip_coefficients: np.ndarray
     signs: np.ndarray
-    fired_bits: np.ndarray
     source: Source
-    multiply_adds: int
-    gram_entries: int
-    neurons_fired: int
-    neurons_flipped: int
-    rows_read: int
     def __init__(
         self, source: Source, signs: np.ndarray, threshold: float, skip: float, n_threads: int
     ) -> None: ...
@@ -37,10 +29,12 @@ class Engine:
     def set_coefficient_arrays(
         self, arrays: dict[str, np.ndarray], scale: float, start_scale: float
     ) -> None: ...
-    def set_csr(self, matrix: Any) -> None: ...
     def to_csr(self) -> Any: ...
+    def set_csr(self, matrix: Any) -> None: ...
     @property
-    def needs_start(self) -> bool: ...
+    def fired_bits(self) -> np.ndarray: ...
+    @property
+    def needs_z0(self) -> bool: ...
     def arrays(self, copy: bool) -> dict[str, np.ndarray]: ...
     def set_arrays(self, arrays: dict[str, np.ndarray]) -> None: ...
     def counters(self) -> dict[str, int]: ...
@@ -53,3 +47,4 @@ class Engine:
         preactivations: bool = False,
         record: bool = False,
     ) -> np.ndarray: ...
+    def product(self, panel: np.ndarray, out: np.ndarray) -> np.ndarray: ...

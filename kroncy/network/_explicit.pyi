@@ -5,7 +5,12 @@ import numpy as np
 from ._engine import Engine, Source
 
 class DenseSource(Source):
-    def __init__(self, factors: Sequence[np.ndarray], indices: Sequence[np.ndarray]) -> None: ...
+    def __init__(
+        self,
+        factors: Sequence[np.ndarray],
+        indices: Sequence[np.ndarray],
+        z0: np.ndarray | None = None,
+    ) -> None: ...
 
 class ExplicitEngine(Engine):
     weights: np.ndarray

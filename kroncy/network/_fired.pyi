@@ -1,5 +1,11 @@
 import numpy as np
 
+class FiredSets:
+    bits: np.ndarray
+    n_fired: int
+    n_flipped: int
+    def __init__(self, n_neurons: int, n_samples: int) -> None: ...
+
 def fired_level() -> str: ...
 def padded_bits(bits: np.ndarray) -> np.ndarray: ...
 def fired_counts(

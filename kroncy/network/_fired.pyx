@@ -1,12 +1,17 @@
-"""Counts on fired sets: |F_i n F_j| from bitsets, and c_r G c_r^T of sparse coefficients."""
+"""Fired sets as bitsets: what a network records, |F_i n F_j|, and c_r G c_r^T of coefficients."""
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
+
+from .._base._buffers cimport address
+from ._tiles cimport KRONCY_BLOCK, KRONCY_BLOCK_WORDS, block_rows, count_blocks
 
 
 cdef extern from "_fired_kernel.h" nogil:
+    void kroncy_fired_record(int, int, const uint32_t *, const int64_t *, int64_t, uint64_t *,
+                             int64_t *, int64_t *)
     void kroncy_fired_counts(int64_t, int64_t, int64_t, const uint64_t *, const uint64_t *,
                              int64_t, int32_t *)
     const char *kroncy_fired_level()
@@ -18,13 +23,47 @@ cdef enum:
     ROWS = 64           # neurons of a unit of work
 
 
+cdef class FiredSets:
+    """Which neurons fired on each sample when it was last recorded.
+
+    Parameters
+    ----------
+    n_neurons, n_samples : int
+
+    Attributes
+    ----------
+    bits : ndarray of uint64 (n_samples, n_words)
+        Bit r of row i: neuron r fired on sample i.
+    n_fired, n_flipped : int
+        Neurons fired, and neurons that changed, over all records.
+    """
+
+    def __init__(self, int64_t n_neurons, int64_t n_samples):
+        self.n_neurons = n_neurons
+        self.n_words = count_blocks(n_neurons) * KRONCY_BLOCK_WORDS
+        self.bits = np.zeros((n_samples, self.n_words), dtype=np.uint64)
+        self.words = <uint64_t *> address(self.bits)
+
+    cdef void record(
+        self, int64_t block, const int64_t *rows, Py_ssize_t count, const uint32_t *masks
+    ) noexcept nogil:
+        """Store and count the fired bits of a block's neurons for samples `rows`.
+
+        masks (n_blocks * 256,): bit c of masks[r] says that neuron r fires on rows[c].  Blocks may
+        be in different threads.
+        """
+        kroncy_fired_record(
+            block_rows(self.n_neurons, block), <int> count, masks + block * KRONCY_BLOCK, rows,
+            self.n_words, self.words + block * KRONCY_BLOCK_WORDS, &self.n_fired, &self.n_flipped)
+
+
 def fired_level():
     """Instruction set of `fired_counts` on this CPU."""
     return kroncy_fired_level().decode()
 
 
 def padded_bits(bits):
-    """Bitsets with words of 0 behind them up to a multiple of 8, as `fired_counts` wants them."""
+    """Bitsets padded with zeros to a multiple of 8 words, as `fired_counts` needs them."""
     return np.ascontiguousarray(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))))
 
 
@@ -59,16 +98,16 @@ cdef void count_tile(
     int64_t rows, int64_t cols, int64_t n_words, const uint64_t *left, const uint64_t *right,
     int64_t stride, int32_t *counts, int32_t *mirror
 ) noexcept nogil:
-    # Rows of the result lie a power of two apart, often: a room of its own spares the cache that.
-    cdef int32_t room[SIDE * SIDE]
+    # Rows of the result are often a power of two apart, where cache lines collide; not so here.
+    cdef int32_t square[SIDE * SIDE]
     cdef int64_t i, j
-    kroncy_fired_counts(rows, cols, n_words, left, right, SIDE, room)
+    kroncy_fired_counts(rows, cols, n_words, left, right, SIDE, square)
     for i in range(rows):
-        memcpy(counts + i * stride, room + i * SIDE, cols * sizeof(int32_t))
+        memcpy(counts + i * stride, square + i * SIDE, cols * sizeof(int32_t))
     if mirror != NULL:
         for j in range(cols):
             for i in range(rows):
-                mirror[j * stride + i] = room[i * SIDE + j]
+                mirror[j * stride + i] = square[i * SIDE + j]
 
 
 def add_quadratic_forms(

@@ -1,15 +1,36 @@
-/* The limit.  A pair of samples costs, for each 512 neurons, an AND, a population count and an add;
- * counts go to one port, the others to two, so 1.5 cycles.  With 4 x 4 samples at a time a count
- * needs half a load, which the two load ports hide; 64 samples a side and 2 kB of bits each stay in
- * L2.  A float32 product needs 512 multiply-adds in place of these three, 16 cycles at two 16-wide
+/* The limit of the counts.  A pair of samples costs, for each 512 neurons, an AND, a population count
+ * and an add; counts go to one port, the others to two, so 1.5 cycles.  With 4 x 4 samples at a time a
+ * count needs half a load, which the two load ports hide; 64 samples a side and 2 kB of bits each stay
+ * in L2.  A float32 product needs 512 multiply-adds in place of these three, 16 cycles at two 16-wide
  * FMAs a cycle, and has no use of the symmetry in sgemm. */
 #include "_fired_kernel.h"
 
 #include <string.h>
 
+#include "_coefficients_kernel.h"
 #include "_simd.h"
 
 #define CHUNK 256 /* words of a row read at a time: 2 kB */
+
+void kroncy_fired_record(int n_rows, int count, const uint32_t *masks, const int64_t *samples,
+                         int64_t n_words, uint64_t *bits, int64_t *fired, int64_t *flipped) {
+    uint64_t now[32][KRONCY_BLOCK_WORDS];
+    int64_t now_fired = 0, now_flipped = 0;
+    memset(now, 0, sizeof now);
+    for (int r = 0; r < n_rows; r++)
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1)
+            now[__builtin_ctz(mask)][r / 64] |= (uint64_t)1 << (r % 64);
+    for (int c = 0; c < count; c++) {
+        uint64_t *old = bits + samples[c] * n_words;
+        for (int w = 0; w < KRONCY_BLOCK_WORDS; w++) {
+            now_fired += __builtin_popcountll(now[c][w]);
+            now_flipped += __builtin_popcountll(now[c][w] ^ old[w]);
+            old[w] = now[c][w];
+        }
+    }
+    __atomic_fetch_add(fired, now_fired, __ATOMIC_RELAXED);
+    __atomic_fetch_add(flipped, now_flipped, __ATOMIC_RELAXED);
+}
 
 typedef void kernel(int64_t words, const uint64_t *const *left, const uint64_t *const *right,
                     int32_t *counts, int64_t stride);
@@ -17,7 +38,8 @@ typedef void kernel(int64_t words, const uint64_t *const *left, const uint64_t *
 #if defined(KRONCY_CLONES_WORK) && defined(__x86_64__)
 #include <immintrin.h>
 
-/* 4 x 4 pairs at a time: 16 accumulators and 8 operands in registers. */
+/* Intrinsics, because compilers make no population counts of vectors; see _simd.h.
+ * 4 x 4 pairs at a time: 16 accumulators and 8 operands in registers. */
 __attribute__((target("avx512f,avx512bw,avx512vpopcntdq"))) static void counts_vpopcnt(
     int64_t words, const uint64_t *const *left, const uint64_t *const *right, int32_t *counts,
     int64_t stride) {
@@ -109,7 +131,7 @@ static kernel *choose(void) {
     return counts_base;
 }
 
-/* 4 x 4 pairs from (i, j) on; at the edges into a small room, with the last sample repeated. */
+/* 4 x 4 pairs from (i, j) on; at the edges into a small array, with the last sample repeated. */
 static void quad(kernel *run, int64_t rows, int64_t cols, int64_t words, int64_t n_words,
                  const uint64_t *left, const uint64_t *right, int64_t stride, int32_t *counts) {
     const uint64_t *a[4], *b[4];
@@ -121,10 +143,10 @@ static void quad(kernel *run, int64_t rows, int64_t cols, int64_t words, int64_t
         run(words, a, b, counts, stride);
         return;
     }
-    int32_t room[16] = {0};
-    run(words, a, b, room, 4);
+    int32_t edge[16] = {0};
+    run(words, a, b, edge, 4);
     for (int i = 0; i < 4 && i < rows; i++)
-        for (int j = 0; j < 4 && j < cols; j++) counts[i * stride + j] += room[4 * i + j];
+        for (int j = 0; j < 4 && j < cols; j++) counts[i * stride + j] += edge[4 * i + j];
 }
 
 void kroncy_fired_counts(int64_t n_left, int64_t n_right, int64_t n_words, const uint64_t *left,

@@ -1,8 +1,15 @@
-/* How many neurons fire on both of two samples: blocked population counts of ANDed bitsets. */
+/* Fired sets as bitsets: recording them, and counting the neurons that fire on both of two samples. */
 #ifndef KRONCY_FIRED_KERNEL_H
 #define KRONCY_FIRED_KERNEL_H
 
 #include <stdint.h>
+
+/* Replace the bits of one block's `n_rows` neurons for each of the samples.  Bit c of masks[r]: neuron r
+ * fires on samples[c].  bits: the block's first word in the (n_samples, n_words) bitsets.  The numbers
+ * fired and changed are added atomically: blocks may be in different threads. */
+void kroncy_fired_record(int n_rows, int count, const uint32_t *masks /* IN */,
+                         const int64_t *samples /* IN */, int64_t n_words,
+                         uint64_t *bits /* IN, OUT */, int64_t *fired, int64_t *flipped);
 
 /* counts[i * stride + j] = |left[i] & right[j]|, rows of n_words (a multiple of 8) 64-bit words. */
 void kroncy_fired_counts(int64_t n_left, int64_t n_right, int64_t n_words,

@@ -1,6 +1,4 @@
-"""The hot loop: batch after batch through an engine, without the GIL.
-
-Losses, for one sample with outputs f and target y; e = d loss / d f:
+"""The losses of one sample, with outputs f and targets y; e = d loss / d f.
 
     squared    1/2 |f - y|^2                         e = f - y
     logistic   sum_k log(1 + exp f_k) - y_k f_k      e = sigmoid(f) - y      y in {0, 1}
@@ -9,118 +7,14 @@ Losses, for one sample with outputs f and target y; e = d loss / d f:
 import numpy as np
 
 from libc.math cimport exp, fabs, log, log1p
-from libc.stdint cimport int64_t, uint32_t
-from libc.string cimport memcpy
 
-from ._coefficients cimport KRONCY_BLOCK
-from ._engine cimport Engine
+cdef enum:
+    SQUARED
+    LOGISTIC
+    SOFTMAX
 
-# Divergence is called while the state is still finite, in float32 too.
-cdef double LARGEST_LOSS = 1e24
-
-LARGEST = LARGEST_LOSS
-LOSSES = {"squared": 0, "logistic": 1, "softmax": 2}
-
-
-def run_batches(
-    Engine engine, const int64_t[::1] order, Py_ssize_t batch_size, const double[:, ::1] targets,
-    const double[::1] weights, int loss, double learning_rate, double weight_decay,
-    double total=0
-):
-    """Iterations on consecutive batches of `order`.
-
-    Parameters
-    ----------
-    order : (n,) sample numbers
-    targets : (n_samples, n_outputs)
-    weights : (n_samples,) sample weights, or (0,) for none
-    loss : value of `LOSSES`
-    total : sum so far: an epoch cut into parts has the same sum however it was cut
-
-    Returns
-    -------
-    tuple (float, int)
-        `total` plus the losses of the samples before their step, and the samples trained on.
-        Fewer than len(order) when the mean loss of a batch was NaN or beyond LARGEST_LOSS, or its
-        step beyond what the engine can hold: that batch is not applied.
-
-    Raises
-    ------
-    MemoryError
-        No room for further coefficients.
-    """
-    cdef Py_ssize_t begin = 0, count, n = order.shape[0], i
-    cdef int n_outputs = engine.n_outputs, failed = 0
-    cdef double now, decay = 1 - learning_rate * weight_decay
-    cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
-    engine.reserve(batch_size)
-    with nogil:
-        while begin < n:
-            count = min(batch_size, n - begin)
-            engine.forward(engine.source, &order[begin], count, &f[0, 0], NULL, True)
-            now = 0
-            for i in range(count):
-                now += sample_loss(loss, n_outputs, &f[i, 0], &targets[order[begin + i], 0],
-                                   weights[order[begin + i]] if weights.shape[0] else 1.0)
-            if not now <= count * LARGEST_LOSS:     # also true of NaN
-                break
-            total += now
-            failed = engine.backward(&order[begin], count, &f[0, 0], learning_rate / count, decay)
-            if failed:
-                break
-            begin += count
-    if failed < 0:
-        raise MemoryError("no memory for further coefficients; the last batch is half applied")
-    return total, begin
-
-
-def read_batch(Engine engine, const int64_t[::1] rows):
-    """``(f, masks)`` of training samples: outputs (len(rows), n_outputs), and what `descend` needs.
-
-    The fired bits are stored, fired neurons and flips counted.
-    """
-    cdef Py_ssize_t n = rows.shape[0]
-    cdef int64_t panels = (n + engine.panel_width() - 1) // engine.panel_width()
-    cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
-    cdef uint32_t[::1] masks = np.empty(
-        panels * engine.coefficients.n_blocks * KRONCY_BLOCK, dtype=np.uint32)
-    engine.reserve(n)
-    if n:
-        with nogil:
-            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, True)
-            memcpy(&masks[0], engine.masks, masks.shape[0] * sizeof(uint32_t))
-    return np.asarray(f), np.asarray(masks)
-
-
-def try_batch(Engine engine, const int64_t[::1] rows):
-    """Outputs of training samples; the operations are counted, the samples are not."""
-    cdef Py_ssize_t n = rows.shape[0]
-    cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
-    if n:
-        with nogil:
-            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, False)
-        engine.rows_read -= n
-    return np.asarray(f)
-
-
-def descend(
-    Engine engine, const int64_t[::1] rows, const uint32_t[::1] masks, const double[:, ::1] e,
-    double step
-):
-    """W -= step m^-1/2 (a o fired) e X with the masks that `read_batch` gave for these rows.
-
-    True if done; False if a step is out of the range of the dtype.
-    """
-    cdef Py_ssize_t n = rows.shape[0]
-    cdef int status = 0
-    engine.reserve(n)
-    if n:
-        with nogil:
-            memcpy(engine.masks, &masks[0], masks.shape[0] * sizeof(uint32_t))
-            status = engine.backward(&rows[0], n, &e[0, 0], step, 1.0)
-    if status < 0:
-        raise MemoryError("no memory for further coefficients; the last batch is half applied")
-    return status == 0
+LARGEST_LOSS = LARGEST = 1e24
+LOSSES = {"squared": SQUARED, "logistic": LOGISTIC, "softmax": SOFTMAX}
 
 
 def loss_and_residuals(int loss, const double[:, ::1] outputs, const double[:, ::1] targets):
@@ -139,12 +33,12 @@ cdef double sample_loss(
     """Weighted loss of one sample; f is overwritten with e."""
     cdef int k
     cdef double total = 0, top, norm
-    if loss == 0:
+    if loss == SQUARED:
         for k in range(n_outputs):
             f[k] -= y[k]
             total += 0.5 * f[k] * f[k]
             f[k] *= weight
-    elif loss == 1:
+    elif loss == LOGISTIC:
         for k in range(n_outputs):
             total += log1p(exp(-fabs(f[k]))) + (f[k] if f[k] > 0 else 0) - y[k] * f[k]
             if f[k] >= 0:

@@ -1,5 +1,3 @@
 from ._lazy import LazyEngine
 
-class TreeEngine(LazyEngine):
-    nodes_read: int
-    nodes_written: int
+class TreeEngine(LazyEngine): ...

@@ -1,4 +1,4 @@
-"""What is read from a network: rows outside the training set, and fired sets."""
+"""Reading a network: outputs of rows outside the training set, and fired sets."""
 
 import scipy.sparse
 
@@ -6,7 +6,7 @@ from ..data.gram import cross_panels
 from ._explicit import DenseSource
 from ._lazy import GramSource
 
-PREDICT_BYTES = 2**30  # z(0) of rows to predict, held at a time
+PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take
 
 
 class BoundRows:
@@ -28,10 +28,10 @@ def bind_rows(rows, start, data, engine):
     return GramSource(cross_panels(rows, near), start.z0_of(data))
 
 
-def largest_chunk(row_bytes, room):
-    """Rows to predict at a time: z(0) and what makes it take half of the room at most."""
-    room = PREDICT_BYTES if room is None else min(PREDICT_BYTES, room // 8)
-    return max(1, room // row_bytes)
+def largest_chunk(row_bytes, budget):
+    """Rows to predict at a time: z(0) and what makes it take half of the budget at most."""
+    budget = PREDICT_BYTES if budget is None else min(PREDICT_BYTES, budget // 8)
+    return max(1, budget // row_bytes)
 
 
 def fired_sets(preactivations, rows, n_hidden, threshold):

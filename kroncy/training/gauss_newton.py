@@ -19,7 +19,8 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from .._base.memory import require_memory
 from ..network._fired import fired_counts, padded_bits
-from ..network._losses import LARGEST, descend, read_batch, try_batch
+from ..network._iterations import descend, read_batch, try_batch
+from ..network._losses import LARGEST
 
 DAMPING = 1e-3
 DIRECT = 6000  # unknowns up to which a Cholesky factor is made; conjugate gradients beyond
@@ -50,7 +51,7 @@ def check_options(trainer):
 
 
 def run_batches(trainer, order, batch_size, total):
-    """As `_loop.run_batches`: ``(total + losses before the steps, samples trained on)``."""
+    """As `_iterations.run_batches`: ``(total + losses before the steps, samples trained on)``."""
     engine, done = trainer._engine, 0
     for begin in range(0, len(order), batch_size):
         batch = order[begin : begin + batch_size]

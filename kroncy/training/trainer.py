@@ -13,7 +13,8 @@ from .._base.validation import check_bool, check_choice, check_indices, check_in
 from ..data.compression import check_compress
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
-from ..network._losses import LOSSES, run_batches
+from ..network._iterations import run_batches
+from ..network._losses import LOSSES
 from ..network.prediction import BoundRows, bind_rows, fired_sets, largest_chunk
 from . import gauss_newton, planning, state
 from .epochs import run_epoch
@@ -231,8 +232,8 @@ class KroneckerSGD:
 
     def _ensure_start(self):
         """Make z(0) of the training samples, unless it is there: a loaded model may not need it."""
-        if self._engine.needs_start:
-            self._engine.set_start(self._start.z0())
+        if self._engine.needs_z0:
+            self._engine.set_z0(self._start.z0())
         if self._saved_bits is not None:
             self._engine.fired_bits[...] = self._saved_bits
             self._saved_bits = None

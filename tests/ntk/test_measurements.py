@@ -2,13 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from reference_theory import fired_counts as reference_counts
 from reference_theory import gram as reference_gram
 
 from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD, ntk
-from kroncy.network._fired import fired_counts, fired_level
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -19,28 +15,6 @@ Y = RNG.normal(size=N)
 def network(n_epochs=0, **options):
     defaults = {"n_hidden": 300, "threshold": 0.8, "random_state": 0, "dtype": "float64"}
     return KroneckerSGD(DATA, Y, **(defaults | options)).run(n_epochs)
-
-
-@settings(max_examples=12)
-@given(st.integers(1, 140), st.integers(1, 70), st.integers(1, 40), st.integers(0, 10))
-def test_population_counts(n_left, n_right, groups, seed):
-    rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2**63, size=(n_left + n_right, 8 * groups), dtype=np.uint64)
-    bits *= np.uint64(2)
-    bits[0] = np.uint64(2**64 - 1)
-    fired = np.unpackbits(bits.view(np.uint8), axis=1)
-    left, right = fired[:n_left], fired[n_left:]
-    counts = fired_counts(bits[:n_left], bits[n_left:], 2)
-    np.testing.assert_array_equal(counts, reference_counts(left, right))
-    both = fired_counts(bits, bits, 1, symmetric=True)
-    np.testing.assert_array_equal(both, reference_counts(fired, fired))
-
-
-def test_population_counts_at_the_edges():
-    assert fired_level()
-    assert fired_counts(np.zeros((0, 8), np.uint64), np.zeros((3, 8), np.uint64), 1).shape == (0, 3)
-    with pytest.raises(ValueError, match="multiple of 8"):
-        fired_counts(np.zeros((2, 4), np.uint64), np.zeros((2, 4), np.uint64), 1)
 
 
 @pytest.mark.parametrize("engine", ["lazy", "explicit", "tree"])

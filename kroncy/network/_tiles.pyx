@@ -1,0 +1,162 @@
+"""A growing sparse matrix (n_neurons, n_samples) in tiles.
+
+Made for one product, a matrix of coefficients times a panel of the Gram matrix, and for entries
+that keep being added; see _coefficients_kernel.h for the layout.
+"""
+import numpy as np
+import scipy.sparse
+
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from .._base._buffers cimport address
+from .._base._real cimport real
+from .._base._buffers import aligned_empty
+
+
+cdef extern from "_coefficients_kernel.h" nogil:
+    void kroncy_tile_free(kroncy_tile *)
+    void kroncy_tile_scale(bint, kroncy_tile *, double)
+    int kroncy_tiles_add(bint, kroncy_tile *, int64_t, int64_t, const int64_t *, const int64_t *,
+                         const void *)
+    void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
+                              int64_t, int, const void *, void *)
+
+
+cdef class TiledMatrix:
+    """Growing sparse matrix in (256 neurons) x (2048 samples) tiles, float32 or float64.
+
+    Entries of a row are stored in ascending order of the sample, so that equal matrices have equal
+    products, bit for bit, however they came to be.
+    """
+
+    def __cinit__(self, int64_t n_neurons, int64_t n_samples, bint is_double):
+        self.n_neurons = n_neurons
+        self.n_samples = n_samples
+        self.is_double = is_double
+        self.n_blocks = count_blocks(n_neurons)
+        self.n_tiles = (n_samples + KRONCY_TILE - 1) // KRONCY_TILE
+        self.tiles = <kroncy_tile *> calloc(self.n_blocks * self.n_tiles, sizeof(kroncy_tile))
+        if self.tiles == NULL:
+            raise MemoryError("cannot allocate the coefficient tiles")
+
+    def __dealloc__(self):
+        cdef int64_t t
+        if self.tiles != NULL:
+            for t in range(self.n_blocks * self.n_tiles):
+                kroncy_tile_free(self.tiles + t)
+            free(self.tiles)
+
+    @property
+    def nnz(self):
+        """Number of stored entries."""
+        return self.n_entries()
+
+    def add(self, const int64_t[::1] rows, const int64_t[::1] cols, const real[::1] values):
+        """C[rows[j], cols[j]] += values[j], in order; repeats add up."""
+        cdef int failed
+        if not (rows.shape[0] == cols.shape[0] == values.shape[0]):
+            raise ValueError("rows, cols and values must have one length")
+        if (sizeof(real) == 8) != self.is_double:
+            raise ValueError("values must have the dtype of the matrix")
+        if rows.shape[0] == 0:
+            return
+        with nogil:
+            failed = kroncy_tiles_add(sizeof(real) == 8, self.tiles, self.n_tiles, rows.shape[0],
+                                      &rows[0], &cols[0], &values[0])
+        if failed:
+            raise MemoryError("no memory for further coefficients")
+
+    def scale(self, double factor):
+        """C *= factor."""
+        self.multiply(factor)
+
+    def positions(self):
+        """``(indptr, indices)`` of the entries as CSR, int64."""
+        indptr = np.zeros(self.n_neurons + 1, dtype=np.int64)
+        indices = np.empty(self.nnz, dtype=np.int64)
+        cdef int64_t[::1] ends = indptr, column = indices
+        cdef int64_t row, t, at = 0
+        cdef uint32_t begin, j
+        cdef kroncy_tile *tile
+        for row in range(self.n_neurons):
+            for t in range(self.n_tiles):
+                tile = self.block_tiles(row // KRONCY_BLOCK) + t
+                begin = tile.begin[row % KRONCY_BLOCK]
+                for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
+                    column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
+                    at += 1
+            ends[row + 1] = at
+        return indptr, indices
+
+    def to_csr(self):
+        """A scipy.sparse.csr_array copy."""
+        indptr, indices = self.positions()
+        values = np.empty(len(indices), dtype=np.float64 if self.is_double else np.float32)
+        cdef char *out = <char *> address(values)
+        cdef size_t itemsize = values.itemsize, size
+        cdef int64_t row, t
+        cdef kroncy_tile *tile
+        for row in range(self.n_neurons):
+            for t in range(self.n_tiles):
+                tile = self.block_tiles(row // KRONCY_BLOCK) + t
+                size = tile.count[row % KRONCY_BLOCK] * itemsize
+                if size:
+                    memcpy(out, <char *> tile.value + tile.begin[row % KRONCY_BLOCK] * itemsize,
+                           size)
+                out += size
+        return scipy.sparse.csr_array(
+            (values, indices, indptr), shape=(self.n_neurons, self.n_samples))
+
+    @classmethod
+    def from_csr(cls, matrix):
+        """Tiles with the entries of a scipy.sparse matrix (canonical or not)."""
+        matrix = matrix.tocoo()
+        made = cls(matrix.shape[0], matrix.shape[1], matrix.dtype == np.float64)
+        made.add(matrix.row.astype(np.int64), matrix.col.astype(np.int64),
+                 np.ascontiguousarray(matrix.data))
+        return made
+
+    def product(self, const real[:, ::1] panel, int n_threads=1, out=None):
+        """C @ panel for a panel of 64- or 128-byte rows, 64-byte aligned.
+
+        `out`: an aligned array with n_blocks * 256 rows to write to, e.g. of an earlier product.
+        """
+        cdef int64_t block
+        cdef int row_bytes = panel.shape[1] * sizeof(real)
+        if panel.shape[0] != self.n_samples or row_bytes not in (64, 128):
+            raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
+        if (sizeof(real) == 8) != self.is_double:
+            raise ValueError("panel must have the dtype of the matrix")
+        dtype = np.float64 if self.is_double else np.float32
+        shape = self.n_blocks * KRONCY_BLOCK, panel.shape[1]
+        out = aligned_empty(shape, dtype) if out is None else out
+        if out.shape != shape or out.dtype != dtype or out.ctypes.data % 64:
+            raise ValueError(f"out must be an aligned {dtype.__name__} array of shape {shape}")
+        cdef real[:, ::1] acc = out
+        if <size_t> &panel[0, 0] % 64:
+            raise ValueError("panel must be 64-byte aligned")
+        for block in prange(self.n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
+            kroncy_tiles_product(
+                sizeof(real) == 8, NULL, NULL, self.block_tiles(block), self.n_tiles,
+                block_rows(self.n_neurons, block), row_bytes, &panel[0, 0],
+                &acc[block * KRONCY_BLOCK, 0])
+        return out[:self.n_neurons]
+
+    cdef kroncy_tile *block_tiles(self, int64_t block) noexcept nogil:
+        """The (n_tiles,) tiles of `block`; those of the next block follow."""
+        return self.tiles + block * self.n_tiles
+
+    cdef int64_t n_entries(self) noexcept nogil:
+        cdef int64_t t, total = 0
+        for t in range(self.n_blocks * self.n_tiles):
+            total += self.tiles[t].entries
+        return total
+
+    cdef void multiply(self, double factor) noexcept nogil:
+        """C *= factor."""
+        cdef int64_t t
+        for t in range(self.n_blocks * self.n_tiles):
+            kroncy_tile_scale(self.is_double, self.tiles + t, factor)

@@ -1,0 +1,42 @@
+/* Body of _tree_engine_kernel.c for one dtype. */
+
+#include "_delta_real.h"
+
+static void NAMED(kroncy_fired_activate)(int64_t n, const int64_t *neurons, const REAL *values,
+                                         double scale, REAL threshold, double norm, int n_outputs,
+                                         const REAL *signs, uint32_t bit, double *f,
+                                         uint32_t *masks) {
+    for (int k = 0; k < n_outputs; k++) f[k] = 0;
+    for (int64_t j = 0; j < n; j++) {
+        const int64_t r = neurons[j];
+        const REAL z = (REAL)(scale * values[j]);
+        if (!(z > threshold)) continue;
+        /* Samples of a panel share the masks, and may be in different threads. */
+        __atomic_fetch_or(masks + r, bit, __ATOMIC_RELAXED);
+        for (int k = 0; k < n_outputs; k++) f[k] += signs[r * n_outputs + k] * (z - threshold);
+    }
+    for (int k = 0; k < n_outputs; k++) f[k] *= norm;
+}
+
+static void NAMED(kroncy_fired_coefficients)(int64_t n_neurons, double scale, int n_outputs,
+                                             const uint32_t *masks, const double *e,
+                                             const REAL *signs, int64_t *neurons, int64_t *indptr,
+                                             int64_t *indices, REAL *values) {
+    int64_t n = 0, pairs = 0;
+    indptr[0] = 0;
+    for (int64_t r = 0; r < n_neurons; r++) {
+        if (masks[r] == 0) continue;
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
+            int c = __builtin_ctz(mask);
+            indices[pairs] = c;
+            values[pairs++] = (REAL)(scale * NAMED(delta)(n_outputs, signs + r * n_outputs,
+                                                          e + c * n_outputs));
+        }
+        neurons[n++] = r;
+        indptr[n] = pairs;
+    }
+}
+
+static void NAMED(kroncy_fired_scale)(int64_t n, double scale, REAL *z) {
+    for (int64_t r = 0; r < n; r++) z[r] = (REAL)(scale * z[r]);
+}
