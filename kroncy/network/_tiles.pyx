@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .._base._buffers cimport address
+from .._base._buffers cimport address, real_dtype
 from .._base._real cimport real
 from .._base._buffers import aligned_empty
 
@@ -94,7 +94,7 @@ cdef class TiledMatrix:
     def to_csr(self):
         """A scipy.sparse.csr_array copy."""
         indptr, indices = self.positions()
-        values = np.empty(len(indices), dtype=np.float64 if self.is_double else np.float32)
+        values = np.empty(len(indices), dtype=real_dtype(self.is_double))
         cdef char *out = <char *> address(values)
         cdef size_t itemsize = values.itemsize, size
         cdef int64_t row, t
@@ -130,11 +130,11 @@ cdef class TiledMatrix:
             raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
         if (sizeof(real) == 8) != self.is_double:
             raise ValueError("panel must have the dtype of the matrix")
-        dtype = np.float64 if self.is_double else np.float32
+        dtype = real_dtype(self.is_double)
         shape = self.n_blocks * KRONCY_BLOCK, panel.shape[1]
         out = aligned_empty(shape, dtype) if out is None else out
         if out.shape != shape or out.dtype != dtype or out.ctypes.data % 64:
-            raise ValueError(f"out must be an aligned {dtype.__name__} array of shape {shape}")
+            raise ValueError(f"out must be an aligned {dtype.name} array of shape {shape}")
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
