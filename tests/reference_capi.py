@@ -1,4 +1,4 @@
-"""The C door through ctypes, which calls it as C does: by pointer, and without the GIL."""
+"""The C API through ctypes, which calls it as C does: by pointer, and without the GIL."""
 
 import ctypes as ct
 import re
@@ -145,6 +145,6 @@ def trainer_of(factors, indices, y, **options):
 def aligned(shape, dtype):
     """Zeros that begin on a cache line."""
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    room = np.zeros(n_bytes + 64, dtype=np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + n_bytes].view(dtype).reshape(shape)
+    buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)

@@ -21,8 +21,8 @@ def joint_firing(rho, h, k=None):
     def density(angle):
         # The density of the pair at (h, k), in the angle whose sine is the correlation.
         if h == k:
-            room = 1 + np.sin(angle)
-            return np.exp(-h * h / room) / (2 * np.pi) if room > 0 else 0.0
+            width = 1 + np.sin(angle)
+            return np.exp(-h * h / width) / (2 * np.pi) if width > 0 else 0.0
         square = h * h - 2 * h * k * np.sin(angle) + k * k
         return np.exp(-square / (2 * np.cos(angle) ** 2)) / (2 * np.pi)
 

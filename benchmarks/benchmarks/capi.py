@@ -1,4 +1,4 @@
-"""The C door: what a call from C costs, beside the same call from Python."""
+"""The C API: what a call from C costs, beside the same call from Python."""
 
 import ctypes
 import subprocess

@@ -1,4 +1,4 @@
-"""What a call through the C door costs.
+"""What a call through the C API costs.
 
     python capi_overhead.py
 

@@ -1,6 +1,6 @@
 """Fast matrix multiplication against GEMM: ratios within one run, taken in turns, medians.
 
-    python matmul.py overhead               # the door against levels=0, small products
+    python matmul.py overhead               # matmul against levels=0, small products
     python matmul.py grid --threads 1       # "auto" against GEMM, shapes 64 to 4096
     python matmul.py levels --sizes 4096,8192 --dtype float64 --threads 1
     python matmul.py traffic                # bytes per level, and the bandwidth

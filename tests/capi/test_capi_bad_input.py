@@ -1,4 +1,4 @@
-"""Bad input to the C door is a status, never a crash, and changes nothing."""
+"""Bad input to the C API is a status, never a crash, and changes nothing."""
 
 import ctypes as ct
 import re
@@ -79,14 +79,14 @@ HANDLE = re.compile(r"(const )?kroncy_(tree|trainer|coefficients) \*\w")
 )
 def test_wrong_and_stray_handles(name, arguments, tree, trainer, coefficients):
     own = {"tree": tree, "trai": trainer, "coef": coefficients}
-    room = np.zeros(64)
+    scratch = np.zeros(64)
     # Everything else is plausible, so that only the handle can be what is wrong.
-    rest = [at(room) if "*" in a else 1 for a in arguments[1:]]
+    rest = [at(scratch) if "*" in a else 1 for a in arguments[1:]]
     for kind, handle in own.items():
         if not name.startswith(kind):
             fails("BAD_HANDLE", getattr(api, name)(handle, *rest))
-    fails("BAD_HANDLE", getattr(api, name)(at(room), *rest))
-    fails("BAD_HANDLE", getattr(api, name)(at(room).value + 1, *rest))
+    fails("BAD_HANDLE", getattr(api, name)(at(scratch), *rest))
+    fails("BAD_HANDLE", getattr(api, name)(at(scratch).value + 1, *rest))
 
 
 @pytest.mark.parametrize("kind", ["tree", "coefficients", "trainer"])

@@ -1,4 +1,4 @@
-"""Every function of the C door against NumPy or against kroncy's Python side."""
+"""Every function of the C API against NumPy or against kroncy's Python side."""
 
 import ctypes as ct
 

@@ -185,12 +185,12 @@ def test_interpreter_ends_with_live_handles(tmp_path):
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
-import reference_capi as door
+import reference_capi as capi
 import consumer
 rng = np.random.default_rng(0)
-kept = door.trainer_of([rng.random((9, 2)), rng.random((9, 3))], None, rng.random(9), n_hidden=64)
-door.create("coefficients_create_f32", 10, 10)
-door.tree_of(np.ones((3, 4)))
+kept = capi.trainer_of([rng.random((9, 2)), rng.random((9, 3))], None, rng.random(9), n_hidden=64)
+capi.create("coefficients_create_f32", 10, 10)
+capi.tree_of(np.ones((3, 4)))
 consumer.haunt(kept.value)
 """,
         cwd=tmp_path, path=build(tmp_path / "consumer", HEADER.read_text()),
