@@ -15,13 +15,13 @@ import csv
 import time
 
 import numpy as np
+from kroncy.init.preactivations import LEVEL_THREADS, Panels
+from kroncy.init.start import GaussianStart, GramStart
 from matmul import clock_of, integers, take_turns
 
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base.threads import blas_threads
 from kroncy.data.compression import find_compression
-from kroncy.init.preactivations import LEVEL_THREADS, Panels
-from kroncy.init.start import GaussianStart, GramStart
 from kroncy.init.streams import Streams
 from kroncy.linalg import multiplications
 

@@ -275,7 +275,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         validation: ValidationSet | None,
         monitor: Callable[[Self], object] | None,
     ) -> None:
-        """Train until convergence, `max_epochs` or the monitor's stop, and end in the best state."""
+        """Train until convergence, `max_epochs` or a stop, and end in the best state."""
         trainer, scores = self.trainer_, self._scores
         if validation is not None and scores.best_state is None and scores.best_score > -math.inf:
             scores.best_state = trainer.snapshot()  # the previous training ended in it
