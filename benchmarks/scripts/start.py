@@ -22,6 +22,9 @@ from matmul import clock_of, integers, take_turns
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base.threads import blas_threads
 from kroncy.data.compression import find_compression
+from kroncy.init.gaussian import GaussianInit
+from kroncy.init.plan import plan_init
+from kroncy.init.products import LEVEL_THREADS, PanelPlan
 from kroncy.init.streams import Streams
 from kroncy.linalg import multiplications
 
@@ -32,24 +35,31 @@ def row_data(n, p, rng):
     return KroneckerData([rng.standard_normal((n, p)), rng.standard_normal((n, p))])
 
 
+def count_multiplications(shapes, n, m, dtype, levels=None):
+    """Scalar multiplications of z(0) of n samples and m neurons, in panels of the usual size."""
+    plan = PanelPlan(tuple(shapes), n, m, np.dtype(dtype), levels)
+    return plan.multiplications(plan.lanes())
+
+
 def compare_levels(options):
     p, n, m = options.p, options.n, options.m
     data = row_data(n, p, np.random.default_rng(0)).astype(options.dtype)
     streams = Streams(0, m, False, options.dtype, options.threads)
     levels = [0, *options.levels]
     runs = [
-        lambda level=level: GaussianStart(data, streams, levels=level).preactivations(data)
+        lambda level=level: GaussianInit(data, streams, levels=level).z0()
         for level in levels
     ]
     medians, worst = take_turns(runs, options.repeats, 0, clock_of(options.threads))
-    shapes = [(n, p), (n, p)]
+    shapes = (n, p), (n, p)
     print(f"p = q = {p}, n = {n}, m = {m}, {options.dtype}, {options.threads} threads")
     print("levels  lanes  seconds  levels=0/time  multiplications  others")
     for level, seconds in zip(levels, medians, strict=True):
-        panels = Panels(shapes, n, m, options.dtype, levels=level)
+        panels = PanelPlan(shapes, n, m, np.dtype(options.dtype), level)
+        lanes = panels.lanes()
         print(
-            f"{level:6d} {panels.lanes:6d} {seconds:8.2f} {medians[0] / seconds:14.3f} "
-            f"{panels.multiplications:16.3e} {worst:7.2f}",
+            f"{level:6d} {lanes:6d} {seconds:8.2f} {medians[0] / seconds:14.3f} "
+            f"{panels.multiplications(lanes):16.3e} {worst:7.2f}",
             flush=True,
         )
 
@@ -77,7 +87,7 @@ def compare_numpy(options):
         return rows @ weights().reshape(m, -1).T
 
     methods = {
-        "kroncy": lambda: GaussianStart(data, streams).preactivations(data),
+        "kroncy": lambda: GaussianInit(data, streams).z0(),
         "matmul, then einsum": trick,
         "rows expanded, matmul": dense if n * p * p * itemsize < LARGEST else None,
         "one einsum": einsum if m * n * p * p < 3e10 else None,
@@ -108,18 +118,16 @@ def time_methods(options):
         def compressed(data=data, streams=streams):
             compression = find_compression(data)
             small = data if compression is None else compression.project(data)
-            return GaussianStart(small, streams, None, compression, options.level).preactivations(
-                small
-            )
+            return GaussianInit(small, streams, None, compression, options.level).z0()
 
         def started(level, data=data, streams=streams):
-            return GaussianStart(data, streams, levels=level).preactivations(data)
+            return GaussianInit(data, streams, levels=level).z0()
 
         def gram(data=data, streams=streams):
-            return GramStart(data, streams).preactivations(data)
+            return plan_init(data, m, "gram").make(streams).z0()
 
         def count(shapes, level):
-            return Panels(shapes, n, m, dtype, levels=level).multiplications
+            return count_multiplications(shapes, n, m, dtype, level)
 
         methods = {
             "expansion + GEMM": (naive, n * d + m * n * d),
@@ -203,7 +211,7 @@ def fit_exponent(options):
         float(multiplications(n, n, n, dtype=options.dtype, n_threads=LEVEL_THREADS)) for n in sizes
     ]
     counts = [
-        Panels([(n, n), (n, n)], n, options.m, options.dtype).multiplications / (options.m * n)
+        count_multiplications([(n, n), (n, n)], n, options.m, options.dtype) / (options.m * n)
         for n in sizes
     ]
     omega = np.polyfit(np.log(sizes), np.log(square), 1)[0]

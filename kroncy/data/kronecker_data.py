@@ -226,7 +226,7 @@ class KroneckerData(SampleSet):
         >>> from kroncy import KroneckerData
         >>> data = KroneckerData.power([[1.0, 0.0], [3.0, 4.0]])
         >>> data.append(data[:1])
-        <KroneckerData: 3 samples, 4 features (2 rows of 2 x 2 rows of 2)>
+        <KroneckerData: 3 samples, 4 features; 2 rows of 2 features x 2 rows of 2 features>
         """
         self.check_compatible(other, "other")
         dtype = np.result_type(self.dtype, other.dtype)
@@ -362,6 +362,7 @@ class KroneckerData(SampleSet):
         Returns
         -------
         ndarray of int64, shape (len(indices),)
+            Each at least 0 and below `n_samples`.
 
         Raises
         ------

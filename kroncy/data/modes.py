@@ -237,7 +237,10 @@ def distinct(arrays: Sequence[Any]) -> tuple[list[Any], list[int]]:
 
 
 def _equal(a: NDArray | None, b: NDArray | None) -> bool:
-    return a is not None and b is not None and a.shape == b.shape and np.array_equal(a, b)
+    if a is None or b is None or a.shape != b.shape:
+        return False
+    # Most arrays that differ do so in their first row.
+    return np.array_equal(a[:1], b[:1]) and np.array_equal(a, b)
 
 
 def _make_once(

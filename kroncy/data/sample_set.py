@@ -91,7 +91,7 @@ class SampleSet:
 
     @property
     def dtype(self) -> np.dtype:
-        """float32 or float64."""
+        """Precision of the factors or kernels, float32 or float64."""
         return self._modes.tables[0].dtype
 
     def __len__(self) -> int:
@@ -100,7 +100,7 @@ class SampleSet:
     def __repr__(self) -> str:
         parts = " x ".join(mode.table.describe() for mode in self._modes)
         sizes = f"{self.n_samples} samples, {self.n_features} features"
-        return f"<{type(self).__name__}: {sizes} ({parts})>"
+        return f"<{type(self).__name__}: {sizes}; {parts}>"
 
     # -- other samples, other forms ---------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class SampleSet:
         >>> from kroncy import KroneckerData
         >>> data = KroneckerData([np.eye(5), np.eye(4)], [[4, 4], [1, 3]])
         >>> data.compact()
-        <KroneckerData: 2 samples, 20 features (1 rows of 5 x 2 rows of 4)>
+        <KroneckerData: 2 samples, 20 features; 1 rows of 5 features x 2 rows of 4 features>
         """
         return self.with_modes(self._modes.compact())
 
@@ -228,7 +228,7 @@ class SampleSet:
         --------
         >>> from kroncy import KroneckerData
         >>> KroneckerData.from_state(*KroneckerData.power([[1.0, 2.0]]).get_state())
-        <KroneckerData: 1 samples, 4 features (1 rows of 2 x 1 rows of 2)>
+        <KroneckerData: 1 samples, 4 features; 1 rows of 2 features x 1 rows of 2 features>
         """
         return cls._new(modes_from_state(meta, arrays), *check_options(meta))
 

@@ -149,7 +149,7 @@ class RowTable(Table):
 
     def describe(self) -> str:
         """Number of rows and of features."""
-        return f"{len(self)} rows of {self.width}"
+        return f"{len(self):,} rows of {self.width:,} features"
 
     def compact(self, index: Index) -> tuple[Self, Index]:
         """The rows that `index` names; this table where it names all."""
@@ -231,7 +231,7 @@ class KernelTable(Table):
 
     def describe(self) -> str:
         """Number of objects."""
-        return f"{len(self)} objects"
+        return f"{len(self):,} objects (kernel)"
 
     def compact(self, index: Index) -> tuple[Self, Index]:
         """Nothing left out: a smaller kernel would not match the others."""

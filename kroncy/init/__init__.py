@@ -1,1 +1,1 @@
-"""Pre-activations before training, z(0): random streams, the gaussian and the gram start."""
+"""Initial pre-activations z(0): streams of normals, the gaussian and the gram kind, one plan."""
