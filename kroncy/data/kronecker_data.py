@@ -103,7 +103,8 @@ class KroneckerData(SampleSet):
         normalize = check_bool(normalize, "normalize")
         bias = check_real(bias, "bias", minimum=0.0)
         prepare = partial(prepare_factor, normalize=normalize, bias=bias)
-        self._set(prepare_modes(factors, indices, "factors", prepare, RowTable), normalize, bias)
+        modes = prepare_modes(factors, indices, "factors", prepare, RowTable)
+        super().__init__(modes, normalize, bias)
 
     @classmethod
     def power(

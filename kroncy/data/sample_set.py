@@ -21,18 +21,15 @@ class SampleSet:
     `KroneckerData` makes it from arrays and multiplies.
     """
 
-    _modes: Modes
-    _normalize: bool
-    _bias: float
+    def __init__(self, modes: Modes, normalize: bool, bias: float) -> None:
+        self._modes, self._normalize, self._bias = modes, normalize, bias
 
     @classmethod
     def _new(cls, modes: Modes, normalize: bool, bias: float) -> Self:
+        """A set of modes that are ready, past the constructor of a subclass."""
         data = cls.__new__(cls)
-        data._set(modes, normalize, bias)
+        SampleSet.__init__(data, modes, normalize, bias)
         return data
-
-    def _set(self, modes: Modes, normalize: bool, bias: float) -> None:
-        self._modes, self._normalize, self._bias = modes, normalize, bias
 
     @property
     def modes(self) -> Modes:
@@ -238,4 +235,4 @@ class SampleSet:
         return self.get_state()
 
     def __setstate__(self, state: tuple[Meta, Arrays]) -> None:
-        self._set(modes_from_state(*state), *check_options(state[0]))
+        SampleSet.__init__(self, modes_from_state(*state), *check_options(state[0]))

@@ -311,8 +311,9 @@ def _multiply_panel(
         multiply_chunks(first, normals, half, n_threads, transpose_b=True, triangular=True)
         return half[index]
     products = plan.products(lanes)
-    options = {"n_threads": n_threads, "workspace": buffers.workspace}
-    matmul(first, normals.T, out=half, levels=products[0][3], **options)
+    workspace = buffers.workspace
+    matmul(first, normals.T, out=half, levels=products[0][3], n_threads=n_threads,
+           workspace=workspace)
     if len(modes) == 1:
         return half[index]
     z = np.empty((len(index), lanes), dtype=streams.dtype)
@@ -321,7 +322,8 @@ def _multiply_panel(
         other = modes[others[0]]
         table = buffers.take("table", u * lanes, len(other))
         half = half.reshape(u * lanes, rest)
-        matmul(half, other.T, out=table, levels=products[1][3], **options)
+        matmul(half, other.T, out=table, levels=products[1][3], n_threads=n_threads,
+               workspace=workspace)
         gather(table.reshape(u, lanes, -1), index, indices[others[0]], z, n_threads)
         return z
     half = half.reshape(u, lanes, rest)
