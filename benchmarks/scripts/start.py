@@ -15,8 +15,6 @@ import csv
 import time
 
 import numpy as np
-from kroncy.init.preactivations import LEVEL_THREADS, Panels
-from kroncy.init.start import GaussianStart, GramStart
 from matmul import clock_of, integers, take_turns
 
 from kroncy import KroneckerData, KroneckerSGD

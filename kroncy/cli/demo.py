@@ -59,7 +59,7 @@ def _describe(data: KroneckerData, late: NDArray[np.bool_], n_hidden: int) -> No
     print("  a row is (weather and hour of departure) (x) (aircraft, carrier, destination)")
     print(f"  training pairs      {data.n_samples:,} of {hours:,} hours and {planes:,} flights")
     print(f"  late                {late.mean():.1%}")
-    shape = " x ".join(str(factor.shape[1]) for factor in data.factors)
+    shape = " x ".join(str(mode.table.width) for mode in data.modes)
     print(f"  features d          {shape} = {data.n_features:,}")
     print(f"  neurons m           {n_hidden:,}")
     print(f"  explicit weights    would take {format_bytes(weights)} in float32; not stored\n")

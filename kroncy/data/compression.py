@@ -120,7 +120,7 @@ class Compression:
         if numbers.shape != (data.n_factors,) or numbers.dtype != np.int64:
             raise ValueError(f"basis_numbers must be {data.n_factors} integers")
         bases = tuple(arrays.get(f"basis{number}") for number in numbers)
-        widths = tuple(mode.table.array.shape[1] for mode in data.modes)
+        widths = tuple(mode.table.shape[1] for mode in data.modes)
         for basis, width in zip(bases, widths, strict=True):
             _check_basis(basis, width)
         return cls(bases, widths)
@@ -158,13 +158,13 @@ def find_compression(data: KroneckerData) -> Compression | None:
         return None
     return Compression(
         tuple(found[t] for t, _ in data.modes.keys),
-        tuple(mode.table.array.shape[1] for mode in data.modes),
+        tuple(mode.table.shape[1] for mode in data.modes),
     )
 
 
 def check_cost(data: KroneckerData) -> int:
     """Multiply-adds of `find_compression`."""
-    shapes = [table.array.shape for table in data.modes.tables]
+    shapes = [table.shape for table in data.modes.tables]
     return sum(CHECK_COST * u * p * min(u, p) for u, p in shapes)
 
 

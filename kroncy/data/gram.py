@@ -52,7 +52,7 @@ def gram_matrix(data: KroneckerData, dtype: DTypeLike, n_threads: int) -> Matrix
 def _multiply_mode(gram: Matrix, mode: Mode, power: int, n_threads: int) -> None:
     """Gram *= (inner products of one mode) ** power, block by block, on and below the diagonal."""
     table, index, dtype, n = mode.table, mode.index, gram.dtype, len(gram)
-    step = int(min(n, max(256, BLOCK_BYTES // (table.array.shape[1] * dtype.itemsize))))
+    step = int(min(n, max(256, BLOCK_BYTES // (table.shape[1] * dtype.itemsize))))
     for i in range(0, n, step):
         left = table.operand(index[i : i + step], dtype)
         for j in range(0, i + 1, step):

@@ -52,6 +52,11 @@ class Table(ABC):
         return len(self.array)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Of the array: objects, and features of rows or, in a kernel, objects again."""
+        return self.array.shape[0], self.array.shape[1]
+
+    @property
     def dtype(self) -> np.dtype:
         """float32 or float64."""
         return self.array.dtype
@@ -140,7 +145,7 @@ class RowTable(Table):
     @property
     def width(self) -> int:
         """Columns of the array."""
-        return self.array.shape[1]
+        return self.shape[1]
 
     @property
     def column_cost(self) -> float:

@@ -35,7 +35,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     trainer_: KroneckerSGD
     n_iter_: int
     loss_curve_: list[float]
-    validation_indices_: NDArray[np.intp] | None
+    validation_indices_: Any  # ndarray of int, or None
     validation_scores_: Any  # list of float, or None
     best_validation_score_: float | None
     learning_rate_init_: float

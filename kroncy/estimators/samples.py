@@ -87,10 +87,7 @@ def _check_n_features(estimator: Any, data: KroneckerData, reset: bool) -> None:
     A precomputed kernel has one column for each object, in scikit-learn's view.  The Kronecker
     product of several kernels then has one for each combination of objects.
     """
-    if data.kernels is None:
-        n_features = data.n_features
-    else:
-        n_features = math.prod(len(kernel) for kernel in data.kernels)
+    n_features = math.prod(mode.table.shape[1] for mode in data.modes)
     if reset:
         estimator.n_features_in_ = n_features
         vars(estimator).pop("feature_names_in_", None)

@@ -156,7 +156,7 @@ def _least_nbytes(panels: PanelPlan) -> int:
 
 def _row_shapes(rows: KroneckerData, compression: Compression | None = None) -> list[Shape]:
     """Rows and columns of each factor, in coordinates with a compression."""
-    widths = [mode.table.array.shape[1] for mode in rows.modes]
+    widths = [mode.table.shape[1] for mode in rows.modes]
     ranks = widths if compression is None else compression.ranks
     return [(len(mode.table), rank) for mode, rank in zip(rows.modes, ranks, strict=True)]
 
