@@ -21,7 +21,7 @@ from kroncy import KroneckerData, KroneckerSGD
 from kroncy._base.threads import blas_threads
 from kroncy.data.compression import find_compression
 from kroncy.init.gaussian import GaussianInit
-from kroncy.init.plan import plan_init
+from kroncy.init.gram import GramInit
 from kroncy.init.products import LEVEL_THREADS, PanelPlan
 from kroncy.init.streams import Streams
 from kroncy.linalg import multiplications
@@ -33,10 +33,11 @@ def row_data(n, p, rng):
     return KroneckerData([rng.standard_normal((n, p)), rng.standard_normal((n, p))])
 
 
-def count_multiplications(shapes, n, m, dtype, levels=None):
-    """Scalar multiplications of z(0) of n samples and m neurons, in panels of the usual size."""
-    plan = PanelPlan(tuple(shapes), n, m, np.dtype(dtype), levels)
-    return plan.multiplications(plan.lanes())
+def panels(rows, columns, m, dtype, level=None):
+    """How m neurons meet two factors of this shape: (neurons of a panel, multiplications)."""
+    plan = PanelPlan(((rows, columns),) * 2, rows, m, np.dtype(dtype), levels=level)
+    lanes = plan.lanes()
+    return lanes, plan.multiplications(lanes)
 
 
 def compare_levels(options):
@@ -49,15 +50,13 @@ def compare_levels(options):
         for level in levels
     ]
     medians, worst = take_turns(runs, options.repeats, 0, clock_of(options.threads))
-    shapes = (n, p), (n, p)
     print(f"p = q = {p}, n = {n}, m = {m}, {options.dtype}, {options.threads} threads")
     print("levels  lanes  seconds  levels=0/time  multiplications  others")
     for level, seconds in zip(levels, medians, strict=True):
-        panels = PanelPlan(shapes, n, m, np.dtype(options.dtype), level)
-        lanes = panels.lanes()
+        lanes, number = panels(n, p, m, options.dtype, level)
         print(
             f"{level:6d} {lanes:6d} {seconds:8.2f} {medians[0] / seconds:14.3f} "
-            f"{panels.multiplications(lanes):16.3e} {worst:7.2f}",
+            f"{number:16.3e} {worst:7.2f}",
             flush=True,
         )
 
@@ -107,7 +106,6 @@ def time_methods(options):
         data = row_data(n, p, np.random.default_rng(0)).astype(dtype)
         d = p * p
         streams = Streams(0, m, False, dtype, options.threads)
-        shapes = [(n, p), (n, p)]
         r = min(n, p)
 
         def naive(data=data, streams=streams, d=d):
@@ -122,20 +120,20 @@ def time_methods(options):
             return GaussianInit(data, streams, levels=level).z0()
 
         def gram(data=data, streams=streams):
-            return plan_init(data, m, "gram").make(streams).z0()
+            return GramInit(data, streams).z0()
 
-        def count(shapes, level):
-            return count_multiplications(shapes, n, m, dtype, level)
+        def count(columns, level):
+            return panels(n, columns, m, dtype, level)[1]
 
         methods = {
             "expansion + GEMM": (naive, n * d + m * n * d),
-            "tensor trick + GEMM": (lambda run=started: run(0), count(shapes, 0)),
+            "tensor trick + GEMM": (lambda run=started: run(0), count(p, 0)),
             f"tensor trick + fast, {options.level} level": (
-                lambda run=started: run(options.level), count(shapes, options.level),
+                lambda run=started: run(options.level), count(p, options.level),
             ),
             "compression": (
                 compressed,
-                count([(n, r), (n, r)], options.level) + (8 * n * p * r if p > r else 0),
+                count(r, options.level) + (8 * n * p * r if p > r else 0),
             ),
             "gram": (gram, 2 * n * n * p + n**3 // 6 + m * n * n // 2),
         }
@@ -209,8 +207,7 @@ def fit_exponent(options):
         float(multiplications(n, n, n, dtype=options.dtype, n_threads=LEVEL_THREADS)) for n in sizes
     ]
     counts = [
-        count_multiplications([(n, n), (n, n)], n, options.m, options.dtype) / (options.m * n)
-        for n in sizes
+        panels(n, n, options.m, options.dtype)[1] / (options.m * n) for n in sizes
     ]
     omega = np.polyfit(np.log(sizes), np.log(square), 1)[0]
     exponent = np.polyfit(2 * np.log(sizes), np.log(counts), 1)[0]
