@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_network import KINDS, make_engine, read, step, unpacked
 from reference_theory import fired_counts as reference_counts
 
-from kroncy import KroneckerData, KroneckerSGD
 from kroncy.network._fired import (
     FiredSets,
     add_quadratic_forms,
@@ -17,27 +17,21 @@ from kroncy.network._fired import (
 )
 
 
-def test_recorded_bits_and_counts_are_those_of_the_preactivations():
-    rng = np.random.default_rng(0)
-    n, m = 50, 300
-    data = KroneckerData([rng.standard_normal((n, 5)), rng.standard_normal((n, 4))])
-    sgd = KroneckerSGD(
-        data, rng.standard_normal(n), n_hidden=m, engine="lazy", learning_rate=30.0, random_state=0
-    )
-    fired = sgd.fired(range(n)).toarray()
-    total = flipped = 0
-    for batch in (np.arange(40), np.arange(10, 50), np.array([3, 3, 4])):
+@pytest.mark.parametrize("kind", KINDS)
+def test_recorded_bits_and_counts_are_those_of_the_preactivations(kind):
+    engine, twin = make_engine(kind, rate=20.0)
+    fired, total, flipped = np.zeros((40, 300), dtype=bool), 0, 0
+    for batch in (np.arange(36), np.arange(40), np.array([3, 3, 4]), np.arange(20)):
         now = fired.copy()
-        now[batch] = sgd.fired(batch).toarray()
+        now[batch] = read(engine, batch, preactivations=True) > twin.threshold
         total += now[batch].sum()
         flipped += (now != fired).sum()
         fired = now
-        sgd.step(batch)
-        bits = sgd._engine.fired_bits.view(np.uint8)
-        assert np.array_equal(np.unpackbits(bits, axis=1, bitorder="little")[:, :m], fired)
-        assert sgd.counters["neurons_fired"] == total
-        assert sgd.counters["neurons_flipped"] == flipped
-    assert flipped > 0
+        step(engine, twin, batch)
+        assert np.array_equal(unpacked(engine.fired_bits, 300), fired)
+        assert engine.counters()["neurons_fired"] == total
+        assert engine.counters()["neurons_flipped"] == flipped
+    assert flipped > fired.sum()
 
 
 def test_fired_sets_start_empty():
