@@ -309,7 +309,7 @@ def network_lrgd(loss, sampling, dtype):
     for k, direction in enumerate(lrgd.directions):
         yield from matrix(f"direction/{k}", direction)
     yield from history(lrgd.history)
-    yield from coefficients(lrgd.trainer)
+    yield from coefficients(getattr(lrgd, "trainer", lrgd))
 
 
 # -- Theory ---------------------------------------------------------------------------------------
@@ -328,7 +328,8 @@ def tangent_kernels(skip, dtype):
     yield "limit with others", kroncy.ntk.limit_gram(data, 0.9, skip=skip, other=other)
     yield "movement", kroncy.ntk.movement(sgd)
     yield "flips", kroncy.ntk.flips(sgd)
-    yield "start", flat(kroncy.ntk.start_outputs(sgd))
+    initial = public("ntk.initial_outputs", "ntk.start_outputs")(sgd)  # once beside the fired sets
+    yield "start", np.reshape(initial[0] if isinstance(initial, tuple) else initial, -1)
     yield "outputs after looking", sgd.outputs()
     yield "eigenvalues", flat(kroncy.ntk.extreme_eigenvalues(limit))
     yield "loss", kroncy.ntk.predicted_loss(limit, targets("squared"), 0.1, 10)

@@ -73,7 +73,7 @@ def trained(n, m, p, epochs=1, **options):
 
 def coefficient_product(sgd):
     """C G without the output signs, as an iteration computes it: call(panel, out)."""
-    return sgd._engine.product
+    return sgd.network._engine.product
 
 
 def product():

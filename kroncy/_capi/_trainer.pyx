@@ -51,7 +51,7 @@ cdef int trainer_defaults(void *options) noexcept nogil:
         return KRONCY_NULL_POINTER
     if self.struct_size != sizeof(kroncy_trainer_options):
         return KRONCY_BAD_SIZE
-    self.n_hidden = 4096
+    self.n_hidden = 1024
     self.batch_size = 32
     self.seed = 0
     self.threshold = -1
@@ -168,7 +168,7 @@ cdef int enter_trainer(void *handle) noexcept nogil:
 cdef object trainer_of(void *handle):
     """The trainer, limited to one thread in a process made by fork()."""
     trainer = <object> (<Object *> handle).object
-    trainer._engine.n_threads = kroncy_count_threads(trainer.n_threads)
+    trainer.network.limit_threads(kroncy_count_threads(trainer.n_threads))
     return trainer
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import ntk
 from .._base.config import show_config
 from .._base.memory import format_bytes
-from ..network._fired import fired_counts, padded_bits
+from ..ntk.measurements import kernel_of_bits
 from ..plot import (
     new_figure,
     plot_cost,
@@ -145,7 +145,7 @@ def _data_rows(trainer, note):
     if data.has_features:
         size = trainer.n_hidden * data.n_features * trainer.dtype.itemsize
         yield "explicit weights", f"would take {format_bytes(size)}"
-    yield "outputs", f"{trainer._targets.shape[1]}"
+    yield "outputs", f"{trainer.network.n_outputs}"
     yield "rows", f"{'scaled to norm 1' if data.normalize else 'as given'}, bias {data.bias:g}"
     if note:
         yield "task", f"{note['task']} of {note['target']!r}"
@@ -196,8 +196,8 @@ def _loss_figures(model, trainer):
     losses = [epoch["loss"] for epoch in trainer.history]
     predicted = bound = None
     caption = "Mean training loss of each epoch, each batch before its step."
-    if trainer.loss == "squared" and trainer.solver == "sgd" and trainer._weights is None:
-        predicted, bound, text = _prediction(model, trainer)
+    if _is_linear(trainer):
+        predicted, bound, text = predicted_curves(trainer)
         caption += text
     yield _picture(lambda ax: plot_rate(losses, predicted, bound, ax)), caption
     if getattr(model, "validation_scores_", None):
@@ -207,42 +207,46 @@ def _loss_figures(model, trainer):
         )
 
 
-def _prediction(model, trainer):
-    """``(predicted, bound, caption)``: losses of the epochs while H stays what it was at first."""
-    rows = _examined(trainer)
-    outputs, bits = ntk.start_outputs(trainer)
-    residual = (outputs - trainer._targets)[rows]
-    kept = padded_bits(bits[rows])
-    counts = fired_counts(kept, kept, trainer.n_threads, symmetric=True)
-    gram = trainer._rows.astype(np.float64).gram(rows)
-    gram *= counts / trainer.n_hidden + trainer.skip
+def _is_linear(trainer):
+    """Whether training is that of `ntk.predicted_loss` while H stays what it is."""
+    plain = trainer.sample_weight is None and trainer.weight_decay == 0
+    return plain and trainer.loss == "squared" and trainer.solver == "sgd"
+
+
+def predicted_curves(trainer):
+    """What H at the start says of the loss of each epoch of plain SGD on the squared loss.
+
+    Returns
+    -------
+    predicted : ndarray of shape (n_epochs,)
+        Mean loss of each epoch, each iteration before its step, while H stays what it was.
+    bound : ndarray of shape (n_epochs,), or None
+        On the expected mean loss of all iterations up to the end of each epoch.
+    caption : str
+    """
+    network, rows = trainer.network, _examined(trainer)
+    outputs, bits = network.initial_reading()
+    residual = (outputs - trainer.targets)[rows]
+    kernel = kernel_of_bits(network, rows, bits[rows])
     per_epoch = [epoch["iterations"] for epoch in trainer.history]
-    rates = np.repeat(_rates(model, trainer), per_epoch)
-    losses = ntk.predicted_loss(gram, residual, rates, len(rates))
+    rates = np.repeat([epoch["learning_rate"] for epoch in trainer.history], per_epoch)
+    losses = ntk.predicted_loss(kernel, residual, rates, len(rates))
     ends = np.cumsum(per_epoch)
-    predicted = [losses[end - n : end].mean() for end, n in zip(ends, per_epoch, strict=True)]
+    pairs = zip(ends, per_epoch, strict=True)
+    predicted = np.array([losses[end - n : end].mean() for end, n in pairs])
     text = " Dashed: what the eigenvalues of H at the start predict for the mean outputs"
     if len(rows) < trainer.data.n_samples:
         return predicted, None, f"{text}, from {len(rows)} of the samples."
-    rate = ntk.predicted_rate(gram, rates.max(), trainer.batch_size)
+    rate = ntk.predicted_rate(kernel, rates.max(), trainer.batch_size)
     slack = 2 - rates * rate.batch_largest / trainer.batch_size
     if rate.smallest <= 1e-12 * rate.largest:
         return predicted, None, f"{text}; H is singular, so there is no strict bound."
     if slack.min() <= 0:
         return predicted, None, f"{text}; the steps are too bold for a strict bound."
     # The squared distance from the solution, r^T H^-1 r at first, pays for every iteration's loss.
-    distance = float(np.sum(residual * np.linalg.solve(gram, residual)))
+    distance = float(np.sum(residual * np.linalg.solve(kernel, residual)))
     bound = distance / (2 * np.cumsum(rates * slack)[ends - 1])
     return predicted, bound, f"{text}. Dotted: their bound on the expected mean loss so far."
-
-
-def _rates(model, trainer):
-    """Learning rate of each epoch."""
-    epochs = np.arange(len(trainer.history))
-    if model is trainer or model.learning_rate == "constant":
-        return np.full(len(epochs), trainer.learning_rate)
-    power = model._default_power_t if model.power_t is None else model.power_t
-    return model.learning_rate_init_ / (1 + epochs) ** power
 
 
 def _theory_figures(trainer):

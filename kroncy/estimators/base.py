@@ -246,7 +246,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
     ) -> None:
         """A trainer on these samples; `options` replace those that follow from the parameters."""
-        defaults = {
+        defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
             "loss": self._loss(),

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.kronecker_data import KroneckerData
-from ..training.trainer import KroneckerSGD
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
 
@@ -62,11 +61,11 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             np.concatenate([self._train_weight, weight]),
             start=old.start,
             # The same W(0), which is in coordinates of the span of the old samples.
-            compress=old._compression or False,
+            compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,
             learning_rate=old.learning_rate,
         )
-        transfer_coefficients(old, self.trainer_)
+        self.trainer_.continue_from(old)
 
     def _start_training(self, *samples: Any, **options: Any) -> None:
         self.__dict__.pop("_sample_index", None)
@@ -109,20 +108,3 @@ def _contents(data: KroneckerData, target: NDArray, weight: NDArray) -> Iterator
     columns = [*parts, target.reshape(len(target), -1), weight[:, None]]
     raw = [np.ascontiguousarray(column).view(np.uint8) for column in columns]
     return map(bytes, np.hstack(raw))
-
-
-def transfer_coefficients(old: KroneckerSGD, new: KroneckerSGD) -> None:
-    """Give `new`, a trainer on the samples of `old` and further ones, the weights of `old`.
-
-    W(t) = W(0) + C X does not change when X gets further rows, and C columns of zeros for them.
-    """
-    learned, extended = old.snapshot(), new.snapshot()
-    n = old.data.n_samples
-    extended["fired_bits"][:n] = learned["fired_bits"]
-    for name, array in learned["coefficients"].items():
-        if name.startswith("c_"):  # CSR: further columns have no entries
-            extended["coefficients"][name] = array
-        else:
-            extended["coefficients"][name][:n] = array
-    changed: dict[str, Any] = {name: extended[name] for name in ("coefficients", "fired_bits")}
-    new.restore(learned | changed)

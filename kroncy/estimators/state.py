@@ -42,7 +42,8 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
 
     `best_snapshot` is None if the last state is the best, or if only that state is wanted.
     """
-    last, last_arrays = None, {}
+    last: dict[str, Any] | None = None
+    last_arrays: dict[str, NDArray] = {}
     if best_snapshot is not None:
         last, last_arrays = trainer.get_state()
         last_snapshot = trainer.snapshot()
@@ -55,7 +56,7 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
     arrays |= {
         f"last.{name}": array
         for name, array in last_arrays.items()
-        if not np.array_equal(array, best_arrays.get(name))
+        if name not in best_arrays or not np.array_equal(array, best_arrays[name])
     }
     return {"best": best, "last": last}, arrays
 

@@ -114,6 +114,9 @@ cdef class Engine:
         """Which neurons fired on each sample when it was last recorded, (n_samples, n_words)."""
         return self.fired.bits
 
+    def set_z0(self, z0):
+        """z(0) of the training samples, (n_samples, n_neurons); ignored where it is not needed."""
+
     @property
     def needs_z0(self):
         """Whether `set_z0` must come before training samples are read."""

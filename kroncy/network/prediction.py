@@ -1,8 +1,14 @@
-"""Reading a network: outputs of rows outside the training set, and fired sets."""
+"""Rows outside the training set: how an engine reads them, and how many at a time."""
 
-import scipy.sparse
+import numpy as np
+from numpy.typing import NDArray
 
+from .._base.threads import blas_threads
 from ..data.gram import cross_panels
+from ..data.kronecker_data import KroneckerData
+from ..init.gaussian import GaussianInit
+from ..init.gram import GramInit
+from ._engine import Engine, Source
 from ._explicit import DenseSource
 from ._lazy import GramSource
 
@@ -10,36 +16,72 @@ PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take
 
 
 class BoundRows:
-    """Rows outside the training set, ready for repeated prediction; made by `KroneckerSGD.bind`."""
+    """Rows outside the training set, ready for repeated prediction.
 
-    def __init__(self, outputs):
-        self._outputs = outputs
+    Made by `Network.bind` and `KroneckerSGD.bind`; their z(0) is computed once and stored, so that
+    each reading costs one pass over C.
 
-    def outputs(self):
-        """Current outputs, shape (n,) or (n, n_outputs)."""
-        return self._outputs()
+    Parameters
+    ----------
+    engine : Engine
+        Of the network.
+    source : Source
+        The rows, as `engine` reads them.
+    """
+
+    def __init__(self, engine: Engine, source: Source) -> None:
+        self._engine = engine
+        self._source = source
+
+    def __len__(self) -> int:
+        return self._source.n_rows
+
+    def outputs(self) -> NDArray[np.float64]:
+        """Outputs f of the rows under the present coefficients.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,) or (n, n_outputs)
+            The outputs, one row for each sample.
+        """
+        return squeeze(self._evaluate())
+
+    def preactivations(self) -> NDArray:
+        """Pre-activations z of the rows under the present coefficients.
+
+        Returns
+        -------
+        ndarray of shape (n, n_hidden), in the dtype of the network
+            Pre-activations, one row for each sample.
+        """
+        return self._evaluate(preactivations=True)
+
+    def _evaluate(self, **options: bool) -> NDArray:
+        with blas_threads(1):
+            return self._engine.evaluate(self._source, np.arange(len(self)), **options)
 
 
-def bind_rows(rows, start, data, engine):
-    """Source of `data` for an engine that was trained on `rows` from `start`."""
-    near = start.project(data)
+def bind_rows(
+    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: str
+) -> Source:
+    """Source of `data` for an engine that was trained on `rows` with z(0) from `init`."""
+    near = init.project(data)
     if engine == "explicit":
-        return DenseSource(near.factors, near.indices, start.outside_z0(data))
-    return GramSource(cross_panels(rows, near), start.z0_of(data))
+        return dense_source(near, init.outside_z0(data))
+    return GramSource(cross_panels(rows, near), init.z0_of(data))
 
 
-def largest_chunk(row_bytes, budget):
+def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:
+    """The rows themselves, and a part of z(0) that the weights do not give."""
+    return DenseSource([mode.table.array for mode in rows.modes], rows.indices, z0)
+
+
+def rows_at_a_time(row_bytes: int, budget: int | None) -> int:
     """Rows to predict at a time: z(0) and what makes it take half of the budget at most."""
     budget = PREDICT_BYTES if budget is None else min(PREDICT_BYTES, budget // 8)
     return max(1, budget // row_bytes)
 
 
-def fired_sets(preactivations, rows, n_hidden, threshold):
-    """CSR of booleans (len(rows), n_hidden): where `preactivations(rows)` exceed the threshold."""
-    parts = [
-        scipy.sparse.csr_array(preactivations(rows[i : i + 256]) > threshold)
-        for i in range(0, len(rows), 256)
-    ]
-    if not parts:
-        return scipy.sparse.csr_array((0, n_hidden), dtype=bool)
-    return scipy.sparse.vstack(parts, format="csr")
+def squeeze(array: NDArray) -> NDArray:
+    """An array (n, n_outputs) without its second axis where there is one output."""
+    return array[:, 0] if array.shape[1] == 1 else array

@@ -2,7 +2,7 @@
 
 from .convergence import Separation, Theory, separation, theory
 from .limit import joint_firing, limit_gram
-from .measurements import flips, movement, start_outputs, tangent_kernel
+from .measurements import flips, initial_outputs, movement, tangent_kernel
 from .spectrum import Rate, extreme_eigenvalues, predicted_loss, predicted_rate
 from .suggestions import Suggestion, suggest
 
@@ -13,13 +13,13 @@ __all__ = [
     "Theory",
     "extreme_eigenvalues",
     "flips",
+    "initial_outputs",
     "joint_firing",
     "limit_gram",
     "movement",
     "predicted_loss",
     "predicted_rate",
     "separation",
-    "start_outputs",
     "suggest",
     "tangent_kernel",
     "theory",

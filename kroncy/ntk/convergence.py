@@ -7,8 +7,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from .._base.validation import check_integer, check_real
+from ..data.kronecker_data import KroneckerData
+from ..network.settings import check_data, default_threshold
 from ..training.step_size import SAFETY, largest_of_batches
-from .limit import check_data, correlations, limit_gram, refuse_silence
+from .limit import correlations, limit_gram, refuse_silence
 from .spectrum import extreme_eigenvalues, predicted_rate
 
 BLOCK = 1024  # rows of G looked at together
@@ -17,9 +19,9 @@ MOST_PAIRS = 100  # parallel pairs that are listed
 
 @dataclass(frozen=True)
 class Separation:
-    """How far apart the directions of the rows are; see `separation`.
+    """How far apart the directions of the rows are; made by `separation`.
 
-    Attributes
+    Parameters
     ----------
     delta : float
         Least ``min(|x_i - x_j|, |x_i + x_j|)`` of the normalised rows; 0 where two are parallel.
@@ -30,11 +32,11 @@ class Separation:
     """
 
     delta: float
-    closest: tuple
-    repeated: list
+    closest: tuple[int, int]
+    repeated: list[tuple[int, int]]
 
 
-def separation(data):
+def separation(data: KroneckerData) -> Separation:
     """Least distance between the directions of two rows, and rows that are the same.
 
     Parameters
@@ -45,10 +47,16 @@ def separation(data):
     Returns
     -------
     Separation
+        The distance, the pair that attains it, and the pairs of parallel rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `data` is not a KroneckerData, or is a single sample.
 
     Notes
     -----
-    O(n**2) inner products, in blocks that are thrown away.
+    O(n**2) inner products, in blocks that are discarded.
 
     Examples
     --------
@@ -62,7 +70,8 @@ def separation(data):
         raise ValueError(f"data must hold at least 2 samples, got {len(data)}")
     data = data.astype(np.float64)
     norms, all_rows = np.sqrt(data.gram_diagonal()), np.arange(len(data))
-    largest, closest, repeated = -1.0, (0, 1), []
+    largest, closest = -1.0, (0, 1)
+    repeated: list[tuple[int, int]] = []
     for begin in range(0, len(data), BLOCK):
         rows = all_rows[begin : begin + BLOCK]
         rho = correlations(data.gram(rows, all_rows), norms[rows], norms)
@@ -80,25 +89,27 @@ def separation(data):
 class Theory:
     """The constants of the convergence theorem for a data set; printing it explains them.
 
-    Attributes
+    Parameters
     ----------
     n_samples, examined : int
         Samples, and how many of them (at random) the eigenvalues are from.
     threshold, fired_share : float
         The threshold, and the share of neurons that fires on a sample, Phi(-threshold / |x|).
     smallest, largest : float
-        lambda and the largest eigenvalue of H^cts.
+        Smallest eigenvalue lambda and largest eigenvalue of H^cts.
     separation : Separation
+        Least distance between the directions of two rows.
     width, learning_rate, iterations : float
         The theorem's m, eta (on the sum of squares, as in the paper) and T, constants left out;
         infinite or 0 where lambda is 0.
     n_hidden, batch_size : int
-        Those asked about.
+        The width and the batch size that were asked about.
     practical_learning_rate : float
         On the mean of a batch, as in `KroneckerSGD`; well within the stability limit.
     practical_iterations : float
         Until the slowest direction has shrunk by `tolerance`; full batches, H^cts, that step.
     tolerance, failure : float
+        Relative residual and probability of failure that were asked about.
     """
 
     n_samples: int
@@ -107,7 +118,7 @@ class Theory:
     fired_share: float
     smallest: float
     largest: float
-    separation: object
+    separation: Separation
     width: float
     learning_rate: float
     iterations: float
@@ -118,7 +129,7 @@ class Theory:
     tolerance: float
     failure: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         n, apart = self.n_samples, self.separation
         part = "" if self.examined == n else f" (of {self.examined} of the {n} samples)"
         bound = "" if self.examined == n else " at most"
@@ -156,27 +167,29 @@ class Theory:
 
 
 def theory(
-    data,
+    data: KroneckerData,
     *,
-    n_hidden=4096,
-    threshold=None,
-    batch_size=32,
-    tolerance=1e-2,
-    failure=0.1,
-    max_samples=2048,
-    n_threads=None,
-    random_state=0,
-):
-    """lambda, the separation, and the theorem's m, eta and T beside practical choices.
+    n_hidden: int = 1024,
+    threshold: float | None = None,
+    batch_size: int = 32,
+    tolerance: float = 1e-2,
+    failure: float = 0.1,
+    max_samples: int = 2048,
+    n_threads: int | None = None,
+    random_state: int = 0,
+) -> Theory:
+    """Constants of the convergence theorem for a data set, beside practical choices.
 
     Parameters
     ----------
     data : KroneckerData
         At least two samples.
-    n_hidden : int, default=4096
+    n_hidden : int, default=1024
+        Number of neurons in practice.
     threshold : float >= 0, optional
-        Default ``sqrt(0.4 ln n_hidden)``.
+        A neuron fires where its pre-activation exceeds this.  Default ``sqrt(0.4 ln n_hidden)``.
     batch_size : int, default=32
+        Samples of an iteration in practice.
     tolerance : float in (0, 1), default=1e-2
         Relative residual that T is for.
     failure : float in (0, 1), default=0.1
@@ -184,17 +197,21 @@ def theory(
     max_samples : int, default=2048
         Of more samples only so many, at random, are looked at; lambda of all is smaller still.
     n_threads : int, optional
+        Results do not depend on it.  Default: all cores that may be used.
     random_state : int, default=0
+        Seed of the choice of samples and batches.
 
     Returns
     -------
     Theory
-        ``print`` it for the table.
+        The constants; ``print`` it for the table.
 
     Raises
     ------
     ValueError, TypeError
         An argument is out of range, or the threshold so high that less than one neuron fires.
+    MemoryError
+        H^cts of the samples does not fit.
 
     Notes
     -----
@@ -202,7 +219,13 @@ def theory(
     **2`` (b at least 1), ``eta = lambda / n**2``, ``T = (n / lambda)**2 ln(n / tolerance)``, as in
     the analysis of shifted ReLU networks (Song, Yang and Zhang, arXiv:2110.04622) that Song and Yue
     (arXiv:2305.08001) follow.  In lambda >= exp(-b**2 / 2) delta / (100 n**2), its bound from the
-    separation alone, m is a power of n beyond 10.
+    separation alone, m is a power of n beyond 10.  max_samples**2 values of Owen's T, and the
+    extreme eigenvalues of so large a matrix.
+
+    References
+    ----------
+    Z. Song and S. Yue, arXiv:2305.08001, section 5; Z. Song, S. Yang and R. Zhang,
+    arXiv:2110.04622.
 
     Examples
     --------
@@ -216,7 +239,7 @@ def theory(
     check_data(data)
     n_hidden = check_integer(n_hidden, "n_hidden", minimum=1)
     if threshold is None:
-        threshold = math.sqrt(0.4 * math.log(n_hidden))
+        threshold = default_threshold(n_hidden)
     threshold = check_real(threshold, "threshold", minimum=0.0)
     batch_size = min(check_integer(batch_size, "batch_size", minimum=1), len(data))
     tolerance = check_real(tolerance, "tolerance", minimum=0.0, maximum=1.0, strict=True)
@@ -225,13 +248,15 @@ def theory(
     norms = np.sqrt(data.gram_diagonal().astype(np.float64))
     refuse_silence(threshold, n_hidden, norms)
     n, rng = len(data), np.random.default_rng(check_integer(random_state, "random_state"))
-    kept = np.arange(n) if n <= max_samples else np.sort(rng.choice(n, max_samples, replace=False))
-    part = data.take(kept)
+    chosen = np.arange(n)
+    if n > max_samples:
+        chosen = np.sort(rng.choice(n, max_samples, replace=False))
+    part = data.take(chosen)
     apart = separation(part)
     named = Separation(
         apart.delta,
-        tuple(int(kept[i]) for i in apart.closest),
-        [(int(kept[i]), int(kept[j])) for i, j in apart.repeated],
+        (int(chosen[apart.closest[0]]), int(chosen[apart.closest[1]])),
+        [(int(chosen[i]), int(chosen[j])) for i, j in apart.repeated],
     )
     gram = limit_gram(part, threshold, n_threads=n_threads)
     smallest, largest = extreme_eigenvalues(gram)
@@ -246,7 +271,7 @@ def theory(
     shown = np.divide(threshold, norms, out=np.full_like(norms, np.inf), where=norms > 0)
     return Theory(
         n_samples=n,
-        examined=len(kept),
+        examined=len(chosen),
         threshold=threshold,
         fired_share=float(ndtr(-shown).mean()),
         smallest=smallest,

@@ -1,34 +1,45 @@
-"""The Gram matrix of infinitely many neurons: H^cts_ij = G_ij P[neuron fires on i and on j]."""
+"""The tangent kernel of infinitely many neurons: H^cts_ij = G_ij P[one fires on i and on j]."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, owens_t
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
+from ..network.settings import check_data
 
 BLOCK = 2**18  # entries worked on at a time by a thread
 WIDEST = 1e12  # a threshold at which fewer than one of so many neurons fires is a mistake
 SAME = 64 * np.finfo(np.float64).eps  # correlations this close to +-1 differ from it by rounding
 
 
-def joint_firing(correlation, threshold, other=None):
-    """P[g1 > threshold and g2 > other] for standard normals g1, g2 of given correlation.
+def joint_firing(
+    correlation: ArrayLike, threshold: ArrayLike, other: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Probability that two standard normals of given correlation both exceed a threshold.
 
     Parameters
     ----------
-    correlation : array-like of float in [-1, 1]
-    threshold : array-like of float >= 0
-        Broadcast against `correlation`; infinity: never fires.
-    other : array-like of float >= 0, optional
-        Threshold of g2; default `threshold`.
+    correlation : array-like of float
+        Correlations in [-1, 1].
+    threshold : array-like of float
+        Threshold of g1, >= 0, broadcast against `correlation`; infinity: never fires.
+    other : array-like of float, optional
+        Threshold of g2, >= 0.  Default: `threshold`.
 
     Returns
     -------
     ndarray of float64
+        ``P[g1 > threshold and g2 > other]``, in the shape to which the arguments broadcast.
+
+    Raises
+    ------
+    ValueError
+        A correlation lies outside [-1, 1], or a threshold is negative.
 
     Notes
     -----
@@ -61,7 +72,7 @@ def joint_firing(correlation, threshold, other=None):
     return np.where((rho == -1) | np.isinf(h) | np.isinf(k), 0.0, both)
 
 
-def _owen_tail(h, a):
+def _owen_tail(h: NDArray, a: NDArray) -> NDArray[np.float64]:
     """T(h, inf) - T(h, a) = P[g > h, g' > a g] of independent normals, h >= 0."""
     h, a = np.broadcast_arrays(h, a)
     steep = a > 1
@@ -71,8 +82,16 @@ def _owen_tail(h, a):
     return np.where(steep, tail - ndtr(-scaled) * (0.5 - ndtr(-h)), 0.5 * ndtr(-h) - tail)
 
 
-def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_limit=None):
-    """Gram matrix H^cts that H(0) tends to as the width grows.
+def limit_gram(
+    data: KroneckerData,
+    threshold: float,
+    *,
+    other: KroneckerData | None = None,
+    skip: float = 0.0,
+    n_threads: int | None = None,
+    memory_limit: int | None = None,
+) -> NDArray[np.float64]:
+    """H^cts, to which the tangent kernel H(0) tends as the width grows.
 
     ``H_ij = G_ij * (P[g1 > b, g2 > b] + skip)`` where g1, g2 are the pre-activations of a neuron
     on samples i and j: normal, with covariance G.
@@ -82,17 +101,20 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
     data : KroneckerData
         Rows of any norm.
     threshold : float >= 0
+        A neuron fires where its pre-activation exceeds this.
     other : KroneckerData, optional
-        Samples of the columns; default those of `data`.
+        Samples of the columns.  Default: those of `data`.
     skip : float >= 0, default=0.0
         Weight of the linear term of the network.
     n_threads : int, optional
+        Results do not depend on it.  Default: all cores that may be used.
     memory_limit : int, optional
-        Bytes.
+        Bytes that may be used.  Default: what the machine has.
 
     Returns
     -------
     ndarray of float64, shape (len(data), len(other))
+        The limit kernel.
 
     Raises
     ------
@@ -105,6 +127,11 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
     -----
     O(n**2) values of Owen's T.  Rows closer in angle than 1.7e-7 count as parallel, so that
     equal rows get equal columns whatever rounding did to their inner product.
+
+    References
+    ----------
+    Z. Song and S. Yue, "Structured and Fast Optimization: The Kronecker SGD Algorithm",
+    arXiv:2305.08001, section 5.
 
     Examples
     --------
@@ -123,7 +150,7 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
     data.check_compatible(right, "other")
     require_memory(
         8 * len(data) * len(right) + 100 * BLOCK * n_threads,
-        f"the {len(data)} x {len(right)} Gram matrix",
+        f"the {len(data)} x {len(right)} limit kernel",
         limit=memory_limit,
         remedy="Use fewer samples",
     )
@@ -134,7 +161,7 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
         refuse_silence(threshold, WIDEST, np.concatenate(norms))
     step = max(1, BLOCK // len(right))
 
-    def fill(begin):
+    def fill(begin: int) -> None:
         rows = np.arange(begin, min(begin + step, len(left)))
         # Of a symmetric matrix only what lies below the diagonal.
         cols = np.arange(len(right) if other is not None else rows[-1] + 1)
@@ -152,14 +179,19 @@ def limit_gram(data, threshold, *, other=None, skip=0.0, n_threads=None, memory_
     return out
 
 
-def correlations(gram, left_norms, right_norms):
+def correlations(
+    gram: NDArray[np.floating], left_norms: NDArray, right_norms: NDArray
+) -> NDArray[np.float64]:
     """Entries of gram over the norms: exactly +-1 for rows that are parallel up to rounding."""
     scale = left_norms[:, None] * right_norms
     rho = np.divide(gram, scale, out=np.zeros_like(gram), where=scale > 0)
     return np.where(np.abs(rho) > 1 - SAME, np.sign(rho), rho)
 
 
-def _firing(rho, left_norms, right_norms, threshold):
+def _firing(
+    rho: NDArray[np.float64], left_norms: NDArray[np.float64], right_norms: NDArray[np.float64],
+    threshold: float,
+) -> NDArray[np.float64]:
     """`joint_firing` of rows with these norms."""
     if np.all(np.abs(left_norms - 1) < 1e-6) and np.all(np.abs(right_norms - 1) < 1e-6):
         return joint_firing(rho, threshold)
@@ -170,24 +202,20 @@ def _firing(rho, left_norms, right_norms, threshold):
     return joint_firing(rho, h, k)
 
 
-def refuse_silence(threshold, n_hidden, norms, fired=None):
-    """ValueError if less than one of n_hidden neurons is expected to fire (or none did)."""
+def refuse_silence(
+    threshold: float, n_hidden: float, norms: NDArray, *, none_fired: bool = False
+) -> None:
+    """ValueError if less than one of n_hidden neurons is expected to fire, or none did."""
     norm = float(np.max(norms, initial=0.0))
     if norm == 0:
         raise ValueError("all rows of data are zero: no neuron fires on any; leave them out")
     share = float(ndtr(-threshold / norm))
-    if fired is None and share * n_hidden >= 1:
+    if not none_fired and share * n_hidden >= 1:
         return
-    found = "" if fired is None else ", and none did"
+    found = ", and none did" if none_fired else ""
     usual = norm * np.sqrt(0.4 * np.log(max(n_hidden, 2)))
     raise ValueError(
         f"threshold={threshold:.4g} is too high: a neuron fires on a sample with probability "
         f"{share:.2g}, {share * n_hidden:.2g} of n_hidden={n_hidden}{found}; choose at most "
         f"{usual:.3g}, where {float(ndtr(-usual / norm)):.1%} fire"
     )
-
-
-def check_data(data):
-    """TypeError unless `data` is a KroneckerData."""
-    if not isinstance(data, KroneckerData):
-        raise TypeError(f"data must be a KroneckerData, got {type(data).__name__}")

@@ -1,4 +1,4 @@
-"""The proof at work: the Gram matrix H(t) of a network, the rate it promises, what has moved.
+"""The proof at work: the tangent kernel H(t) of a network, and what has moved since the start.
 
 H(t)_ij = G_ij (|F_i n F_j| / m + skip) governs training: a step of size eta on the batch S changes
 the outputs by -(eta / |S|) H[:, S] e_S, as long as the fired sets F stay (Song and Yue,
@@ -6,41 +6,51 @@ arXiv:2305.08001, section 5).
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._base.memory import require_memory
 from ..network._fired import add_quadratic_forms, fired_counts, padded_bits
-from ..training.trainer import KroneckerSGD
+from ..network.network import Network
+from ..training.reader import NetworkReader
 from .limit import refuse_silence
 
 BITS_OF_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
 BLOCK = 2048  # samples a side of the blocks of G that `movement` reads
 
 
-def tangent_kernel(trainer, rows=None):
+def tangent_kernel(
+    trainer: NetworkReader | Network, rows: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """H(t) of a network now: ``G_ij * (|F_i n F_j| / n_hidden + skip)``.
 
     Parameters
     ----------
-    trainer : KroneckerSGD
-    rows : array-like of int, optional
-        Training samples; default all.
+    trainer : KroneckerSGD, KroneckerLRGD or Network
+        The network, or a trainer of it.
+    rows : array-like of int, shape (n,), optional
+        Training samples.  Default: all.
 
     Returns
     -------
-    ndarray of float64, shape (len(rows), len(rows))
+    ndarray of float64, shape (n, n)
         For several outputs, the block of each one.
 
     Raises
     ------
     TypeError, ValueError
-        `trainer` is not a KroneckerSGD, `rows` are not samples of it, or no neuron fires on any.
+        `trainer` is none of these, `rows` are not samples of it, or no neuron fires on any.
     MemoryError
         The matrix does not fit; the message holds the estimate.
 
     Notes
     -----
-    len(rows)**2 / 2 * n_hidden / 512 vector population counts, and one pass over the samples for
-    the fired sets.
+    ``n**2 / 2 * n_hidden / 512`` vector population counts, and one pass over the samples for the
+    fired sets.
+
+    References
+    ----------
+    Z. Song and S. Yue, "Structured and Fast Optimization: The Kronecker SGD Algorithm",
+    arXiv:2305.08001, section 5.
 
     Examples
     --------
@@ -52,66 +62,89 @@ def tangent_kernel(trainer, rows=None):
     >>> bool(np.abs(distance).max() < 0.02)
     True
     """
-    check_trainer(trainer)
-    rows = trainer.data.check_samples(rows, "rows")
+    network = network_of(trainer)
+    samples = network.data.check_samples(rows, "rows")
     require_memory(
-        (8 + 8 + 4) * len(rows) ** 2,
-        f"the {len(rows)} x {len(rows)} Gram matrix",
-        limit=trainer.memory_limit,
+        (8 + 8 + 4) * len(samples) ** 2,
+        f"the {len(samples)} x {len(samples)} tangent kernel",
+        limit=network.memory_limit,
         remedy="Name fewer rows",
     )
-    bits = fired_bits(trainer, rows)
-    counts = fired_counts(bits, bits, trainer.n_threads, symmetric=True)
-    if trainer.skip == 0 and not counts.any():
-        norms = np.sqrt(trainer._rows.gram_diagonal()[rows])
-        refuse_silence(trainer.threshold, trainer.n_hidden, norms, fired=0)
-    gram = trainer._rows.astype(np.float64).gram(rows)
-    gram *= counts / trainer.n_hidden + trainer.skip
-    return gram
+    kernel = kernel_of_bits(network, samples, network.fired_bits(samples))
+    if network.skip == 0 and not kernel.any():
+        norms = np.sqrt(network.rows.gram_diagonal()[samples])
+        refuse_silence(network.threshold, network.n_hidden, norms, none_fired=True)
+    return kernel
 
 
-def fired_bits(trainer, rows):
-    """Fired sets of training samples now, uint64 (len(rows), words), words a multiple of 8."""
-    trainer._ensure_start()
-    engine = trainer._engine
-    kept = engine.fired_bits[rows].copy()
-    trainer._evaluate(engine.source, rows, record=True)
-    bits = engine.fired_bits[rows]
-    engine.fired_bits[rows] = kept  # flips are counted from these
-    return padded_bits(bits)
+def kernel_of_bits(
+    network: Network, samples: NDArray[np.int64], fired_bits: NDArray[np.uint64]
+) -> NDArray[np.float64]:
+    """H of these samples of a network, if these were their fired sets."""
+    bits = padded_bits(fired_bits)
+    counts = fired_counts(bits, bits, network.n_threads, symmetric=True)
+    kernel = np.asarray(network.rows.astype(np.float64).gram(samples), dtype=np.float64)
+    kernel *= counts / network.n_hidden + network.skip
+    return kernel
 
 
-def start_outputs(trainer):
-    """Outputs before training, float64 (n_samples, n_outputs), and the fired sets then.
+def initial_outputs(trainer: NetworkReader | Network) -> NDArray[np.float64]:
+    """Outputs of all training samples before the first step.
 
+    Parameters
+    ----------
+    trainer : KroneckerSGD, KroneckerLRGD or Network
+        The network, or a trainer of it.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,) or (n_samples, n_outputs)
+        The outputs f(x; 0).
+
+    Raises
+    ------
+    TypeError
+        `trainer` is none of these.
+    MemoryError
+        z(0) does not fit.
+
+    Notes
+    -----
     z(0) is drawn again: n_samples * n_hidden reals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy import KroneckerData, KroneckerSGD, ntk
+    >>> data = KroneckerData.power(np.random.default_rng(0).normal(size=(30, 4)))
+    >>> sgd = KroneckerSGD(data, np.ones(30), n_hidden=256, random_state=0)
+    >>> before = sgd.outputs()
+    >>> bool(np.allclose(ntk.initial_outputs(sgd.run(2)), before, atol=1e-5))
+    True
     """
-    check_trainer(trainer)
-    z = trainer._start.z0()
-    outputs = np.empty((len(z), trainer._signs.shape[1]))
-    words = trainer._engine.fired_bits.shape[1]
-    bits = np.zeros((len(z), 8 * words), dtype=np.uint8)
-    signs, threshold = trainer._signs.astype(np.float64), trainer.dtype.type(trainer.threshold)
-    for begin in range(0, len(z), 256):
-        part = slice(begin, begin + 256)
-        excess = np.maximum(z[part] - threshold, 0)
-        outputs[part] = excess @ signs / np.sqrt(trainer.n_hidden)
-        packed = np.packbits(z[part] > threshold, axis=1, bitorder="little")
-        bits[part, : packed.shape[1]] = packed
-    return outputs, bits.view(np.uint64)
+    outputs, _ = network_of(trainer).initial_reading()
+    return outputs
 
 
-def flips(trainer):
+def flips(trainer: NetworkReader | Network) -> NDArray[np.int64]:
     """Neurons that fire now and did not at the start, or the other way round, for each sample.
 
     Parameters
     ----------
-    trainer : KroneckerSGD
+    trainer : KroneckerSGD, KroneckerLRGD or Network
+        The network, or a trainer of it.
 
     Returns
     -------
     ndarray of int64, shape (n_samples,)
         Divide by n_hidden for the share; the proof needs it to stay small.
+
+    Raises
+    ------
+    TypeError
+        `trainer` is none of these.
+    MemoryError
+        z(0) does not fit.
 
     Notes
     -----
@@ -126,18 +159,19 @@ def flips(trainer):
     >>> int(ntk.flips(sgd).sum())
     0
     """
-    check_trainer(trainer)
-    before = padded_bits(start_outputs(trainer)[1])
-    changed = before ^ fired_bits(trainer, np.arange(len(before)))
+    network = network_of(trainer)
+    _, before = network.initial_reading()
+    changed = before ^ network.fired_bits()
     return BITS_OF_BYTE[changed.view(np.uint8)].sum(axis=1, dtype=np.int64)
 
 
-def movement(trainer):
+def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
     """How far each neuron has moved, |w_r(t) - w_r(0)|, from C and G; W is not needed.
 
     Parameters
     ----------
-    trainer : KroneckerSGD
+    trainer : KroneckerSGD, KroneckerLRGD or Network
+        The network, or a trainer of it.
 
     Returns
     -------
@@ -145,9 +179,14 @@ def movement(trainer):
         ``sqrt(c_r G c_r^T)`` for the rows c_r of C.  With weight decay the distance from what the
         decay has left of w_r(0), ``start_scale * w_r(0)``.
 
+    Raises
+    ------
+    TypeError
+        `trainer` is none of these.
+
     Notes
     -----
-    sum_r |c_r|_0**2 multiply-adds, and every entry of G once, in blocks that are thrown away.
+    sum_r |c_r|_0**2 multiply-adds, and every entry of G once, in blocks that are discarded.
 
     Examples
     --------
@@ -160,12 +199,11 @@ def movement(trainer):
     >>> bool(np.allclose(ntk.movement(sgd), step, atol=1e-5))
     True
     """
-    check_trainer(trainer)
-    csr = trainer._engine.to_csr()
+    network = network_of(trainer)
+    csr = network.to_csr(np.float64)
     indptr, columns = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
-    values = csr.data.astype(np.float64) * trainer._engine.scale
-    rows, n = trainer._rows.astype(np.float64), trainer.data.n_samples
-    sums = np.zeros(trainer.n_hidden)
+    rows, n = network.rows.astype(np.float64), network.data.n_samples
+    sums = np.zeros(network.n_hidden)
     if len(columns):
         for i in range(0, n, BLOCK):
             for j in range(0, i + 1, BLOCK):
@@ -173,17 +211,17 @@ def movement(trainer):
                 right = np.arange(j, min(j + BLOCK, n))
                 block = np.ascontiguousarray(rows.gram(left, right))
                 add_quadratic_forms(
-                    indptr, columns, values, i, j, block, 1 if i == j else 2, sums,
-                    trainer.n_threads,
+                    indptr, columns, csr.data, i, j, block, 1 if i == j else 2, sums,
+                    network.n_threads,
                 )
     return np.sqrt(np.maximum(sums, 0))
 
 
-def check_trainer(trainer):
-    """TypeError unless `trainer` is a KroneckerSGD."""
-    if isinstance(trainer, KroneckerSGD):
-        return
-    hint = ""
-    if hasattr(trainer, "fit"):
-        hint = "; pass the trainer_ of a fitted estimator"
+def network_of(trainer: NetworkReader | Network) -> Network:
+    """The network of a trainer, or the network itself; TypeError for anything else."""
+    if isinstance(trainer, Network):
+        return trainer
+    if isinstance(trainer, NetworkReader):
+        return trainer.network
+    hint = "; pass the trainer_ of a fitted estimator" if hasattr(trainer, "fit") else ""
     raise TypeError(f"trainer must be a KroneckerSGD, got {type(trainer).__name__}{hint}")

@@ -1,9 +1,10 @@
-"""Eigenvalues of a Gram matrix, and the convergence that they promise."""
+"""Eigenvalues of a kernel of the samples, and the convergence that they promise."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .._base.validation import check_integer, check_matrix, check_real
@@ -11,22 +12,25 @@ from .._base.validation import check_integer, check_matrix, check_real
 DENSE = 1024  # samples up to which all eigenvalues are computed
 
 
-def extreme_eigenvalues(gram):
+def extreme_eigenvalues(kernel: ArrayLike) -> tuple[float, float]:
     """Smallest and largest eigenvalue of a symmetric positive semidefinite matrix.
 
     Parameters
     ----------
-    gram : array-like of shape (n, n)
+    kernel : array-like of shape (n, n)
+        For instance the tangent kernel or its limit.
 
     Returns
     -------
-    tuple of float
-        ``(smallest, largest)``; the smallest to about 1e-15 of the largest.
+    smallest : float
+        To about 1e-15 of the largest, so that it may be negative by so much.
+    largest : float
+        To about 1e-15 of itself.
 
     Raises
     ------
     ValueError
-        `gram` is not a finite symmetric matrix.
+        `kernel` is not a finite symmetric matrix.
 
     Notes
     -----
@@ -40,21 +44,21 @@ def extreme_eigenvalues(gram):
     >>> [round(value, 12) for value in extreme_eigenvalues(np.diag([3.0, 1.0, 2.0]))]
     [1.0, 3.0]
     """
-    gram = _check_gram(gram)
-    n = len(gram)
+    matrix = _check_kernel(kernel)
+    n = len(matrix)
     if n <= DENSE:
-        values = scipy.linalg.eigvalsh(gram)
+        values = scipy.linalg.eigvalsh(matrix)
         return float(values[0]), float(values[-1])
     v0 = np.random.default_rng(0).standard_normal(n)
-    largest = float(eigsh(gram, 1, which="LA", v0=v0, return_eigenvectors=False)[0])
+    largest = float(eigsh(matrix, 1, which="LA", v0=v0, return_eigenvectors=False)[0])
     # A shift keeps the factor alive where rows repeat, and is taken off again.
     shift = n * np.finfo(np.float64).eps * largest
-    shifted = gram.copy()
+    shifted = matrix.copy()
     shifted.flat[:: n + 1] += shift
     try:
         factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
-        raise ValueError("gram must be positive semidefinite, up to rounding") from None
+        raise ValueError("kernel must be positive semidefinite, up to rounding") from None
     inverse = LinearOperator(
         (n, n), lambda v: scipy.linalg.cho_solve(factor, v, check_finite=False), dtype=np.float64
     )
@@ -64,9 +68,9 @@ def extreme_eigenvalues(gram):
 
 @dataclass(frozen=True)
 class Rate:
-    """Linear convergence that a Gram matrix promises; see `predicted_rate`.
+    """Linear convergence that a kernel promises; made by `predicted_rate`.
 
-    Attributes
+    Parameters
     ----------
     iteration, epoch : float
         Factor of the (expected) squared error; 1 or more: nothing is promised.
@@ -86,18 +90,20 @@ class Rate:
     stable_learning_rate: float
 
     @property
-    def stable(self):
+    def stable(self) -> bool:
         """Whether the squared error must fall."""
         return self.iteration < 1
 
 
-def predicted_rate(gram, learning_rate, batch_size=None):
-    """The rate at which training must converge while H stays what it is.
+def predicted_rate(
+    kernel: ArrayLike, learning_rate: float, batch_size: int | None = None
+) -> Rate:
+    """Rate at which training must converge while the tangent kernel H stays what it is.
 
     Parameters
     ----------
-    gram : array-like of shape (n, n)
-        H, of all training samples.
+    kernel : array-like of shape (n, n)
+        H, the tangent kernel of all training samples.
     learning_rate : float > 0
         Factor of the mean gradient of a batch, as in `KroneckerSGD`.
     batch_size : int, optional
@@ -106,9 +112,14 @@ def predicted_rate(gram, learning_rate, batch_size=None):
     Returns
     -------
     Rate
-        Full batches: ``max_i (1 - eta lambda_i / n)**2``, the factor of |f - y|**2.
-        Mini-batches: the factor of ``E (f - y)^T H^-1 (f - y)``, which is the squared distance of W
-        from the solution.
+        With full batches ``max_i (1 - eta lambda_i / n)**2``, the factor of |f - y|**2.
+        With mini-batches the factor of ``E (f - y)^T H^-1 (f - y)``, the squared distance of W from
+        the solution.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `kernel` is not a finite symmetric matrix, or another argument is out of range.
 
     Notes
     -----
@@ -126,20 +137,20 @@ def predicted_rate(gram, learning_rate, batch_size=None):
     >>> rate.iteration, rate.stable
     (0.5625, True)
     """
-    gram = _check_gram(gram)
-    n = len(gram)
+    matrix = _check_kernel(kernel)
+    n = len(matrix)
     learning_rate = check_real(learning_rate, "learning_rate", minimum=0.0, strict=True)
     size = n
     if batch_size is not None:
         size = min(check_integer(batch_size, "batch_size", minimum=1), n)
-    smallest, largest = extreme_eigenvalues(gram)
+    smallest, largest = extreme_eigenvalues(matrix)
     smallest, eta = max(smallest, 0.0), learning_rate
     if size == n:
         bound = largest
         factor = max((1 - eta * value / n) ** 2 for value in (smallest, largest))
     else:
         together = (size - 1) / max(n - 1, 1)
-        bound = (1 - together) * float(np.diagonal(gram).max()) + together * largest
+        bound = (1 - together) * float(np.diagonal(matrix).max()) + together * largest
         factor = 1 - eta / n * (2 - eta * bound / size) * smallest
         if eta * bound >= 2 * size:
             factor = max(factor, 1.0)
@@ -148,7 +159,9 @@ def predicted_rate(gram, learning_rate, batch_size=None):
     )
 
 
-def predicted_loss(gram, residual, learning_rate, n_iterations):
+def predicted_loss(
+    kernel: ArrayLike, residual: ArrayLike, learning_rate: ArrayLike, n_iterations: int
+) -> NDArray[np.float64]:
     """Mean squared-error loss after each iteration of full-batch training while H stays.
 
     ``sum_i (q_i . r)**2 prod_t (1 - eta_t lambda_i / n)**2 / (2 n)`` over the eigenvectors of H.
@@ -156,16 +169,28 @@ def predicted_loss(gram, residual, learning_rate, n_iterations):
 
     Parameters
     ----------
-    gram : array-like of shape (n, n)
+    kernel : array-like of shape (n, n)
+        H, the tangent kernel of all training samples.
     residual : array-like of shape (n,) or (n, n_outputs)
-        f - y at the start.
-    learning_rate : float or array-like of shape (n_iterations,), > 0
-    n_iterations : int >= 0
+        Outputs minus targets at the start, f - y.
+    learning_rate : float or array-like of shape (n_iterations,)
+        Factor of the mean gradient, > 0: one number, or one for each iteration.
+    n_iterations : int
+        Number of iterations, >= 0.
 
     Returns
     -------
     ndarray of float64, shape (n_iterations + 1,)
         Losses after 0, 1, ... iterations.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `kernel` is not a finite symmetric matrix, or another argument does not fit it.
+
+    Notes
+    -----
+    An eigendecomposition, and n multiply-adds an iteration.
 
     Examples
     --------
@@ -174,28 +199,28 @@ def predicted_loss(gram, residual, learning_rate, n_iterations):
     >>> predicted_loss(np.eye(2), [1.0, 1.0], 1.0, 2)
     array([0.5    , 0.125  , 0.03125])
     """
-    gram = _check_gram(gram)
-    residual = np.asarray(residual, dtype=np.float64)
-    if residual.shape[:1] != (len(gram),):
-        raise ValueError(f"residual must have {len(gram)} rows, got shape {residual.shape}")
+    matrix = _check_kernel(kernel)
+    distance = np.asarray(residual, dtype=np.float64)
+    if distance.shape[:1] != (len(matrix),):
+        raise ValueError(f"residual must have {len(matrix)} rows, got shape {distance.shape}")
     n_iterations = check_integer(n_iterations, "n_iterations", minimum=0)
     rates = np.asarray(learning_rate, dtype=np.float64)
     if rates.shape not in ((), (n_iterations,)) or not np.all(rates > 0):
         raise ValueError("learning_rate must be positive: one number, or one for each iteration")
-    values, vectors = scipy.linalg.eigh(gram)
-    values = np.maximum(values, 0) / len(gram)
-    weights = ((vectors.T @ residual.reshape(len(gram), -1)) ** 2).sum(axis=1)
+    values, vectors = scipy.linalg.eigh(matrix)
+    values = np.maximum(values, 0) / len(matrix)
+    weights = ((vectors.T @ distance.reshape(len(matrix), -1)) ** 2).sum(axis=1)
     losses = [weights.sum()]
     for rate in np.broadcast_to(rates, n_iterations):
         weights *= (1 - rate * values) ** 2
         losses.append(weights.sum())
-    return np.array(losses) / (2 * len(gram))
+    return np.array(losses) / (2 * len(matrix))
 
 
-def _check_gram(gram):
-    gram = check_matrix(gram, "gram", dtype=np.float64)
-    if gram.shape[0] != gram.shape[1]:
-        raise ValueError(f"gram must be square, got shape {gram.shape}")
-    if not np.allclose(gram, gram.T, rtol=1e-8, atol=1e-8 * np.abs(gram).max()):
-        raise ValueError("gram must be symmetric")
-    return gram
+def _check_kernel(kernel: ArrayLike) -> NDArray[np.float64]:
+    matrix = check_matrix(kernel, "kernel", dtype=np.float64)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"kernel must be square, got shape {matrix.shape}")
+    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-8 * np.abs(matrix).max()):
+        raise ValueError("kernel must be symmetric")
+    return matrix

@@ -1,19 +1,23 @@
-"""Settings for a data set, from its limit Gram matrix, each with its reason."""
+"""Settings for a data set, from its limit kernel, each with its reason."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer
+from ..data.kronecker_data import KroneckerData
+from ..network import planning
 from ..network._losses import LOSSES
-from ..training import planning
+from ..network.settings import NetworkSettings, check_data
 from ..training.step_size import SAFETY, largest_of_batches
 from ..training.targets import check_targets
-from .limit import check_data, limit_gram
+from .limit import limit_gram
 
 THRESHOLDS = (0.0, 0.5, 1.0, 1.4, 1.8, 2.2, 2.6)  # times the usual norm of a row
 RIDGES = 10.0 ** np.arange(-4, 2.1, 0.5)  # times the mean diagonal of H^cts
@@ -27,18 +31,23 @@ MOST_EPOCHS = 100
 class Suggestion:
     """Settings for `KroneckerSGD`, and why; printing it explains them.
 
-    Attributes
+    Parameters
     ----------
     n_hidden : int
+        Number of neurons.
     threshold : float
+        A neuron fires where its pre-activation exceeds this.
     batch_size : int
+        Samples of an iteration.
     learning_rate : float
+        Factor of the mean gradient of a batch.
     n_epochs : int
-        When the network is as regularised as kernel ridge regression does best.
+        Passes over the samples, after which the network is as regularised as kernel ridge
+        regression does best.
     error : float
         Leave-one-out squared error of the infinitely wide network, over the variance of y.
     reasons : dict of str
-        For each setting.
+        Why, for each setting.
     """
 
     n_hidden: int
@@ -47,15 +56,15 @@ class Suggestion:
     learning_rate: float
     n_epochs: int
     error: float
-    reasons: dict
+    reasons: dict[str, str]
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Keywords of `KroneckerSGD`."""
         names = "n_hidden", "threshold", "batch_size", "learning_rate"
         return {name: getattr(self, name) for name in names}
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n".join(
             f"{name:14}{getattr(self, name):<10.4g} {reason}"
             for name, reason in self.reasons.items()
@@ -63,15 +72,15 @@ class Suggestion:
 
 
 def suggest(
-    data,
-    y,
+    data: KroneckerData,
+    y: ArrayLike,
     *,
-    loss="squared",
-    max_samples=1000,
-    memory_limit=None,
-    n_threads=None,
-    random_state=0,
-):
+    loss: str = "squared",
+    max_samples: int = 1000,
+    memory_limit: int | None = None,
+    n_threads: int | None = None,
+    random_state: int = 0,
+) -> Suggestion:
     """Width, threshold, batch size and learning rate for these samples, with reasons.
 
     Parameters
@@ -81,12 +90,15 @@ def suggest(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets in the form that `KroneckerSGD` takes for this loss.
     loss : {"squared", "logistic", "softmax"}, default="squared"
+        Loss of a sample.
     max_samples : int, default=1000
         So many samples, at random, are looked at.
     memory_limit : int, optional
-        Bytes that training may use.
+        Bytes that training may use.  Default: what the machine has.
     n_threads : int, optional
+        Results do not depend on it.  Default: all cores that may be used.
     random_state : int, default=0
+        Seed of the choice of samples and batches.
 
     Returns
     -------
@@ -97,7 +109,9 @@ def suggest(
     Raises
     ------
     ValueError, TypeError
-        The data, the targets or an argument are not right.
+        The data, the targets or an argument are out of range or of the wrong kind.
+    MemoryError
+        H^cts of the samples, or the smallest network, does not fit.
 
     Notes
     -----
@@ -125,10 +139,10 @@ def suggest(
     if len(data) < 4:
         raise ValueError(f"data must hold at least 4 samples, got {len(data)}")
     rng = np.random.default_rng(check_integer(random_state, "random_state"))
-    kept = np.arange(len(data))
-    if len(kept) > max_samples:
-        kept = np.sort(rng.choice(len(kept), max_samples, replace=False))
-    part, target = data.take(kept), targets[kept]
+    chosen = np.arange(len(data))
+    if len(chosen) > max_samples:
+        chosen = np.sort(rng.choice(len(chosen), max_samples, replace=False))
+    part, target = data.take(chosen), targets[chosen]
     norm = float(np.median(np.sqrt(data.gram_diagonal())))
     if norm == 0:
         raise ValueError("half the rows of data are zero: no neuron fires on them; drop them")
@@ -172,7 +186,9 @@ def suggest(
     return Suggestion(n_hidden, threshold, batch_size, learning_rate, n_epochs, error, reasons)
 
 
-def _leave_one_out(gram, target):
+def _leave_one_out(
+    gram: NDArray[np.float64], target: NDArray[np.float64]
+) -> tuple[float, float, float]:
     """``(error, ridge, lambda_max)``: least leave-one-out error of kernel ridge regression.
 
     Of ridges nearly as good the largest, which takes the least training.
@@ -182,7 +198,7 @@ def _leave_one_out(gram, target):
     values = np.maximum(values, 0)
     ridges = RIDGES * np.diagonal(gram).mean()
     if not target.size:
-        return 0.0, ridges[-1], values[-1]
+        return 0.0, float(ridges[-1]), float(values[-1])
     rotated, squares = vectors.T @ target, vectors**2
     errors = []
     for ridge in ridges:
@@ -193,10 +209,14 @@ def _leave_one_out(gram, target):
     return errors[last], float(ridges[last]), float(values[-1])
 
 
-def _fits(rows, n_hidden, threshold, limit):
+def _fits(rows: KroneckerData, n_hidden: int, threshold: float, limit: int | None) -> bool:
+    """Whether a training with so many neurons fits the memory."""
+    settings = NetworkSettings(
+        n_hidden, threshold, antithetic=True, engine="lazy", compress=False, memory_limit=limit
+    )
     try:
-        plan, _ = planning.resolve(rows, "auto", "lazy", False, n_hidden, threshold, True)
-        planning.check_memory(plan, "lazy", n_hidden, threshold, limit)
+        plan, _ = planning.resolve(rows, settings)
+        planning.check_memory(plan, settings)
     except MemoryError:
         if n_hidden <= 64:
             raise

@@ -10,6 +10,7 @@ and <C X, D X> = tr(C G D^T): with the image D G at hand, a sum over the entries
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+from numpy.typing import NDArray
 
 DEPENDENT = {4: 1e-5, 8: 1e-10}  # smallest eigenvalue of unit directions, by bytes of a real
 
@@ -24,29 +25,29 @@ class FiredEntries:
     signs : ndarray (n_hidden, n_outputs)
     """
 
-    def __init__(self, z, threshold, signs):
+    def __init__(self, z: NDArray, threshold: float, signs: NDArray[np.float64]) -> None:
         self.shape = z.shape
         self.flat = np.flatnonzero(z > threshold)
         self.neurons, self.samples = np.divmod(self.flat, z.shape[1])
         self._excess = z.ravel()[self.flat].astype(np.float64) - threshold
         self._signs = signs / np.sqrt(len(signs))
 
-    def outputs(self):
+    def outputs(self) -> NDArray[np.float64]:
         """Outputs f (n_samples, n_outputs)."""
         return self._csr(self._excess, slice(None)).T @ self._signs
 
-    def gradient(self, residuals):
+    def gradient(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Entries of the gradient's coefficients, for residuals (n_samples, n_outputs)."""
         return (self._signs @ residuals.T).ravel()[self.flat]
 
-    def to_csr(self, values):
+    def to_csr(self, values: NDArray) -> scipy.sparse.csr_array:
         """The coefficient matrix with these entries, zeros left out."""
         return self._csr(values, np.flatnonzero(values))
 
-    def _csr(self, values, kept):
-        ends = np.searchsorted(self.neurons[kept], np.arange(self.shape[0] + 1))
+    def _csr(self, values: NDArray, chosen: slice | NDArray) -> scipy.sparse.csr_array:
+        ends = np.searchsorted(self.neurons[chosen], np.arange(self.shape[0] + 1))
         return scipy.sparse.csr_array(
-            (values[kept], self.samples[kept], ends), shape=self.shape
+            (values[chosen], self.samples[chosen], ends), shape=self.shape
         )
 
 
@@ -67,11 +68,11 @@ class CoefficientSpan:
 
     Notes
     -----
-    Images D_k G are kept, entry by entry side by side, so that a derivative reads nothing but
+    Images D_k G are stored entry by entry, side by side, so that a derivative reads nothing but
     the fired entries.  Each costs nnz(D_k) * n_samples multiply-adds once.
     """
 
-    def __init__(self, directions, gram):
+    def __init__(self, directions: list[scipy.sparse.csr_array], gram: NDArray) -> None:
         self.directions = [d for d in directions if d.nnz]
         shape = directions[0].shape
         self._images = np.empty((shape[0] * shape[1], len(self.directions)), dtype=gram.dtype)
@@ -84,27 +85,27 @@ class CoefficientSpan:
             products[k] = direction.data @ self._images.take(flat, axis=0)
         self.basis = _orthonormal(products, DEPENDENT[gram.dtype.itemsize])
 
-    def derivatives(self, entries, gradient):
+    def derivatives(self, entries: FiredEntries, gradient: NDArray) -> NDArray:
         """<C X, D_k X> for C given by its fired entries, (len(directions),)."""
         return gradient.astype(self._images.dtype) @ self._images.take(entries.flat, axis=0)
 
-    def displace(self, z, amounts):
+    def displace(self, z: NDArray, amounts: NDArray[np.float64]) -> NDArray:
         """Pre-activations after W moved by sum_k amounts_k D_k X from where they are `z`."""
         moved = (self._images @ amounts.astype(z.dtype)).reshape(z.shape)
         moved += z
         return moved
 
-    def coefficients(self, amounts):
+    def coefficients(self, amounts: NDArray[np.float64]) -> scipy.sparse.csr_array:
         """sum_k amounts_k D_k."""
         return sum(d * a for d, a in zip(self.directions, amounts, strict=True))
 
 
-def _orthonormal(products, tolerance):
+def _orthonormal(products: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Columns that combine directions with these inner products into orthonormal ones."""
     if not len(products):
         return products
     lengths = np.sqrt(np.diagonal(products))
     products = (products + products.T) / 2 / np.outer(lengths, lengths)
     values, vectors = scipy.linalg.eigh(products)
-    kept = values > tolerance * values[-1]
-    return vectors[:, kept] / np.sqrt(values[kept]) / lengths[:, None]
+    large = values > tolerance * values[-1]
+    return vectors[:, large] / np.sqrt(values[large]) / lengths[:, None]

@@ -1,9 +1,14 @@
 """KroneckerLRGD: low-rank gradient descent on the two-layer Kronecker network."""
 
 import time
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
 
+from .._base.callbacks import check_callback, wants_stop
 from .._base.exceptions import DivergenceError
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
@@ -11,11 +16,21 @@ from .._base.validation import check_choice, check_integer, check_real
 from ..data.gram import gram_matrix
 from ..data.kronecker_data import KroneckerData
 from ..network._losses import LARGEST, LOSSES, loss_and_residuals
+from ..network.network import Network
+from ..network.settings import (
+    NetworkSettings,
+    check_data,
+    default_threshold,
+    draw_seeds,
+    make_signs,
+)
 from .coefficient_span import CoefficientSpan, FiredEntries
-from .trainer import KroneckerSGD
+from .reader import NetworkReader
+from .step_size import check_learning_rate, is_auto, stable_learning_rate
+from .targets import check_targets
 
 
-class KroneckerLRGD:
+class KroneckerLRGD(NetworkReader):
     """Low-rank gradient descent on the network that `KroneckerSGD` trains.
 
     A phase descends in the span of `rank` directions D_k X, each a gradient of the training loss
@@ -31,12 +46,15 @@ class KroneckerLRGD:
     Parameters
     ----------
     data : KroneckerData
+        The training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         As for `KroneckerSGD`.
-    n_hidden : int, default=4096
-    threshold : float, optional
-        Default ``sqrt(0.4 ln n_hidden)``.
+    n_hidden : int, default=1024
+        Number of neurons m.
+    threshold : float >= 0, optional
+        A neuron fires where its pre-activation exceeds this.  Default ``sqrt(0.4 ln m)``.
     loss : {"squared", "logistic", "softmax"}, default="squared"
+        Loss of a sample.
     rank : int, default=8
         Directions of a phase, at most n_samples.
     sampling : {"batches", "steps"}, default="batches"
@@ -50,8 +68,20 @@ class KroneckerLRGD:
         In (0, 1); below it a phase spends many steps on what little it can still gain.
     learning_rate : "auto" or float, default="auto"
         "auto" is that of full-batch `KroneckerSGD`.
-    start, antithetic, dtype, n_threads, random_state, signs, memory_limit
-        As for `KroneckerSGD`.
+    start : {"auto", "gaussian", "gram"}, default="auto"
+        How z(0) is drawn; as for `KroneckerSGD`.
+    antithetic : bool, default=False
+        Whether neurons 2j and 2j + 1 start equal with opposite signs, so that f = 0 at the start.
+    dtype : {"float32", "float64"}, default="float32"
+        Of pre-activations, coefficients and G.
+    n_threads : int, optional
+        Results do not depend on it, bit for bit.  Default: all cores that may be used.
+    random_state : int, RandomState or None, default=None
+        Of the start, the signs and the batches.
+    signs : array-like of shape (n_hidden,) or (n_hidden, n_outputs), optional
+        Output signs, +1 or -1.  Default: random.
+    memory_limit : int, optional
+        Bytes beyond the data that may be used.  Default: what the machine has.
 
     Attributes
     ----------
@@ -60,8 +90,9 @@ class KroneckerLRGD:
         directional (derivatives along single directions so far), gradients (full gradients so
         far; a sampled one counts by its share of the samples), rank (of the span), seconds.
     learning_rate : float
-    trainer : KroneckerSGD
-        The network: pre-activations, fired sets, coefficients.  Current between calls of `run`.
+        Factor of the gradient of the mean loss.
+    network : Network
+        Pre-activations, fired sets, coefficients of the present iterate.
     batches : list of ndarray
         Samples of each gradient of the present phase; empty with ``sampling="steps"``.
 
@@ -100,13 +131,27 @@ class KroneckerLRGD:
     """
 
     def __init__(
-        self, data, y, *, n_hidden=4096, threshold=None, loss="squared", rank=8,
-        sampling="batches", batch_size=None, reduction=0.5, learning_rate="auto", start="auto",
-        antithetic=False, dtype="float32", n_threads=None, random_state=None, signs=None,
-        memory_limit=None,
-    ):
-        if not isinstance(data, KroneckerData):
-            raise TypeError(f"data must be a KroneckerData, got {type(data).__name__}")
+        self,
+        data: KroneckerData,
+        y: ArrayLike,
+        *,
+        n_hidden: int = 1024,
+        threshold: float | None = None,
+        loss: str = "squared",
+        rank: int = 8,
+        sampling: str = "batches",
+        batch_size: int | None = None,
+        reduction: float = 0.5,
+        learning_rate: str | float = "auto",
+        start: str = "auto",
+        antithetic: bool = False,
+        dtype: str = "float32",
+        n_threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        signs: ArrayLike | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
+        check_data(data)
         n = data.n_samples
         self.rank = check_integer(rank, "rank", minimum=1, maximum=n)
         self.sampling = check_choice(sampling, "sampling", ("batches", "steps"))
@@ -114,92 +159,120 @@ class KroneckerLRGD:
             batch_size = check_integer(batch_size, "batch_size", minimum=1, maximum=n)
         self.batch_size = batch_size
         self.reduction = check_real(reduction, "reduction", minimum=0.0, maximum=1.0, strict=True)
-        n_hidden = check_integer(n_hidden, "n_hidden", minimum=1)
-        check_choice(dtype, "dtype", ("float32", "float64"))
+        self.loss = check_choice(loss, "loss", tuple(LOSSES))
+        if not is_auto(learning_rate):
+            learning_rate = check_learning_rate(learning_rate)
+        self._targets = check_targets(y, n, loss)
+        if threshold is None:
+            threshold = default_threshold(n_hidden)
+        seed, generator = draw_seeds(random_state)
+        settings = NetworkSettings(
+            n_hidden, threshold, antithetic=antithetic, start=start, engine="lazy", dtype=dtype,
+            seed=seed, n_threads=n_threads, memory_limit=memory_limit,
+        )
+        itemsize = np.dtype(settings.dtype).itemsize
         require_memory(
-            ((self.rank + 4) * n_hidden + n) * n * np.dtype(dtype).itemsize,
-            f"{self.rank} directions of {n_hidden} neurons and {n} samples", limit=memory_limit,
+            ((self.rank + 4) * settings.n_hidden + n) * n * itemsize,
+            f"{self.rank} directions of {settings.n_hidden} neurons and {n} samples",
+            limit=settings.memory_limit,
             remedy="Use a lower rank, or fewer samples or neurons",
         )
-        self.trainer = KroneckerSGD(
-            data, y, n_hidden=n_hidden, threshold=threshold, loss=loss,
-            learning_rate=learning_rate, batch_size=n, start=start, antithetic=antithetic,
-            engine="lazy", dtype=dtype, n_threads=n_threads, random_state=random_state,
-            signs=signs, memory_limit=memory_limit,
-        )
-        self.history, self.batches = [], []
+        signs = make_signs(signs, self._targets.shape[1], settings, generator)
+        self._signs = signs.astype(np.float64)
+        self._network = Network(data, signs, settings)
+        if isinstance(learning_rate, str):
+            learning_rate = stable_learning_rate(self._network, n)
+        self._learning_rate = learning_rate
+        self.history: list[dict[str, Any]] = []
+        self.batches: list[NDArray[np.int64]] = []
         self._directional, self._gradients = 0, 0.0
-        self._rng = np.random.default_rng(self.trainer._seed)
-        self._targets, self._signs = self.trainer._targets, self.trainer._signs.astype(np.float64)
-        rows = data.compact().astype(self.trainer.dtype)
-        self._gram = gram_matrix(rows, self.trainer.dtype, self.trainer.n_threads)
-        self._c = self.trainer.coefficients
-        self._span, self._amounts, self._stale = None, np.empty(0), False
-        self._collected = []  # gradients of the full steps since the last phase
-        self._evaluate(np.ascontiguousarray(self.trainer.preactivations(np.arange(n)).T))
+        self._rng = np.random.default_rng(seed)
+        rows = data.compact().astype(self._network.dtype)
+        self._gram = gram_matrix(rows, self._network.dtype, self._network.n_threads)
+        self._c = self._network.coefficients  # where the present phase began
+        self._span: CoefficientSpan | None = None
+        self._amounts = np.empty(0)  # of the span's directions, moved since
+        self._first: float | None = None  # norm of the gradient in the span at first
+        self._stale = False  # whether the network has yet to be given the coefficients
+        self._collected: list[scipy.sparse.csr_array] = []  # gradients since the last phase
+        self._evaluate(np.ascontiguousarray(self._network.preactivations().T))
 
     @property
-    def learning_rate(self):
+    def network(self) -> Network:
+        """The network at the present iterate: rows, coefficients, fired sets, predictions."""
+        if self._stale:
+            self._network.set_coefficients(self._coefficients())
+            self._stale = False
+        return self._network
+
+    @property
+    def learning_rate(self) -> float:
         """Factor of the gradient of the mean loss."""
-        return self.trainer.learning_rate
+        return self._learning_rate
 
     @property
-    def directions(self):
-        """Coefficient matrices D_k of the present phase, a list of CSR (n_hidden, n_samples)."""
+    def directions(self) -> list[scipy.sparse.csr_array]:
+        """Coefficient matrices D_k of the present phase, each CSR of (n_hidden, n_samples)."""
         return [] if self._span is None else list(self._span.directions)
 
-    def directional_derivatives(self):
-        """<grad L, D_k X> for each of `directions`, exact; L is the mean loss."""
+    def directional_derivatives(self) -> NDArray[np.floating]:
+        """Derivatives of the mean loss L along the directions of the present phase.
+
+        Returns
+        -------
+        ndarray of shape (len(directions),)
+            ``<grad L, D_k X>``, exact; empty where there is no phase.
+
+        Notes
+        -----
+        One multiply-add for each direction and each pair of a neuron and a sample on which it
+        fires.
+        """
         if self._span is None:
             return np.empty(0)
         with blas_threads(1):
             return self._span.derivatives(self._entries, self._gradient())
 
-    def outputs(self):
-        """Outputs f of the training samples, (n_samples,) or (n_samples, n_outputs)."""
-        self._write_coefficients()
-        return self.trainer.outputs()
-
-    def predict(self, data):
-        """Outputs f of other rows; logits for "logistic" and "softmax"."""
-        self._write_coefficients()
-        return self.trainer.predict(data)
-
-    def run(self, n_steps, *, callback=None):
+    def run(self, n_steps: int, *, callback: Callable[[Any], object] | None = None) -> Self:
         """Take steps, in the span of a phase or along full gradients.
 
         Parameters
         ----------
-        n_steps : int >= 0
-        callback : callable(lrgd), optional
-            Called after each step; raise StopIteration to stop.
+        n_steps : int
+            Number of steps, >= 0.
+        callback : callable, optional
+            Called with this object after each step.  It stops the descent by returning True or
+            raising StopIteration.
 
         Returns
         -------
         KroneckerLRGD
             This object; fewer steps were taken where the gradient is exactly zero.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An argument is out of range or of the wrong kind.
+        DivergenceError
+            The loss grew without bound; the state is that before the last step.
+
+        Notes
+        -----
+        A step in the span costs ``rank * n_hidden * n_samples`` multiply-adds, a full gradient
+        n_samples for each pair of a neuron and a sample on which it fires.
         """
         n_steps = check_integer(n_steps, "n_steps", minimum=0)
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable, got {type(callback).__name__}")
-        try:
-            for _ in range(n_steps):
-                with blas_threads(1):
-                    moved = self._step()
-                if not moved:
-                    break
-                if callback is not None:
-                    try:
-                        callback(self)
-                    except StopIteration:
-                        break
-        finally:
-            self._write_coefficients()
+        check_callback(callback, "callback")
+        for _ in range(n_steps):
+            with blas_threads(1):
+                moved = self._step()
+            if not moved or wants_stop(callback, self):
+                break
         return self
 
     # -- steps ----------------------------------------------------------------------------------
 
-    def _step(self):
+    def _step(self) -> bool:
         """One step; False where the gradient is zero."""
         began, loss = time.perf_counter(), self._loss
         gradient = self._gradient()
@@ -207,16 +280,16 @@ class KroneckerLRGD:
             return False
         if self._span is None and self.sampling == "batches":
             self._enter_span(self._sample())
-        phase = "gradient"
-        if self._span is not None:
-            slopes = self._span.derivatives(self._entries, gradient) @ self._span.basis
+        phase, span = "gradient", self._span
+        if span is not None:
+            slopes = span.derivatives(self._entries, gradient) @ span.basis
             self._directional += len(slopes)
             norm = float(np.linalg.norm(slopes))
             if self._first is None:
                 self._first = norm
             if norm > self.reduction * self._first:
                 phase = "span"
-                self._move(slopes)
+                self._move(span, slopes)
         if phase == "gradient":
             self._full_step(gradient)
         self._stale = True
@@ -231,15 +304,15 @@ class KroneckerLRGD:
         })
         return True
 
-    def _move(self, slopes):
+    def _move(self, span: CoefficientSpan, slopes: NDArray) -> None:
         """A step of gradient descent in the span, with these slopes along its basis."""
-        amounts = self._amounts - self.learning_rate * (self._span.basis @ slopes)
-        self._evaluate(self._span.displace(self._z_entered, amounts))
+        amounts = self._amounts - self.learning_rate * (span.basis @ slopes)
+        self._evaluate(span.displace(self._z_entered, amounts))
         self._amounts = amounts
 
-    def _full_step(self, gradient):
-        """A step along the full gradient, whose entries are `gradient`; it ends the phase."""
-        gradient = self._entries.to_csr(gradient)
+    def _full_step(self, entries: NDArray) -> None:
+        """A step along the full gradient with these entries; it ends the phase."""
+        gradient = self._entries.to_csr(entries)
         change = (gradient * -self.learning_rate).astype(self._gram.dtype)
         self._evaluate(self._z + change @ self._gram)
         self._c = self._coefficients() + change
@@ -253,7 +326,7 @@ class KroneckerLRGD:
 
     # -- phases ---------------------------------------------------------------------------------
 
-    def _sample(self):
+    def _sample(self) -> list[scipy.sparse.csr_array]:
         """Gradients of `rank` mini-batches at the present iterate."""
         n = len(self._targets)
         if self.batch_size is None:
@@ -270,35 +343,29 @@ class KroneckerLRGD:
             directions.append(self._entries.to_csr(self._entries.gradient(residuals)))
         return directions
 
-    def _enter_span(self, directions):
+    def _enter_span(self, directions: list[scipy.sparse.csr_array]) -> None:
         span = CoefficientSpan(directions, self._gram)
         if span.directions:  # none where no neuron fires on any of the batches
             self._span, self._first, self._z_entered = span, None, self._z
             self._amounts = np.zeros(len(span.directions))
 
-    def _coefficients(self):
+    def _coefficients(self) -> scipy.sparse.csr_array:
         """C of the present iterate."""
         if self._span is None:
             return self._c
         moved = self._span.coefficients(self._amounts).astype(self._c.dtype)
         return self._c + moved
 
-    def _write_coefficients(self):
-        """Give the trainer the coefficients of the present iterate."""
-        if self._stale:
-            self.trainer._engine.set_csr(self._coefficients())
-            self._stale = False
-
-    def _evaluate(self, z):
+    def _evaluate(self, z: NDArray) -> None:
         """Fired entries, loss and residuals at pre-activations `z`; nothing changes if it fails."""
-        entries = FiredEntries(z, self.trainer.threshold, self._signs)
+        entries = FiredEntries(z, self._network.threshold, self._signs)
         loss, residuals = loss_and_residuals(
-            LOSSES[self.trainer.loss], entries.outputs(), self._targets
+            LOSSES[self.loss], entries.outputs(), self._targets
         )
         if not loss < LARGEST:
             raise DivergenceError(len(self.history) + 1, self.learning_rate)
         self._z, self._entries, self._loss, self._residuals = z, entries, loss, residuals
 
-    def _gradient(self):
+    def _gradient(self) -> NDArray[np.float64]:
         """Entries of the coefficients of the gradient of the mean loss."""
         return self._entries.gradient(self._residuals / len(self._targets))

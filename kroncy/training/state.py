@@ -1,119 +1,91 @@
-"""The state of a trainer: in memory to go back to, and as plain values and arrays to keep."""
+"""The state of a trainer as plain values and arrays, and the check of those of a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .._base.threads import resolve_threads
-from ..data.compression import Compression
-from ..data.kronecker_data import KroneckerData
-from ..init.plan import plan_init
+from .._base.validation import check_integer, check_real
+from ..network.network import Network
+from ..network.state import check_values
+from .loop import Progress
+from .options import TrainingOptions
+from .targets import check_sample_weight
 
-VALUES = (
-    "loss",
-    "n_hidden",
-    "antithetic",
-    "threshold",
-    "batch_size",
-    "skip",
-    "weight_decay",
-    "memory_limit",
-    "start",
-    "engine",
-    "history",
-    "learning_rate",
-    "solver",
-    "damping",
-)
-EARLIER = {"solver": "sgd", "damping": 0.0}  # of states written before these values existed
+OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping")
 
 
-def snapshot(trainer):
-    """What training changes, copied."""
-    engine = trainer._engine
-    return {
-        "coefficients": engine.coefficient_arrays(),
-        "scales": (engine.scale, engine.start_scale),
-        "arrays": engine.arrays(copy=True),
-        "fired_bits": engine.fired_bits.copy(),
-        "iterations": trainer._iterations,
-        "history": list(trainer.history),
-        "generator": trainer._generator.bit_generator.state,
-    }
-
-
-def restore(trainer, saved):
-    """Put a `snapshot` back."""
-    engine = trainer._engine
-    engine.set_coefficient_arrays(saved["coefficients"], *saved["scales"])
-    engine.set_arrays(saved["arrays"])
-    engine.fired_bits[...] = saved["fired_bits"]
-    trainer._iterations = saved["iterations"]
-    trainer.history = list(saved["history"])
-    trainer._generator.bit_generator.state = saved["generator"]
-
-
-def get_state(trainer):
-    """JSON values and named arrays."""
-    engine = trainer._engine
-    data_meta, data_arrays = trainer.data.get_state()
-    bits = engine.fired_bits if trainer._saved_bits is None else trainer._saved_bits
-    arrays = {f"data_{name}": array for name, array in data_arrays.items()}
-    arrays |= {
-        "targets": trainer._targets.copy(),
-        "signs": trainer._signs.copy(),
-        "fired_bits": bits.copy(),
-        # The stream itself, so that a NumPy that draws other normals is noticed.
-        "stream_check": trainer._start.streams.normals([0], 8),
-    }
-    if trainer._weights is not None:
-        arrays["sample_weight"] = trainer._weights
-    if trainer.compress:
-        arrays |= trainer._compression.get_arrays()
-    arrays |= engine.coefficient_arrays() | engine.arrays(copy=True)
-    meta = {name: getattr(trainer, name) for name in VALUES}
+def to_members(
+    network: Network,
+    targets: NDArray[np.float64],
+    sample_weight: NDArray[np.float64] | None,
+    options: TrainingOptions,
+    learning_rate: float,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """JSON values and named arrays of a trainer, for `from_members`."""
+    network_meta, arrays = network.get_state()
+    meta = {name: getattr(options, name) for name in OPTIONS}
     meta |= {
-        "dtype": trainer.dtype.name,
-        "data": data_meta,
-        "seed": trainer._seed,
-        "scales": [engine.scale, engine.start_scale],
-        "generator": trainer._generator.bit_generator.state,
-        "counters": trainer.counters,
+        "learning_rate": learning_rate,
+        "network": network_meta,
+        "iterations": progress.iterations,
+        "history": list(progress.history),
+        "generator": progress.generator,
     }
+    arrays |= {"targets": targets.copy()}
+    if sample_weight is not None:
+        arrays["sample_weight"] = sample_weight
     return meta, arrays
 
 
-def set_state(trainer, meta, arrays, n_threads):
-    """Fill a bare trainer from what `get_state` returned."""
-    values = EARLIER | meta
-    for name in VALUES:
-        setattr(trainer, "_learning_rate" if name == "learning_rate" else name, values[name])
-    trainer.dtype = np.dtype(meta["dtype"])
-    trainer.n_threads = resolve_threads(n_threads)
-    data_arrays = {
-        name.removeprefix("data_"): array
-        for name, array in arrays.items()
-        if name.startswith("data_")
+def from_members(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None
+) -> dict[str, Any]:
+    """The arguments of `TrainingLoop` for what `to_members` returned; ValueError if damaged."""
+    options = {name: meta[name] for name in OPTIONS}
+    network = Network.from_state(meta["network"], arrays, n_threads)
+    check_values(
+        arrays["targets"], "targets", (network.data.n_samples, network.n_outputs), np.float64
+    )
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = meta["generator"]
+    return {
+        "network": network,
+        "targets": arrays["targets"],
+        "sample_weight": check_sample_weight(
+            arrays.get("sample_weight"), network.data.n_samples
+        ),
+        "options": TrainingOptions(
+            **options, learning_rate=check_real(meta["learning_rate"], "learning_rate")
+        ),
+        "generator": generator,
+        "progress": Progress(
+            check_integer(meta["iterations"], "iterations", minimum=0),
+            check_history(meta["history"]),
+            generator.bit_generator.state,
+        ),
     }
-    trainer.data = KroneckerData.from_state(meta["data"], data_arrays)
-    rows = trainer.data.compact().astype(trainer.dtype)
-    n_streams = trainer.n_hidden // (2 if trainer.antithetic else 1)
-    compression = Compression.from_arrays(rows, arrays)
-    trainer._set_plan(plan_init(rows, n_streams, trainer.start, compression))
-    trainer._targets, trainer._signs = arrays["targets"], arrays["signs"]
-    trainer._weights = arrays.get("sample_weight")
-    trainer._seed = meta["seed"]
-    trainer._generator = np.random.Generator(np.random.PCG64())
-    trainer._generator.bit_generator.state = meta["generator"]
-    trainer._iterations = meta["counters"]["iterations"]
-    trainer._build_start()
-    if not np.array_equal(trainer._start.streams.normals([0], 8), arrays["stream_check"]):
-        raise ValueError(
-            "this NumPy draws other normal numbers than the one that trained the model; "
-            "load it with the NumPy version it was saved under"
+
+
+def check_history(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Records of epochs with the names, kinds and ranges that `TrainingLoop.run` gives them."""
+    records = []
+    for record in history:
+        records.append(
+            {
+                "epoch": check_integer(record["epoch"], "epoch", minimum=1),
+                "loss": check_real(record["loss"], "loss", minimum=0.0),
+                "learning_rate": check_real(
+                    record["learning_rate"], "learning_rate", minimum=0.0, strict=True
+                ),
+                "seconds": check_real(record["seconds"], "seconds", minimum=0.0),
+                "iterations": check_integer(record["iterations"], "iterations", minimum=1),
+                "fired_share": check_real(
+                    record["fired_share"], "fired_share", minimum=0.0, maximum=1.0
+                ),
+                "flips": check_integer(record["flips"], "flips", minimum=0),
+            }
         )
-    trainer._build_engine()
-    engine = trainer._engine
-    engine.set_coefficient_arrays(arrays, *meta["scales"])
-    engine.set_counters(meta["counters"])
-    engine.set_arrays(arrays)
-    trainer._saved_bits = arrays["fired_bits"]
-    return trainer
+    return records

@@ -1,9 +1,10 @@
 """Targets and sample weights, checked and brought into the form of the hot loop."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
-def check_targets(y, n_samples, loss):
+def check_targets(y: ArrayLike, n_samples: int, loss: str) -> NDArray[np.float64]:
     """`y` as a C-contiguous float64 array (n_samples, n_outputs).
 
     squared: any finite numbers; logistic: 0 or 1; softmax: labels 0 ... K - 1 become one-hot.
@@ -29,7 +30,9 @@ def check_targets(y, n_samples, loss):
     return targets
 
 
-def check_sample_weight(weights, n_samples):
+def check_sample_weight(
+    weights: ArrayLike | None, n_samples: int
+) -> NDArray[np.float64] | None:
     """`weights` as float64 (n_samples,), or None."""
     if weights is None:
         return None
@@ -43,7 +46,7 @@ def check_sample_weight(weights, n_samples):
     return weights
 
 
-def _one_hot(labels):
+def _one_hot(labels: NDArray) -> NDArray[np.float64]:
     if labels.ndim != 1:
         raise ValueError(f"y must be one-dimensional labels for loss='softmax', got {labels.shape}")
     if not np.all(labels == np.rint(labels)) or labels.min() < 0:

@@ -61,6 +61,79 @@ def test_the_page_is_whole_and_self_contained(tmp_path, make, pictures, words):
     assert "<1>" not in page
 
 
+def linear_problem():
+    """Rows with eigenvalues of H of many sizes, and targets."""
+    rng = np.random.default_rng(3)
+    data = KroneckerData([rng.normal(size=(40, 4)), rng.normal(size=(40, 4))])
+    return data, rng.normal(size=40)
+
+
+def explicit_linear_training(sgd, y, rates):
+    """Loss before each full-batch step of f <- f - (rate / n) H (f - y), H written out."""
+    x = sgd.data.to_dense()
+    fired = x @ sgd.initial_weights(range(sgd.n_hidden)).T > sgd.threshold
+    kernel = (x @ x.T) * (fired.astype(float) @ fired.T) / sgd.n_hidden
+    f, losses = np.zeros(len(y)), []  # an antithetic start
+    for rate in rates:
+        losses.append(0.5 * np.mean((f - y) ** 2))
+        f = f - rate / len(y) * kernel @ (f - y)
+    return np.array(losses), kernel
+
+
+def curves_of_the_report(model, folder, monkeypatch):
+    """What the page of a model plots: losses, predicted, bound."""
+    plotted = []
+    monkeypatch.setattr("kroncy.cli.report.plot_rate", lambda *curves: plotted.append(curves[:3]))
+    page_of(model, folder)
+    return plotted[0]
+
+
+def test_curves_of_a_default_regressor_are_those_of_its_schedule(tmp_path, monkeypatch):
+    """Against the linear dynamics written out, and against the training of a wide network."""
+    data, y = linear_problem()
+    model = KroneckerRegressor(
+        2**14, threshold=1.0, max_iter=60, batch_size=40, early_stopping=False, tol=0,
+        n_iter_no_change=60, start="gaussian", random_state=0,
+    ).fit(data, y)
+    # One iteration an epoch, and the schedule as it is documented.
+    rates = model.learning_rate_init_ / (1 + np.arange(60) / 1000) ** 0.5
+    losses, predicted, bound = curves_of_the_report(model, tmp_path, monkeypatch)
+    target = (y - y.mean()) / y.std()
+    simulated, kernel = explicit_linear_training(model.trainer_, target, rates)
+    np.testing.assert_allclose(predicted, simulated, rtol=1e-4)
+    np.testing.assert_allclose(np.log(losses), np.log(predicted), rtol=0.06)
+    largest = np.linalg.eigvalsh(kernel)[-1]
+    paid = 2 * np.cumsum(rates * (2 - rates * largest / 40))
+    np.testing.assert_allclose(bound, target @ np.linalg.solve(kernel, target) / paid, rtol=1e-3)
+    assert np.all(np.cumsum(losses) / np.arange(1, 61) <= bound)
+    # Steps that shrink with the epochs, not with thousands of iterations, would be far slower.
+    slower, _ = explicit_linear_training(
+        model.trainer_, target, model.learning_rate_init_ / np.sqrt(1 + np.arange(60))
+    )
+    assert np.log(slower[-1]) > 0.6 * np.log(losses[-1])
+
+
+def test_curves_follow_step_sizes_set_by_hand(tmp_path, monkeypatch):
+    data, y = linear_problem()
+    sgd = KroneckerSGD(
+        data, y, n_hidden=2**12, threshold=1.0, antithetic=True, batch_size=40, dtype="float64",
+        start="gaussian", random_state=0,
+    )
+    rates = sgd.learning_rate * np.array([1.0, 0.1, 0.5, 0.02])
+    for rate in rates:
+        sgd.learning_rate = rate
+        sgd.run(1)
+    _, predicted, _ = curves_of_the_report(sgd, tmp_path, monkeypatch)
+    np.testing.assert_allclose(predicted, explicit_linear_training(sgd, y, rates)[0], rtol=1e-8)
+
+
+def test_no_curve_is_predicted_where_training_is_another(tmp_path, monkeypatch):
+    data, y = linear_problem()
+    for options in ({"weight_decay": 1e-4}, {"solver": "gauss-newton"}):
+        sgd = KroneckerSGD(data, y, n_hidden=64, random_state=0, **options).run(1)
+        assert curves_of_the_report(sgd, tmp_path, monkeypatch)[1:] == (None, None)
+
+
 def test_samples_beyond_the_limit_are_represented(tmp_path, monkeypatch):
     monkeypatch.setattr("kroncy.cli.report.EXAMINED", 30)
     page = page_of(trainer(), tmp_path)

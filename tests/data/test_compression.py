@@ -98,7 +98,8 @@ def test_training_is_that_of_the_network_with_the_weights_reported(engine, antit
     expected = twin.outputs(np.arange(6))[1][:, 0]
     np.testing.assert_allclose(sgd.predict(other), expected, atol=1e-10)
     np.testing.assert_allclose(sgd.predict(other.take([3])), expected[[3]], atol=1e-10)
-    assert np.array_equal(sgd._compression.outside(other), [False, False, True, True, True, True])
+    outside = sgd.network.compression.outside(other)
+    assert np.array_equal(outside, [False, False, True, True, True, True])
 
 
 def test_weights_are_standard_normal_and_rows_keep_their_covariance():
@@ -113,7 +114,7 @@ def test_weights_are_standard_normal_and_rows_keep_their_covariance():
     assert abs(np.mean(w0**4) - 3) < 0.05
     # Training rows and new ones outside the span, jointly.
     new = KroneckerData([rng.standard_normal((3, 9)), rng.standard_normal((3, 7))])
-    z = np.vstack([sgd.preactivations(np.arange(10)), sgd._start.z0_of(new)])
+    z = np.vstack([sgd.preactivations(np.arange(10)), sgd.network._init.z0_of(new)])
     x = np.vstack([dense_rows(d.factors, d.indices) for d in (data.take(np.arange(10)), new)])
     gram = x @ x.T
     error = (z @ z.T / m - gram) / np.sqrt((1 + gram**2) / m)

@@ -60,7 +60,7 @@ def test_many_samples_are_represented_by_some():
 def test_too_high_a_threshold_says_what_to_choose():
     with pytest.raises(ValueError, match=r"probability 2.9e-07, 0.0012 of n_hidden=4096; choose at "
                                          r"most 1.82, where 3.4% fire"):
-        ntk.theory(KroneckerData.power(ROWS), threshold=5.0)
+        ntk.theory(KroneckerData.power(ROWS), n_hidden=4096, threshold=5.0)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_bad_input():
         ntk.limit_gram(data, 50.0)
     with pytest.raises(ValueError, match="other has factor widths"):
         ntk.limit_gram(data, 1.0, other=KroneckerData.power(np.eye(3)))
-    with pytest.raises(MemoryError, match="5 x 5 Gram matrix"):
+    with pytest.raises(MemoryError, match="5 x 5 limit kernel"):
         ntk.limit_gram(data, 1.0, memory_limit=100)
     with pytest.raises(ValueError, match="all rows of data are zero"):
         ntk.limit_gram(KroneckerData.power(np.zeros((3, 2)), normalize=False), 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference_theory import gram as reference_gram
 
-from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD, ntk
+from kroncy import KroneckerData, KroneckerLRGD, KroneckerRegressor, KroneckerSGD, ntk
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -45,7 +45,7 @@ def test_reading_changes_nothing():
 def test_movement_is_that_of_explicit_weights(monkeypatch, block, weight_decay):
     monkeypatch.setattr("kroncy.ntk.measurements.BLOCK", block)
     sgd = network(5, engine="explicit", weight_decay=weight_decay)
-    moved = sgd._engine.weights - sgd.start_scale * sgd.initial_weights(range(300))
+    moved = sgd.network._engine.weights - sgd.start_scale * sgd.initial_weights(range(300))
     distance = ntk.movement(sgd)
     np.testing.assert_allclose(distance, np.linalg.norm(moved, axis=1), rtol=0, atol=1e-8)
     assert distance.max() > 0.01
@@ -65,11 +65,13 @@ def test_flips_since_the_start(n_threads):
     assert changed.any()
 
 
-def test_start_outputs():
-    sgd = network()
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_initial_outputs(n_outputs):
+    y = np.column_stack([Y] * n_outputs)
+    sgd = KroneckerSGD(DATA, y, n_hidden=300, dtype="float64", random_state=0)
     before = sgd.outputs()
-    outputs, _ = ntk.start_outputs(sgd.run(2))
-    np.testing.assert_allclose(outputs[:, 0], before, rtol=1e-10, atol=1e-12)
+    outputs = ntk.initial_outputs(sgd.run(2))
+    np.testing.assert_allclose(outputs, before, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [5, 60])
@@ -170,7 +172,13 @@ def test_bad_input():
         ntk.predicted_loss(np.eye(2), np.ones(2), [1.0], 2)
     with pytest.raises(ValueError, match="batch_size must be >= 1"):
         ntk.predicted_rate(np.eye(2), 1.0, 0)
-    sgd = network()
-    sgd.memory_limit = 1000
-    with pytest.raises(MemoryError, match="60 x 60 Gram matrix"):
-        ntk.tangent_kernel(sgd)
+    with pytest.raises(MemoryError, match="9000 x 9000 tangent kernel"):
+        ntk.tangent_kernel(network(memory_limit=10**9), np.zeros(9000, dtype=int))
+
+
+@pytest.mark.parametrize("measure", [ntk.tangent_kernel, ntk.initial_outputs, ntk.flips])
+def test_any_owner_of_a_network_is_measured(measure):
+    options = {"n_hidden": 300, "random_state": 0}
+    sgd, lrgd = KroneckerSGD(DATA, Y, **options), KroneckerLRGD(DATA, Y, **options)
+    np.testing.assert_array_equal(measure(sgd), measure(sgd.network))
+    np.testing.assert_array_equal(measure(sgd), measure(lrgd))

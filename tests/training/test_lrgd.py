@@ -22,10 +22,9 @@ def make(loss="squared", seed=0, **options):
 
 
 def twin(data, lrgd):
-    trainer = lrgd.trainer
     return Network(
-        data.to_dense(), trainer._targets, trainer._signs, trainer.threshold, trainer.loss,
-        trainer.initial_weights(np.arange(M)),
+        data.to_dense(), lrgd._targets, lrgd._signs, lrgd.threshold, lrgd.loss,
+        lrgd.initial_weights(np.arange(M)),
     )
 
 
@@ -57,7 +56,7 @@ def test_sampled_directions_and_iterates(loss, batch_size):
             scale = np.linalg.norm(plain.gradient(plain.w)) * np.linalg.norm(explicit[0])
             assert np.abs(lrgd.directional_derivatives() - slopes).max() < 1e-10 * scale
         phases.add(last["phase"])
-        z = lrgd.trainer.preactivations(np.arange(N))
+        z = lrgd.preactivations(np.arange(N))
         assert relative(z, plain.x @ plain.w.T) < 1e-8
     assert phases == {"span", "gradient"}
     assert lrgd.history[-1]["loss"] < lrgd.history[0]["loss"]
@@ -77,7 +76,7 @@ def test_directions_of_full_steps(loss):
                 directions, collected = collected, []
         else:
             plain.step(directions, lrgd.learning_rate)
-        z = lrgd.trainer.preactivations(np.arange(N))
+        z = lrgd.preactivations(np.arange(N))
         assert relative(z, plain.x @ plain.w.T) < 1e-8
     phases = [record["phase"] for record in lrgd.history]
     assert phases[:4] == ["gradient"] * 3 + ["span"]
@@ -87,7 +86,7 @@ def test_directions_of_full_steps(loss):
 def test_full_steps_are_those_of_kronecker_sgd():
     data, lrgd = make(sampling="steps", rank=10)
     sgd = KroneckerSGD(
-        data, lrgd.trainer._targets, n_hidden=M, start="gaussian", engine="lazy", dtype="float64",
+        data, lrgd._targets, n_hidden=M, start="gaussian", engine="lazy", dtype="float64",
         random_state=0, batch_size=N,
     )
     assert sgd.learning_rate == lrgd.learning_rate
@@ -106,7 +105,7 @@ def test_thread_count_changes_nothing(sampling, dtype):
     ]
     for other in runs[1:]:
         np.testing.assert_array_equal(other.outputs(), runs[0].outputs())
-        assert (other.trainer.coefficients != runs[0].trainer.coefficients).nnz == 0
+        assert (other.coefficients != runs[0].coefficients).nnz == 0
 
 
 @pytest.mark.parametrize("loss", TARGETS)
@@ -214,6 +213,12 @@ def test_bad_data_and_runs():
 
 def test_losses_agree_with_the_hot_loop():
     for loss in TARGETS:
-        _, lrgd = make(loss)
-        expected = lrgd.trainer.step(np.arange(N))
+        data, lrgd = make(loss)
+        y = lrgd._targets.argmax(axis=1) if loss == "softmax" else lrgd._targets
+        sgd = KroneckerSGD(
+            data, y, loss=loss, n_hidden=M, dtype="float64", start="gaussian", engine="lazy",
+            random_state=0,
+        )
+        np.testing.assert_array_equal(sgd.outputs(), lrgd.outputs())
+        expected = sgd.step(np.arange(N))
         assert lrgd._loss == pytest.approx(expected, rel=1e-12)

@@ -308,7 +308,7 @@ def test_loss_of_an_epoch_does_not_depend_on_how_time_cut_it(monkeypatch):
     data, y, _ = problem("two", "squared", rng)
 
     def losses(seconds):
-        monkeypatch.setattr("kroncy.training.epochs.PART_SECONDS", seconds)
+        monkeypatch.setattr("kroncy.training.loop.PART_SECONDS", seconds)
         sgd = KroneckerSGD(data, y, n_hidden=64, batch_size=3, random_state=0).run(8)
         return [record["loss"] for record in sgd.history]
 

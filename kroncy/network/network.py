@@ -1,0 +1,396 @@
+"""Network: a wide two-layer network on Kronecker-structured rows, made, moved and stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+
+from .._base.threads import resolve_threads
+from .._base.validation import check_integer
+from ..data.kronecker_data import KroneckerData
+from ..init.streams import Streams
+from . import _iterations, planning
+from ._losses import LOSSES
+from .settings import NetworkSettings, check_data, check_signs
+from .state import NetworkState, check_counters, from_members, saved_state, to_members
+from .view import NetworkView
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training samples as `Network.read_batch` found them.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+    outputs : ndarray of float64, shape (n, n_outputs)
+    fired_bits : ndarray of uint64, shape (n, n_words)
+    masks : ndarray of uint32
+        The fired sets in the form in which `Network.descend` takes them.
+    """
+
+    rows: NDArray[np.int64]
+    outputs: NDArray[np.float64]
+    fired_bits: NDArray[np.uint64]
+    masks: NDArray[np.uint32]
+
+
+class Network(NetworkView):
+    """A wide two-layer network on the rows of a `KroneckerData`, in coefficient form.
+
+    ``f(x) = m**-0.5 * sum_r a_r max(<w_r, x> - threshold, 0) + <u, x>`` with frozen signs a_r,
+    ``W = start_scale * W(0) + C X`` and ``u = c^T X`` for the training rows X: whatever training
+    does is in the sparse matrix C and, with a skip, in c.
+
+    Parameters
+    ----------
+    data : KroneckerData
+        The training rows.
+    signs : array-like of shape (n_hidden, n_outputs)
+        Output signs, +1 or -1.
+    settings : NetworkSettings
+        Width, threshold, dtype and the like; "auto" where the network is to choose.
+    state : NetworkState, optional
+        What training has changed so far.  Default: nothing.
+    counters : dict of int, optional
+        Operations so far, under the names of the attribute `counters`.  Default: none.
+
+    Attributes
+    ----------
+    data : KroneckerData
+        The training rows as given.
+    rows : KroneckerData
+        The training rows as they are computed with: factor rows that occur, in `dtype`, in
+        coordinates of their span where they are compressed.  Inner products are those of `data`
+        up to rounding.
+    settings : NetworkSettings
+        With "auto" replaced by what was chosen.
+    compression : Compression or None
+        The span in whose coordinates W(0) is drawn.
+    memory_budget : int or None
+        Bytes left for pre-activations beside the training rows; None: what the machine has.
+    dtype : numpy.dtype
+    n_threads, n_outputs : int
+
+    Raises
+    ------
+    ValueError, TypeError
+        The settings do not fit the data or each other, or the state does not fit the network.
+    MemoryError
+        The network does not fit `memory_limit` or the machine; the message holds the estimate.
+
+    Notes
+    -----
+    Memory: ``n_samples * n_hidden`` reals for z(0), 6 (float32) or 10 bytes an entry of C, and the
+    Gram matrix or its factors.  z(0) of a network with a given state is drawn when training samples
+    are first read.
+
+    With one output the axis of outputs is left out of whatever is returned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy import KroneckerData, KroneckerSGD
+    >>> data = KroneckerData.power(np.random.default_rng(0).normal(size=(30, 4)))
+    >>> network = KroneckerSGD(data, np.ones(30), n_hidden=64, random_state=0).network
+    >>> network.n_outputs, network.fired([0, 1]).shape
+    (1, (2, 64))
+    """
+
+    def __init__(
+        self,
+        data: KroneckerData,
+        signs: ArrayLike,
+        settings: NetworkSettings,
+        *,
+        state: NetworkState | None = None,
+        counters: Mapping[str, int] | None = None,
+    ) -> None:
+        check_data(data)
+        signs = check_signs(signs, settings)
+        self.data = data
+        self.dtype = np.dtype(settings.dtype)
+        self.n_threads = resolve_threads(settings.n_threads)
+        plan, engine = planning.resolve(data.compact().astype(self.dtype), settings)
+        self.compression = plan.compression
+        self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
+        self.rows = plan.rows
+        self.n_outputs = signs.shape[1]
+        self._signs = signs.astype(self.dtype)
+        self.memory_budget = planning.check_memory(plan, self.settings)
+        if state is not None:
+            state.check(
+                shape=(self.n_hidden, data.n_samples, self.n_outputs),
+                n_features=self.rows.n_features, dtype=self.dtype, engine=engine,
+            )
+        streams = Streams(
+            settings.seed, self.n_hidden, self.antithetic, self.dtype, self.n_threads
+        )
+        self._init = plan.make(streams, self.memory_budget)
+        self._engine = planning.make_engine(
+            engine, self.rows, self._init, self._signs, self.threshold, self.skip, self.n_threads
+        )
+        if state is None:
+            self._evaluate(np.arange(data.n_samples), record=True)
+        else:
+            self.restore(state)
+        if counters is not None:
+            self._engine.set_counters(check_counters(counters, engine))
+
+    # -- training: primitives of the solvers ----------------------------------------------------
+
+    def run_batches(
+        self,
+        order: NDArray[np.int64],
+        batch_size: int,
+        targets: NDArray[np.float64],
+        *,
+        loss: str,
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        sample_weight: NDArray[np.float64] | None = None,
+        total: float = 0.0,
+    ) -> tuple[float, int]:
+        """Steps of SGD on consecutive batches of `order`.
+
+        Parameters
+        ----------
+        order : ndarray of int64, shape (n,)
+            Training samples.
+        batch_size : int
+            Samples of a batch.
+        targets : ndarray of float64, shape (n_samples, n_outputs)
+            Targets; for "softmax" one-hot.
+        loss : {"squared", "logistic", "softmax"}
+            Loss of a sample.
+        learning_rate : float
+            Factor of the mean gradient of a batch.
+        weight_decay : float, default=0.0
+            Each step first multiplies W by ``1 - learning_rate * weight_decay``.
+        sample_weight : ndarray of float64, shape (n_samples,), optional
+            Factors of the samples' losses.  Default: 1.
+        total : float, default=0.0
+            Sum of losses so far, so that an epoch has the same sum however it was cut.
+
+        Returns
+        -------
+        total : float
+            With the losses of the samples, each before its step.
+        done : int
+            Samples trained on: fewer than len(order) where the loss of a batch, or its step, was
+            beyond what the dtype holds.  That batch is not applied.
+
+        Raises
+        ------
+        MemoryError
+            No memory for further coefficients; the last batch is half applied.
+
+        Notes
+        -----
+        As for `read_batch`, `try_batch` and `descend`, arrays are trusted, and the caller gives
+        BLAS one thread for as many calls as it makes.
+        """
+        self.prepare()
+        weights = np.empty(0) if sample_weight is None else sample_weight
+        return _iterations.run_batches(
+            self._engine, order, batch_size, targets, weights, LOSSES[loss],
+            learning_rate, weight_decay, total,
+        )
+
+    def read_batch(self, rows: NDArray[np.int64]) -> Batch:
+        """Outputs and fired sets of training samples; the fired sets are recorded.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+            Training samples.
+
+        Returns
+        -------
+        Batch
+            For `descend`.
+        """
+        self.prepare()
+        outputs, masks = _iterations.read_batch(self._engine, rows)
+        return Batch(rows, outputs, self.recorded_bits(rows), masks)
+
+    def try_batch(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Outputs of training samples; operations are counted, samples and fired sets are not.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+            Training samples.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_outputs)
+            The outputs, one row for each sample.
+        """
+        return _iterations.try_batch(self._engine, rows)
+
+    def descend(self, batch: Batch, residuals: NDArray[np.float64], step: float) -> bool:
+        """``W -= step * m**-0.5 * (a o fired) residuals X`` with the fired sets of `batch`.
+
+        Parameters
+        ----------
+        batch : Batch
+            As `read_batch` returned it.
+        residuals : ndarray of float64, shape (n, n_outputs), C-contiguous
+            What multiplies the rows, for instance the derivatives of the losses.
+        step : float
+            Length of the step.
+
+        Returns
+        -------
+        bool
+            Whether it was done; False where the step is out of the range of the dtype.
+
+        Raises
+        ------
+        MemoryError
+            No memory for further coefficients; the step is half applied.
+        """
+        return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
+
+    def set_coefficients(self, coefficients: Any) -> None:
+        """Replace C, with ``engine="lazy"`` only: the others accumulate W or z step by step.
+
+        Parameters
+        ----------
+        coefficients : sparse array or matrix of shape (n_hidden, n_samples)
+            C as the attribute `coefficients` gives it.
+
+        Raises
+        ------
+        ValueError
+            The engine is another, or the coefficients are of another shape or not finite.
+        """
+        if self.engine != "lazy":
+            raise ValueError(f"coefficients are set with engine='lazy' only, got {self.engine!r}")
+        csr = scipy.sparse.csr_array(coefficients, dtype=self.dtype, copy=True)
+        shape = self.n_hidden, self.data.n_samples
+        if csr.shape != shape:
+            raise ValueError(f"coefficients must have shape {shape}, got {csr.shape}")
+        if not np.all(np.isfinite(csr.data)):
+            raise ValueError("coefficients must be finite")
+        csr.data /= self.dtype.type(self._engine.scale)
+        self._engine.set_csr(csr)
+
+    def limit_threads(self, n_threads: int) -> None:
+        """Use fewer threads from now on, for instance one in a process made by fork().
+
+        Parameters
+        ----------
+        n_threads : int >= 1
+            At most the attribute `n_threads`, for which workspaces were made, is used.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `n_threads` is not a positive integer.
+        """
+        n_threads = check_integer(n_threads, "n_threads", minimum=1)
+        self._engine.n_threads = min(n_threads, self.n_threads)
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> NetworkState:
+        """What training has changed so far, copied, for `restore`.
+
+        Returns
+        -------
+        NetworkState
+            Copies.
+
+        Notes
+        -----
+        Small beside z(0), which does not change, except for the weights of "explicit" and the
+        trees of "tree".
+        """
+        engine = self._engine
+        return NetworkState(
+            engine.coefficient_arrays(), engine.scale, engine.start_scale,
+            engine.arrays(copy=True), engine.fired_bits.copy(),
+        )
+
+    def restore(self, state: NetworkState) -> None:
+        """Go back to a `snapshot` of this network; the counters go on.
+
+        Parameters
+        ----------
+        state : NetworkState
+            As `snapshot` returned it.
+        """
+        engine = self._engine
+        engine.set_coefficient_arrays(state.coefficients, state.scale, state.start_scale)
+        engine.set_arrays(state.engine_arrays)
+        engine.fired_bits[...] = state.fired_bits
+
+    def continue_from(self, other: "Network") -> None:
+        """Take what `other` has learned: a network on the first of these samples.
+
+        Parameters
+        ----------
+        other : Network
+            With the same W(0), signs and threshold, on the first samples of `data`.
+
+        Raises
+        ------
+        ValueError
+            The engine is "tree", whose trees cannot be extended.
+
+        Notes
+        -----
+        W keeps its value: rows are added to X, and zero columns to C.
+        """
+        learned, blank = other.snapshot(), self.snapshot()
+        self.restore(learned.extended(blank, other.data.n_samples))
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """Plain values and named arrays, for `from_state`.
+
+        Returns
+        -------
+        meta : dict
+            JSON values.
+        arrays : dict of ndarray
+            Copies, but for those of the data, which never change.
+        """
+        return to_members(
+            self.data, self._signs, self.settings, self.compression, self.snapshot(), self.counters
+        )
+
+    @classmethod
+    def from_state(
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None = None
+    ) -> "Network":
+        """The network whose `get_state` gave these values.
+
+        Parameters
+        ----------
+        meta : dict
+            Values as `get_state` returned them.
+        arrays : dict of ndarray
+            Arrays as `get_state` returned them; further names are passed over.
+        n_threads : int, optional
+            Results do not depend on it.  Default: all cores that may be used.
+
+        Returns
+        -------
+        Network
+            z(0) is drawn again, from the same streams, when training samples are next read.
+
+        Raises
+        ------
+        ValueError
+            The state is incomplete or its parts do not fit each other, or this NumPy draws other
+            normals than the one that made the network.
+        MemoryError
+            The network does not fit the machine.
+        """
+        with saved_state("the state of the network"):
+            return cls(**from_members(meta, arrays, n_threads))

@@ -1,0 +1,221 @@
+"""The state of a network: what training changes, its form as plain values and arrays, its check.
+
+Arrays that come from a file may be anything.  The kernels trust what they are given, so every
+shape, dtype, range and order that they rely on is checked here, in one place.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .._base.validation import check_integer, check_real
+from ..data.compression import Compression
+from ..data.kronecker_data import KroneckerData
+from ..init.streams import Streams
+from . import bitsets
+from .settings import NetworkSettings
+
+COUNTERS = ("multiply_adds", "gram_entries", "neurons_fired", "neurons_flipped", "samples")
+TREE_COUNTERS = ("tree_nodes_read", "tree_nodes_written")
+SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
+    "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
+    "memory_limit",
+)
+BLOCK_WORDS = 4  # 64-bit integers of the fired bits of a block of 256 neurons
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """What training changes in a network.
+
+    Attributes
+    ----------
+    coefficients : dict of ndarray
+        C / scale in the parts in which the engine stores it, and those of the skip.
+    scale, start_scale : float
+        ``W = start_scale W(0) + scale (C / scale) X``.
+    engine_arrays : dict of ndarray
+        What the engine holds beside C: the weights of "explicit", the trees of "tree".
+    fired_bits : ndarray of uint64, shape (n_samples, n_words)
+        Fired set of each sample at its last visit.
+    """
+
+    coefficients: dict[str, NDArray]
+    scale: float
+    start_scale: float
+    engine_arrays: dict[str, NDArray]
+    fired_bits: NDArray[np.uint64]
+
+    def extended(self, blank: "NetworkState", n_samples: int) -> "NetworkState":
+        """The same weights as the state of a network on further samples beside these.
+
+        `n_samples` is the number of these, `blank` the state of that network before any step.
+        """
+        coefficients = {}
+        for name, array in self.coefficients.items():
+            if not name.startswith("c_"):  # CSR: further columns have no entries
+                array = np.concatenate([array, blank.coefficients[name][n_samples:]])
+            coefficients[name] = array
+        bits = np.concatenate([self.fired_bits, blank.fired_bits[n_samples:]])
+        return replace(self, coefficients=coefficients, fired_bits=bits)
+
+    def check(self, *, shape: tuple[int, int, int], n_features: float, dtype: DTypeLike,
+              engine: str) -> None:
+        """Raise ValueError unless these are arrays of a network like the one described.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            ``(n_hidden, n_samples, n_outputs)``.
+        n_features : int
+            Columns of W in the coordinates that it is trained in.
+        dtype : dtype of the network
+        engine : {"lazy", "explicit", "tree"}
+        """
+        m, n, k = shape
+        words = n, -(-m // 256) * BLOCK_WORDS
+        check_real(self.scale, "scale", minimum=0.0, strict=True)
+        check_real(self.start_scale, "start_scale", minimum=0.0, maximum=1.0)
+        parts = self.coefficients
+        _check_csr(parts["c_values"], parts["c_indices"], parts["c_indptr"], (m, n), dtype)
+        if k == 1:
+            _check_bits(parts["pattern_bits"], "pattern_bits", words, m)
+            check_values(parts["shared_values"], "shared_values", (n,), dtype)
+        check_values(parts["skip_coefficients"], "skip_coefficients", (n, k), dtype)
+        _check_bits(self.fired_bits, "fired_bits", words, m)
+        if engine == "explicit":
+            check_values(self.engine_arrays["weights"], "weights", (m, n_features), dtype)
+            skip = self.engine_arrays["skip_weights"]
+            check_values(skip, "skip_weights", (k, n_features), dtype)
+        elif engine == "tree":
+            check_values(self.engine_arrays["tree_values"], "tree_values", (n, m), dtype)
+            scale = self.engine_arrays["tree_scale"]
+            check_values(scale, "tree_scale", (1,), np.float64)
+            if scale[0] <= 0:
+                raise ValueError(f"tree_scale must be > 0, got {scale[0]}")
+
+
+def to_members(
+    data: KroneckerData,
+    signs: NDArray,
+    settings: NetworkSettings,
+    compression: Compression | None,
+    state: NetworkState,
+    counters: dict[str, int],
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """JSON values and named arrays of a network, for `from_members`."""
+    data_meta, data_arrays = data.get_state()
+    meta = {
+        "settings": {name: getattr(settings, name) for name in SAVED_SETTINGS},
+        "data": data_meta,
+        "scales": [state.scale, state.start_scale],
+        "counters": counters,
+    }
+    arrays = {f"data_{name}": array for name, array in data_arrays.items()}
+    arrays |= {
+        "signs": signs.copy(),
+        "fired_bits": state.fired_bits,
+        # The stream itself, so that a NumPy that draws other normals is noticed.
+        "stream_check": _first_normals(settings),
+    }
+    if compression is not None:
+        arrays |= compression.get_arrays()
+    return meta, arrays | state.coefficients | state.engine_arrays
+
+
+def from_members(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None
+) -> dict[str, Any]:
+    """The arguments of `Network` for what `to_members` returned; ValueError if damaged."""
+    below = {k.removeprefix("data_"): a for k, a in arrays.items() if k.startswith("data_")}
+    data = KroneckerData.from_state(meta["data"], below)
+    compression = Compression.from_arrays(data, arrays)
+    if compression is not None and not data.has_features:
+        raise ValueError("kernels cannot be compressed")
+    values = {name: meta["settings"][name] for name in SAVED_SETTINGS}
+    settings = NetworkSettings(**values, compress=compression or False, n_threads=n_threads)
+    if not np.array_equal(_first_normals(settings), arrays["stream_check"]):
+        raise ValueError(
+            "this NumPy draws other normal numbers than the one that trained the model; load it "
+            "with the NumPy version it was saved under"
+        )
+    everything = dict(arrays)  # each part picks its own
+    scale, start_scale = meta["scales"]
+    state = NetworkState(everything, scale, start_scale, everything, arrays["fired_bits"])
+    return {
+        "data": data, "signs": arrays["signs"], "settings": settings, "state": state,
+        "counters": meta["counters"],
+    }
+
+
+def _first_normals(settings: NetworkSettings) -> NDArray:
+    """The first normals of a network with these settings."""
+    dtype = np.dtype(settings.dtype)
+    streams = Streams(settings.seed, settings.n_hidden, settings.antithetic, dtype, n_threads=1)
+    return streams.normals([0], 8)
+
+
+def check_counters(counters: Mapping[str, Any], engine: str) -> dict[str, int]:
+    """Counters of an engine: integers >= 0 under the names that it counts."""
+    names = COUNTERS + (TREE_COUNTERS if engine == "tree" else ())
+    return {
+        name: check_integer(counters[name], name, minimum=0, maximum=2**63 - 1) for name in names
+    }
+
+
+def check_values(array: NDArray, name: str, shape: tuple, dtype: DTypeLike) -> None:
+    """ValueError unless `array` is finite, of this shape and dtype, and C-contiguous."""
+    _check_array(array, name, shape, dtype)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite")
+
+
+@contextmanager
+def saved_state(what: str) -> Iterator[None]:
+    """Turn whatever a damaged state makes Python raise inside the block into a ValueError."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{what} is incomplete: {error} is missing") from error
+    except (TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{what} is damaged: {error}") from error
+
+
+def _check_array(array: NDArray, name: str, shape: tuple, *dtypes: DTypeLike) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype not in dtypes:
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        wanted = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+        raise ValueError(f"{name} must be an array of {wanted}, got {kind}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be C-contiguous")
+
+
+def _check_csr(
+    values: NDArray, indices: NDArray, indptr: NDArray, shape: tuple[int, int], dtype: DTypeLike
+) -> None:
+    """A canonical CSR matrix: columns ascend within each row and occur once."""
+    _check_array(indptr, "c_indptr", (shape[0] + 1,), np.int32, np.int64)
+    if indptr[0] != 0 or np.any(np.diff(indptr) < 0):
+        raise ValueError("c_indptr must start at 0 and never fall")
+    check_values(values, "c_values", (int(indptr[-1]),), dtype)
+    _check_array(indices, "c_indices", values.shape, np.int32)
+    if len(indices) and not 0 <= indices.min() <= indices.max() < shape[1]:
+        raise ValueError(f"c_indices must lie in [0, {shape[1]})")
+    rises = np.diff(indices) > 0
+    begins = indptr[1:-1]
+    begins = begins[(begins > 0) & (begins < len(indices))]
+    rises[begins - 1] = True  # between two rows the columns may fall
+    if not rises.all():
+        raise ValueError("c_indices must ascend within each row")
+
+
+def _check_bits(bits: NDArray, name: str, shape: tuple[int, int], n_neurons: int) -> None:
+    _check_array(bits, name, shape, np.uint64)
+    if not bitsets.none_beyond(bits, n_neurons):
+        raise ValueError(f"{name} names neurons beyond the {n_neurons} that there are")

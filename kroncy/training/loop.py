@@ -1,0 +1,370 @@
+"""The loop over epochs: a network, targets, a step size, and what has been done so far."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm.auto import tqdm
+
+from .._base.callbacks import check_callback, wants_stop
+from .._base.exceptions import DivergenceError
+from .._base.threads import blas_threads
+from .._base.validation import check_indices, check_integer
+from ..network.network import Network
+from ..network.prediction import squeeze
+from ..network.state import NetworkState
+from .gauss_newton import GaussNewton
+from .options import TrainingOptions
+from .reader import NetworkReader
+from .step_size import check_learning_rate, stable_learning_rate
+
+PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    iterations : int
+    history : sequence of dict
+        One record for each complete epoch.
+    generator : dict
+        State of the PCG64 bit generator that orders the samples.
+    """
+
+    iterations: int
+    history: Sequence[dict[str, Any]]
+    generator: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a trainer, to go back to.
+
+    Attributes
+    ----------
+    network : NetworkState
+    progress : Progress
+    """
+
+    network: NetworkState
+    progress: Progress
+
+
+class TrainingLoop(NetworkReader):
+    """A network and the loop that trains it.
+
+    Parameters
+    ----------
+    network : Network
+    targets : ndarray of float64, shape (n_samples, n_outputs)
+    sample_weight : ndarray of float64, shape (n_samples,), or None
+    options : TrainingOptions
+    generator : numpy.random.Generator
+        Of a PCG64; orders the samples.
+    progress : Progress, optional
+        Of a training that goes on.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        targets: NDArray[np.float64],
+        sample_weight: NDArray[np.float64] | None,
+        options: TrainingOptions,
+        generator: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> None:
+        self._network = network
+        self.options = options
+        self._targets = targets
+        self._weights = sample_weight
+        self._generator = generator
+        self._gauss_newton = None
+        if options.solver == "gauss-newton":
+            self._gauss_newton = GaussNewton(network, targets, sample_weight, options.damping)
+        self.history: list[dict[str, Any]] = []
+        self._iterations = 0
+        if progress is not None:
+            self._set_progress(progress)
+        rate = options.learning_rate
+        if isinstance(rate, str):
+            rate = 1.0
+            if options.solver == "sgd":
+                rate = stable_learning_rate(network, options.batch_size, sample_weight)
+        self.learning_rate = rate
+
+    # -- training -------------------------------------------------------------------------------
+
+    def step(self, indices: ArrayLike) -> float:
+        """One iteration on exactly these samples.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (n,), n >= 1
+            Repeats are allowed.
+
+        Returns
+        -------
+        float
+            Mean loss of the samples before the step.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `indices` are not samples, or none.
+        DivergenceError
+            The loss or the step is beyond what the dtype holds; the step was not taken.
+        MemoryError
+            No memory for further coefficients.
+
+        Notes
+        -----
+        With the engine "lazy" ``nnz(C) * n`` multiply-adds and n columns of the Gram matrix.
+        """
+        rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
+        if not len(rows):
+            raise ValueError("indices must name at least one sample, got none")
+        total, done = self._run_batches(rows, len(rows))
+        if done < len(rows):
+            raise DivergenceError(self._iterations + 1, self.learning_rate)
+        return total / len(rows)
+
+    def run(
+        self,
+        n_epochs: int,
+        *,
+        callback: Callable[[Any], object] | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Train for `n_epochs` passes over the samples in random order.
+
+        Parameters
+        ----------
+        n_epochs : int
+            Number of passes, >= 0.
+        callback : callable, optional
+            Called with the trainer after each epoch.  It stops the training by returning True or
+            raising StopIteration.
+        progress : bool, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        KroneckerSGD
+            This trainer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An argument is out of range or of the wrong kind.
+        DivergenceError
+            The loss grew without bound; the trainer is as it was when the epoch began.
+        MemoryError
+            No memory for further coefficients.
+        KeyboardInterrupt
+            Ctrl-C leaves the trainer as it was after the last complete iteration.
+        """
+        n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
+        check_callback(callback, "callback")
+        self.network.prepare()
+        for _ in range(n_epochs):
+            self._run_epoch(progress)
+            if wants_stop(callback, self):
+                break
+        return self
+
+    def _run_epoch(self, progress: bool) -> None:
+        """Every sample once, in random order; adds a record to `history`."""
+        good = self.snapshot()
+        before, began = self.counters, time.perf_counter()
+        order = self._generator.permutation(self.data.n_samples)
+        epoch, total = self.n_epochs_done + 1, 0.0
+        with tqdm(
+            total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
+            leave=False,
+        ) as bar:
+            for part in _parts(order, self.batch_size):
+                total, done = self._run_batches(part, self.batch_size, total)
+                if done < len(part):
+                    error = DivergenceError(self._iterations + 1, self.learning_rate)
+                    self.restore(good)
+                    raise error
+                bar.update(done)
+                if progress:
+                    bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
+        counts = {name: count - before[name] for name, count in self.counters.items()}
+        self.history.append(
+            {
+                "epoch": epoch,
+                "loss": total / len(order),
+                "learning_rate": self.learning_rate,
+                "seconds": time.perf_counter() - began,
+                "iterations": counts["iterations"],
+                "fired_share": counts["neurons_fired"] / (counts["samples"] * self.n_hidden),
+                "flips": counts["neurons_flipped"],
+            }
+        )
+
+    def _run_batches(
+        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0
+    ) -> tuple[float, int]:
+        """``(total + losses before the steps, samples trained on)`` of consecutive batches."""
+        done = 0
+        with blas_threads(1):
+            if self._gauss_newton is None:
+                total, done = self.network.run_batches(
+                    order, batch_size, self._targets, loss=self.loss,
+                    learning_rate=self.learning_rate, weight_decay=self.weight_decay,
+                    sample_weight=self._weights, total=total,
+                )
+                self._iterations += -(-done // batch_size)
+                return total, done
+            for begin in range(0, len(order), batch_size):
+                batch = order[begin : begin + batch_size]
+                loss = self._gauss_newton.step(batch, self.learning_rate)
+                if loss is None:
+                    break
+                total += loss
+                done += len(batch)
+                self._iterations += 1
+        return total, done
+
+    # -- how it is trained ----------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> float:
+        """Factor of the mean gradient of a batch; may be set between epochs."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = check_learning_rate(value, self.weight_decay)
+
+    @property
+    def loss(self) -> str:
+        """Loss of a sample: "squared", "logistic" or "softmax"."""
+        return self.options.loss
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of an iteration of `run`."""
+        return self.options.batch_size
+
+    @property
+    def weight_decay(self) -> float:
+        """Each step first multiplies W by ``1 - learning_rate * weight_decay``."""
+        return self.options.weight_decay
+
+    @property
+    def solver(self) -> str:
+        """How a step comes about: "sgd" or "gauss-newton"."""
+        return self.options.solver
+
+    @property
+    def damping(self) -> float:
+        """Damping of "gauss-newton"."""
+        return self.options.damping
+
+    @property
+    def targets(self) -> NDArray[np.float64]:
+        """Targets as trained on, shape (n_samples,) or (n_samples, n_outputs); labels one-hot."""
+        return squeeze(self._targets)
+
+    @property
+    def sample_weight(self) -> NDArray[np.float64] | None:
+        """Factors of the samples' losses, shape (n_samples,); None: all 1."""
+        return self._weights
+
+    # -- what has been done ---------------------------------------------------------------------
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Operations so far.
+
+        multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
+        samples and iterations; with the engine "tree" also tree_nodes_read (values compared by
+        queries) and tree_nodes_written (leaves changed and inner nodes recomputed).
+        """
+        return self.network.counters | {"iterations": self._iterations}
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations so far."""
+        return self._iterations
+
+    @property
+    def n_epochs_done(self) -> int:
+        """Complete epochs so far."""
+        return len(self.history)
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The trained state, for `restore`.
+
+        Returns
+        -------
+        Snapshot
+            Copies of what training changes.
+
+        Notes
+        -----
+        A copy of C: small beside z(0), which does not change, except for the weights of the engine
+        "explicit" and the trees of "tree".
+        """
+        generator = self._generator.bit_generator.state
+        progress = Progress(self._iterations, list(self.history), generator)
+        return Snapshot(self.network.snapshot(), progress)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a `snapshot` of this trainer; the counters of operations go on.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            As the method `snapshot` returned it.
+        """
+        self.network.restore(snapshot.network)
+        self._set_progress(snapshot.progress)
+
+    def continue_from(self, other: "TrainingLoop") -> None:
+        """Take what `other`, a trainer on the first of these samples, has learned and done.
+
+        Parameters
+        ----------
+        other : KroneckerSGD
+            A trainer with the same W(0), signs and threshold.
+
+        Raises
+        ------
+        ValueError
+            The engine is "tree", whose trees cannot be extended.
+
+        Notes
+        -----
+        W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
+        """
+        self.network.continue_from(other.network)
+        self._set_progress(other.snapshot().progress)
+
+    def _set_progress(self, progress: Progress) -> None:
+        self._iterations = progress.iterations
+        self.history = list(progress.history)
+        self._generator.bit_generator.state = progress.generator
+
+
+def _parts(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Consecutive parts of `order`, each whole batches worth about PART_SECONDS."""
+    begin, batches = 0, 1
+    while begin < len(order):
+        began = time.perf_counter()
+        yield order[begin : begin + batches * batch_size]
+        begin += batches * batch_size
+        seconds = max(time.perf_counter() - began, 1e-9)
+        batches = max(1, min(2 * batches, int(batches * PART_SECONDS / seconds)))
