@@ -49,7 +49,7 @@ def classifier():
     [
         (regressor, 6, ["KroneckerRegressor", "validation", "out of reach", "epochs</td><td>4"]),
         (trainer, 5, ["KroneckerSGD", "predict", "features d</td><td>16", "their bound"]),
-        (classifier, 6, ["infinitely many", "objects (kernel)", "softmax"]),
+        (classifier, 6, ["infinitely many", "80 objects", "softmax"]),
     ],
 )
 def test_the_page_is_whole_and_self_contained(tmp_path, make, pictures, words):
