@@ -168,6 +168,7 @@ cdef class CFunction:
         plain = signature.replace("const", "").replace(" ", "")
         self.callable = callable
         self.worth_threads = 2e-4
+        self.work = None
         self.function.plain = NULL
         self.function.with_data = NULL
         self.function.user_data = PyCapsule_GetContext(capsule)
