@@ -1,4 +1,4 @@
-/* z[r] = sum_j y[j] t[r, j]: one sample's row against the half-multiplied weights of its first mode.
+/* z[r] = sum_j y[j] t[r, j]: one sample's row times the half-multiplied weights of its first mode.
  * t (lanes, rest), y (rest,), z (lanes,); the lanes are neurons. */
 #ifndef KRONCY_CONTRACTION_KERNEL_H
 #define KRONCY_CONTRACTION_KERNEL_H

@@ -1,7 +1,7 @@
 /* Body of _contraction_kernel.c for one dtype. */
 
-/* Sums of WIDTH partial products, in an order that depends on `rest` alone.  Four neurons share each
- * read of y; t is read once, and that is the limit where it does not come from cache. */
+/* Sums of WIDTH partial products, in an order that depends on `rest` alone.  Four neurons share
+ * each read of y; t is read once, and that is the limit where it does not come from cache. */
 KRONCY_CLONES
 static void NAMED(kroncy_contract)(int64_t lanes, int64_t rest, const REAL *t, const REAL *y,
                                    REAL *z) {
