@@ -17,7 +17,7 @@ import numpy as np
 
 from kroncy._base.threads import blas_threads
 from kroncy.linalg import matmul, multiplications, workspace_size
-from kroncy.linalg.planning import auto_levels
+from kroncy.linalg.cost import auto_levels
 
 SQUARES = [(n, n, n) for n in (64, 128, 256, 512, 1024, 1536, 2048, 3072, 4096)]
 PANELS = [(4096, 4096, n) for n in (64, 256, 1024)]

@@ -20,7 +20,7 @@ from .._base.memory import available_memory, require_memory
 from .._base.threads import blas_threads
 from ..data.tables import Index, Matrix
 from ..linalg._chunks import multiply_chunks
-from ..linalg.planning import auto_levels, multiplications, workspace_size
+from ..linalg.cost import auto_levels, multiplications, workspace_size
 from ..linalg.strassen import matmul
 from ._contraction import contract, gather
 from .streams import Streams

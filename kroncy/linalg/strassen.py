@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
 from ._matmul import multiply, workspace_elements
-from .planning import MAX_SIZE, resolve_levels
+from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
 
 MIN_CHECKED_BYTES = 2**26  # below, asking for the free memory takes longer than the allocation

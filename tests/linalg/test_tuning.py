@@ -3,7 +3,7 @@ import json
 import pytest
 
 from kroncy.linalg import calibrate, crossover, tuning
-from kroncy.linalg.planning import auto_levels
+from kroncy.linalg.cost import auto_levels
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kroncy.linalg import multiplications, tuning, workspace_size
-from kroncy.linalg.planning import auto_levels
+from kroncy.linalg.cost import auto_levels
 
 SIZES = st.integers(1, 70)
 
