@@ -169,8 +169,8 @@ Notes
 
     `KroneckerSGD` follows the paper by default; the defaults here are those of supervised
     learning.  Neurons always come in pairs, so that predictions start at 0 and the random initial
-    function does not have to be unlearned; `bias` makes the network a function of the factors
-    themselves as well as of their products; and fewer neurons suffice for most data sets.
+    function does not have to be unlearned, and `bias` makes the network a function of the factors
+    themselves as well as of their products.
 
     References
     ----------

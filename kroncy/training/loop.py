@@ -215,19 +215,19 @@ class TrainingLoop(NetworkReader):
         self, order: NDArray[np.int64], batch_size: int, total: float = 0.0
     ) -> tuple[float, int]:
         """``(total + losses before the steps, samples trained on)`` of consecutive batches."""
-        done = 0
+        done, options = 0, self.options
         with blas_threads(1):
             if self._gauss_newton is None:
-                total, done = self.network.run_batches(
-                    order, batch_size, self._targets, loss=self.loss,
-                    learning_rate=self.learning_rate, weight_decay=self.weight_decay,
+                total, done = self._network.run_batches(
+                    order, batch_size, self._targets, loss=options.loss,
+                    learning_rate=self._learning_rate, weight_decay=options.weight_decay,
                     sample_weight=self._weights, total=total,
                 )
                 self._iterations += -(-done // batch_size)
                 return total, done
             for begin in range(0, len(order), batch_size):
                 batch = order[begin : begin + batch_size]
-                loss = self._gauss_newton.step(batch, self.learning_rate)
+                loss = self._gauss_newton.step(batch, self._learning_rate)
                 if loss is None:
                     break
                 total += loss
@@ -303,6 +303,12 @@ class TrainingLoop(NetworkReader):
         """Complete epochs so far."""
         return len(self.history)
 
+    @property
+    def progress(self) -> Progress:
+        """A copy of what has been done so far, and of the state of the random numbers."""
+        generator = self._generator.bit_generator.state
+        return Progress(self._iterations, list(self.history), generator)
+
     # -- state ----------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
@@ -318,9 +324,7 @@ class TrainingLoop(NetworkReader):
         A copy of C: small beside z(0), which does not change, except for the weights of the engine
         "explicit" and the trees of "tree".
         """
-        generator = self._generator.bit_generator.state
-        progress = Progress(self._iterations, list(self.history), generator)
-        return Snapshot(self.network.snapshot(), progress)
+        return Snapshot(self.network.snapshot(), self.progress)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a `snapshot` of this trainer; the counters of operations go on.
@@ -351,7 +355,7 @@ class TrainingLoop(NetworkReader):
         W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
         """
         self.network.continue_from(other.network)
-        self._set_progress(other.snapshot().progress)
+        self._set_progress(other.progress)
 
     def _set_progress(self, progress: Progress) -> None:
         self._iterations = progress.iterations

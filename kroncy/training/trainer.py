@@ -111,6 +111,8 @@ class KroneckerSGD(TrainingLoop):
         Operations so far.
     n_epochs_done, n_iterations : int
         Complete epochs and iterations so far.
+    options : TrainingOptions
+        Loss, batch size, weight decay, solver and damping.
 
     Raises
     ------
@@ -204,7 +206,7 @@ class KroneckerSGD(TrainingLoop):
         """
         return state.to_members(
             self.network, self._targets, self._weights, self.options, self.learning_rate,
-            self.snapshot().progress,
+            self.progress,
         )
 
     @classmethod
