@@ -16,7 +16,7 @@ import scipy.sparse
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from .._base._buffers cimport address
+from .._base._buffers cimport address, holds_doubles
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
 )
@@ -52,7 +52,7 @@ cdef class Coefficients:
     def __init__(self, signs, int64_t n_samples):
         self.n_neurons, self.n_outputs = signs.shape
         self.n_samples = n_samples
-        self.is_double = signs.dtype == np.float64
+        self.is_double = holds_doubles(signs)
         self.itemsize = signs.itemsize
         self.signs = signs
         self.sign_values = address(signs)

@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from .._base._buffers cimport address, allocate
+from .._base._buffers cimport address, allocate, holds_doubles
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._fired cimport FiredSets
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
@@ -66,7 +66,7 @@ cdef class Engine:
         self.source = source
         self.n_samples = source.n_rows
         self.n_neurons, self.n_outputs = signs.shape
-        self.is_double = signs.dtype == np.float64
+        self.is_double = holds_doubles(signs)
         self.itemsize = signs.itemsize
         self.signs = np.ascontiguousarray(signs)
         self.threshold = threshold

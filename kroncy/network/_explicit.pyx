@@ -10,7 +10,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._blas cimport gemm
-from .._base._buffers cimport address, allocate
+from .._base._buffers cimport address, allocate, holds_doubles
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
 from ._coefficients cimport Step
 from ._engine cimport Engine, Source
@@ -58,7 +58,7 @@ cdef class DenseSource(Source):
         self.z0 = NULL if z0 is None else address(z0)
         self.n_factors = len(factors)
         self.n_rows = len(indices[0])
-        self.is_double = factors[0].dtype == np.float64
+        self.is_double = holds_doubles(factors[0])
         self.itemsize = factors[0].itemsize
         self.n_features = 1
         for l in range(self.n_factors):

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .._base._buffers cimport address, real_dtype
+from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._real cimport real
 from .._base._buffers import aligned_empty
 
@@ -114,7 +114,7 @@ cdef class TiledMatrix:
     def from_csr(cls, matrix):
         """Tiles with the entries of a scipy.sparse matrix (canonical or not)."""
         matrix = matrix.tocoo()
-        made = cls(matrix.shape[0], matrix.shape[1], matrix.dtype == np.float64)
+        made = cls(matrix.shape[0], matrix.shape[1], holds_doubles(matrix.data))
         made.add(matrix.row.astype(np.int64), matrix.col.astype(np.int64),
                  np.ascontiguousarray(matrix.data))
         return made
