@@ -27,14 +27,12 @@ NAMEDTUPLE = {"_asdict", "_fields", "_field_defaults", "_make", "_replace"}  # p
 
 
 def read_package(root):
-    """Relative path -> text of each file written by hand; generated C has a .pyx beside it."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".pyx", ".pxd", ".pyi", ".h", ".c"):
-            if path.suffix == ".c" and path.with_suffix(".pyx").exists():
-                continue
-            found[path.relative_to(root)] = path.read_text()
-    return found
+    """Relative path -> text of each file written by hand: of C, the kernels."""
+    return {
+        path.relative_to(root): path.read_text()
+        for path in sorted(root.rglob("*"))
+        if path.suffix in (*SOURCES, ".pyi", ".h") or path.name.endswith("_kernel.c")
+    }
 
 
 def folder_of(path):
