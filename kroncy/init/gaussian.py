@@ -55,9 +55,12 @@ class GaussianInit:
         budget = with_result(self.budget, self.rows.n_samples, self.streams)
         return self._z0(self.rows, budget, None if self.in_coordinates else self.compression)
 
-    def z0_of(self, data: KroneckerData) -> Matrix:
-        """z(0) of any rows, of the original length, shape (n_samples, n_neurons)."""
-        return self._z0(data, self.budget, self.compression)
+    def z0_of(self, data: KroneckerData) -> tuple[Matrix, None]:
+        """z(0) of any rows, of the original length, shape (n_samples, n_neurons).
+
+        The second value is the standard deviation: None, since the weights are known.
+        """
+        return self._z0(data, self.budget, self.compression), None
 
     def project(self, data: KroneckerData) -> KroneckerData:
         """`data` in the coordinates of the training rows."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import prod
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
@@ -17,8 +16,9 @@ from ..data.tables import Index, Matrix
 from .products import Coordinates, multiply_streams, with_result
 from .streams import Streams
 
+Vector = NDArray[np.float64]
+
 FACTORISING = 3 * 8  # bytes for each entry of a kernel while it is factorised
-RESIDUAL_FLOOR = 1e-7  # conditional variance below which a row counts as known
 
 
 class GramInit:
@@ -78,12 +78,19 @@ class GramInit:
         budget = with_result(self.budget, self.rows.n_samples, self.streams)
         return multiply_streams(self.streams, coordinates, budget)
 
-    def z0_of(self, data: KroneckerData) -> Matrix:
-        """z(0) of any rows given that of the training rows, shape (n_samples, n_neurons).
+    def z0_of(self, data: KroneckerData) -> tuple[Matrix, Vector]:
+        """z(0) of any rows given that of the training rows: means and standard deviations.
 
-        It is drawn from the conditional distribution, for each row from noise seeded by its
-        content: the same row always gets the same z, and different rows are independent given the
-        training rows.
+        Given z(0) of the training rows, z(0) of another row x is normal.  Its mean is what the
+        weights of the training rows' span say of x, and its variance, the same for every neuron,
+        is the squared distance of x from that span, about which training has observed nothing.
+
+        Returns
+        -------
+        mean : ndarray (n_samples, n_neurons)
+            Continuous in the row.
+        deviation : float64 ndarray (n_samples,)
+            0 for rows in the span, up to rounding.
         """
         wide, mine = data.compact().astype(np.float64), self.rows.astype(np.float64)
         if self.by_mode:
@@ -95,17 +102,12 @@ class GramInit:
         else:
             modes = [self.roots[0].coordinates(mine.gram(self.distinct, other=wide))]
             indices = [np.arange(wide.n_samples)]
-        z = multiply_streams(self.streams, Coordinates(modes, indices), self.budget)
+        mean = multiply_streams(self.streams, Coordinates(modes, indices), self.budget)
         explained = prod(
             np.einsum("ij,ij->i", mode, mode)[index]
             for mode, index in zip(modes, indices, strict=True)
         )
-        residual = wide.gram_diagonal() - explained
-        unknown = np.flatnonzero(residual > RESIDUAL_FLOOR)
-        if len(unknown):
-            noise = self.streams.content_normals([_digest(wide, row) for row in unknown])
-            z[unknown] += np.sqrt(residual[unknown])[:, None].astype(z.dtype) * noise
-        return z
+        return mean, np.sqrt(np.maximum(wide.gram_diagonal() - explained, 0.0))
 
     def project(self, data: KroneckerData) -> KroneckerData:
         """`data` itself: the training rows are in their original coordinates."""
@@ -161,11 +163,3 @@ def factor_kernel(kernel: Matrix) -> Root:
     position = np.empty(len(kernel), dtype=np.int64)
     position[pivots - 1] = np.arange(len(kernel))
     return Root(np.tril(packed)[:, :rank], position)
-
-
-def _digest(data: KroneckerData, sample: np.integer) -> int:
-    """64 bits of a row's content."""
-    hashed = blake2b(digest_size=8)
-    for mode in data.modes:
-        hashed.update(mode.content(slice(sample, sample + 1)).tobytes())
-    return int.from_bytes(hashed.digest(), "little")

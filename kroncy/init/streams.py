@@ -11,7 +11,6 @@ from ..data.tables import Matrix
 
 COMPLEMENT = 2**62  # first key of the second set of streams, beyond every neuron number
 SERIAL = 2**14  # normals that one thread draws before others would have started
-CONTENT = 2**63  # key of the streams that belong to rows
 
 
 class Streams:
@@ -91,12 +90,3 @@ class Streams:
             with ThreadPoolExecutor(n_threads) as pool:
                 list(pool.map(draw, parts))
         return rows
-
-    def content_normals(self, digests: Sequence[int]) -> Matrix:
-        """For each 64-bit digest of a row's content, one normal a neuron."""
-        out = np.empty((len(digests), self.n_streams), dtype=self.dtype)
-        for row, digest in enumerate(digests):
-            key = np.array([self.seed ^ int(digest), CONTENT], dtype=np.uint64)
-            generator = np.random.Generator(np.random.Philox(key=key))
-            generator.standard_normal(self.n_streams, dtype=self.dtype, out=out[row])
-        return np.repeat(out, self.repeat, axis=1)

@@ -9,8 +9,9 @@ from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from ._engine import Engine, Source
-from ._explicit import DenseSource
+from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
+from ._smoothing import add_expected_excess
 
 PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take
 
@@ -21,17 +22,26 @@ class BoundRows:
     Made by `Network.bind` and `KroneckerSGD.bind`; their z(0) is computed once and stored, so that
     each reading costs one pass over C.
 
+    With ``start="gram"`` there are no weights outside the span of the training rows.  What a row has
+    outside of it is a normal error of its pre-activations, and the outputs are expectations over
+    that error: those of the network averaged over the weights that training has not observed.
+
     Parameters
     ----------
     engine : Engine
         Of the network.
     source : Source
         The rows, as `engine` reads them.
+    deviation : ndarray of float64, shape (n,), optional
+        Standard deviations of the pre-activations z(0) of the rows.  Default: they are known.
     """
 
-    def __init__(self, engine: Engine, source: Source) -> None:
+    def __init__(
+        self, engine: Engine, source: Source, deviation: NDArray[np.float64] | None = None
+    ) -> None:
         self._engine = engine
         self._source = source
+        self._deviation = deviation
 
     def __len__(self) -> int:
         return self._source.n_rows
@@ -44,10 +54,17 @@ class BoundRows:
         ndarray of float64, shape (n,) or (n, n_outputs)
             The outputs, one row for each sample.
         """
-        return squeeze(self._evaluate())
+        if self._deviation is None:
+            return squeeze(self._evaluate())
+        engine, outputs = self._engine, self._evaluate()
+        add_expected_excess(
+            self.preactivations(), self._deviation, engine.signs, engine.threshold,
+            engine.start_scale, outputs, engine.n_threads,
+        )
+        return squeeze(outputs)
 
     def preactivations(self) -> NDArray:
-        """Pre-activations z of the rows under the present coefficients.
+        """Pre-activations z of the rows under the present coefficients, or their means.
 
         Returns
         -------
@@ -62,13 +79,14 @@ class BoundRows:
 
 
 def bind_rows(
-    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: str
-) -> Source:
-    """Source of `data` for an engine that was trained on `rows` with z(0) from `init`."""
+    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine
+) -> BoundRows:
+    """`data` as read by an engine that was trained on `rows` with z(0) from `init`."""
     near = init.project(data)
-    if engine == "explicit":
-        return dense_source(near, init.outside_z0(data))
-    return GramSource(cross_panels(rows, near), init.z0_of(data))
+    if isinstance(engine, ExplicitEngine):
+        return BoundRows(engine, dense_source(near, init.outside_z0(data)))
+    z0, deviation = init.z0_of(data)
+    return BoundRows(engine, GramSource(cross_panels(rows, near), z0), deviation)
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

@@ -341,7 +341,7 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        return BoundRows(self._engine, bind_rows(self.rows, self._init, data, self.engine))
+        return bind_rows(self.rows, self._init, data, self._engine)
 
     def initial_weights(self, neurons: ArrayLike) -> NDArray:
         """Rows of W(0), with ``start="gaussian"`` only.

@@ -114,7 +114,7 @@ def test_weights_are_standard_normal_and_rows_keep_their_covariance():
     assert abs(np.mean(w0**4) - 3) < 0.05
     # Training rows and new ones outside the span, jointly.
     new = KroneckerData([rng.standard_normal((3, 9)), rng.standard_normal((3, 7))])
-    z = np.vstack([sgd.preactivations(np.arange(10)), sgd.network._init.z0_of(new)])
+    z = np.vstack([sgd.preactivations(np.arange(10)), sgd.network._init.z0_of(new)[0]])
     x = np.vstack([dense_rows(d.factors, d.indices) for d in (data.take(np.arange(10)), new)])
     gram = x @ x.T
     error = (z @ z.T / m - gram) / np.sqrt((1 + gram**2) / m)
