@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .._base.threads import blas_threads
+from .._base.threads import blas_threads, resolve_threads
 from ..linalg._chunks import multiply_chunks
 
 Matrix = NDArray[np.floating[Any]]  # float32 or float64
@@ -191,11 +191,15 @@ class RowTable(Table):
 
     def gram(self, other: Table) -> Matrix:
         """One product of the two arrays."""
-        return np.asarray(self.array, np.float64) @ np.asarray(other.array, np.float64).T
+        left, right = (np.asarray(table.array, np.float64) for table in (self, other))
+        return self.multiply(left, right, np.float64, resolve_threads(None))
 
     def block(self, left: Index, other: Table, right: Index) -> Matrix:
         """One product of gathered rows."""
-        return self.array[left] @ other.array[right].T
+        dtype = np.result_type(self.dtype, other.dtype)
+        return self.multiply(
+            self.operand(left, dtype), other.operand(right, dtype), dtype, resolve_threads(None)
+        )
 
     def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
         """Gathered rows."""
@@ -204,9 +208,10 @@ class RowTable(Table):
     def multiply(
         self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
     ) -> Matrix:
-        """A GEMM in chunks."""
+        """A GEMM in chunks, the same for any number of threads, of BLAS too."""
         product = np.empty((len(left), len(right)), dtype=dtype)
-        multiply_chunks(left, right, product, n_threads, transpose_b=True)
+        with blas_threads(1):
+            multiply_chunks(left, right, product, n_threads, transpose_b=True)
         return product
 
     def panel_arrays(self, other: Table) -> tuple[Matrix, Matrix | None]:

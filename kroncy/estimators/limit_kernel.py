@@ -144,6 +144,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.data_ = data
         return self
 
+    @blas_threads(1)
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Predict targets.
 

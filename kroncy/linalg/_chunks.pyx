@@ -22,6 +22,7 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
         raise ValueError("shapes do not match")
     if out.shape[0] == 0 or out.shape[1] == 0:
         return
+    n_threads = <int> min(<int64_t> n_threads, n_chunks)
     for chunk in prange(n_chunks, nogil=True, num_threads=n_threads, schedule="dynamic"):
         begin = chunk * CHUNK
         rows = min(<int64_t> CHUNK, a.shape[0] - begin)

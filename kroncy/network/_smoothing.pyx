@@ -46,5 +46,6 @@ def add_expected_excess(const real[:, ::1] z, const double[::1] deviation, const
         raise ValueError("shapes do not match")
     for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
         if factor * deviation[i] > 0:
-            kroncy_add_expected_excess(sizeof(real) == 8, n_neurons, n_outputs, threshold,
-                                       factor * deviation[i], norm, &z[i, 0], &signs[0, 0], &f[i, 0])
+            kroncy_add_expected_excess(
+                sizeof(real) == 8, n_neurons, n_outputs, threshold, factor * deviation[i], norm,
+                &z[i, 0], &signs[0, 0], &f[i, 0])

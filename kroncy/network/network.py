@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.threads import resolve_threads
+from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_integer
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
@@ -100,6 +100,7 @@ class Network(NetworkView):
     (1, (2, 64))
     """
 
+    @blas_threads(1)
     def __init__(
         self,
         data: KroneckerData,

@@ -22,9 +22,9 @@ class BoundRows:
     Made by `Network.bind` and `KroneckerSGD.bind`; their z(0) is computed once and stored, so that
     each reading costs one pass over C.
 
-    With ``start="gram"`` there are no weights outside the span of the training rows.  What a row has
-    outside of it is a normal error of its pre-activations, and the outputs are expectations over
-    that error: those of the network averaged over the weights that training has not observed.
+    With ``start="gram"`` there are no weights outside the span of the training rows.  The part of a
+    row outside of it is a normal error of its pre-activations, and the outputs are expectations
+    over that error: the network averaged over the weights that training has not observed.
 
     Parameters
     ----------

@@ -250,6 +250,7 @@ class NetworkView:
         """
         return self._engine.fired_bits[self.data.check_samples(indices, "indices")]
 
+    @blas_threads(1)
     def initial_reading(self) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
         """Outputs and fired sets of all training samples before the first step.
 
@@ -314,6 +315,7 @@ class NetworkView:
         ]
         return np.concatenate(parts)
 
+    @blas_threads(1)
     def bind(self, data: KroneckerData) -> BoundRows:
         """Other rows made ready for repeated prediction.
 
@@ -343,6 +345,7 @@ class NetworkView:
         data = data.compact().astype(self.dtype)
         return bind_rows(self.rows, self._init, data, self._engine)
 
+    @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:
         """Rows of W(0), with ``start="gaussian"`` only.
 
@@ -368,6 +371,7 @@ class NetworkView:
         neurons = check_indices(neurons, "neurons", self.n_hidden, what="neurons")
         return self._init.initial_weights(neurons)
 
+    @blas_threads(1)
     def prepare(self) -> None:
         """Draw z(0) of the training samples now, if it has not been, rather than when it is needed.
 

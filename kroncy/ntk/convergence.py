@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from .._base.threads import blas_threads
 from .._base.validation import check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..network.settings import check_data, default_threshold
@@ -36,6 +37,7 @@ class Separation:
     repeated: list[tuple[int, int]]
 
 
+@blas_threads(1)
 def separation(data: KroneckerData) -> Separation:
     """Least distance between the directions of two rows, and rows that are the same.
 
@@ -166,6 +168,7 @@ class Theory:
         return "\n".join(lines)
 
 
+@blas_threads(1)
 def theory(
     data: KroneckerData,
     *,

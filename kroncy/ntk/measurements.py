@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._base.memory import require_memory
+from .._base.threads import blas_threads
 from ..network._fired import add_quadratic_forms, fired_counts, padded_bits
 from ..network.network import Network
 from ..training.reader import NetworkReader
@@ -165,6 +166,7 @@ def flips(trainer: NetworkReader | Network) -> NDArray[np.int64]:
     return BITS_OF_BYTE[changed.view(np.uint8)].sum(axis=1, dtype=np.int64)
 
 
+@blas_threads(1)
 def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
     """How far each neuron has moved, |w_r(t) - w_r(0)|, from C and G; W is not needed.
 

@@ -7,11 +7,13 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from .._base.threads import blas_threads
 from .._base.validation import check_integer, check_matrix, check_real
 
 DENSE = 1024  # samples up to which all eigenvalues are computed
 
 
+@blas_threads(1)
 def extreme_eigenvalues(kernel: ArrayLike) -> tuple[float, float]:
     """Smallest and largest eigenvalue of a symmetric positive semidefinite matrix.
 
@@ -95,6 +97,7 @@ class Rate:
         return self.iteration < 1
 
 
+@blas_threads(1)
 def predicted_rate(
     kernel: ArrayLike, learning_rate: float, batch_size: int | None = None
 ) -> Rate:
@@ -159,6 +162,7 @@ def predicted_rate(
     )
 
 
+@blas_threads(1)
 def predicted_loss(
     kernel: ArrayLike, residual: ArrayLike, learning_rate: ArrayLike, n_iterations: int
 ) -> NDArray[np.float64]:

@@ -71,6 +71,7 @@ class Suggestion:
         )
 
 
+@blas_threads(1)
 def suggest(
     data: KroneckerData,
     y: ArrayLike,
@@ -193,8 +194,7 @@ def _leave_one_out(
 
     Of ridges nearly as good the largest, which takes the least training.
     """
-    with blas_threads(1):
-        values, vectors = scipy.linalg.eigh(gram, check_finite=False)
+    values, vectors = scipy.linalg.eigh(gram, check_finite=False)
     values = np.maximum(values, 0)
     ridges = RIDGES * np.diagonal(gram).mean()
     if not target.size:

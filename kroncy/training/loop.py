@@ -71,6 +71,7 @@ class TrainingLoop(NetworkReader):
         Of a training that goes on.
     """
 
+    @blas_threads(1)
     def __init__(
         self,
         network: Network,

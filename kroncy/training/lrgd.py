@@ -130,6 +130,7 @@ class KroneckerLRGD(NetworkReader):
     True
     """
 
+    @blas_threads(1)
     def __init__(
         self,
         data: KroneckerData,

@@ -52,7 +52,8 @@ class KroneckerSGD(TrainingLoop):
         Samples of an iteration, at most n_samples.
     start : {"auto", "gaussian", "gram"}, default="auto"
         Weights drawn and multiplied, or pre-activations drawn from N(0, G).  "auto" takes the
-        cheaper by estimate; the attribute `start` says which.
+        cheaper by estimate; the attribute `start` says which.  With "gram", outputs on other rows
+        are expectations over the weights that the training rows do not determine.
     compress : {"auto", True, False}, default="auto"
         Whether the gaussian start draws weights in an orthonormal basis of the rows' span, an
         exact saving where factors have fewer rows, or a lower rank, than columns.  "auto": where

@@ -11,7 +11,7 @@ from kroncy.network._smoothing import add_expected_excess
 
 
 def expected_outputs(z, deviation, signs, threshold):
-    """The twin: E max(z - b, 0) by its formula, (mu - b) Phi((mu - b) / s) + s phi((mu - b) / s)."""
+    """The twin: E max(z - b, 0) = x Phi(x / s) + s phi(x / s) with x = mu - b."""
     x, s = z.astype(np.float64) - threshold, deviation[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         smooth = x * norm.cdf(x / s) + s * norm.pdf(x / s)
