@@ -1,8 +1,6 @@
 """The features of this build on this machine: OpenMP, and the SIMD level chosen at run time."""
 
-cdef extern from "_openmp.h" nogil:
-    int kroncy_has_openmp()
-    int kroncy_max_threads()
+from ._openmp cimport kroncy_has_openmp, kroncy_max_threads, kroncy_most_threads, kroncy_team
 
 cdef extern from "_simd.h" nogil:
     const char *kroncy_simd_level()
@@ -26,6 +24,16 @@ def has_openmp():
 def openmp_max_threads():
     """Threads that OpenMP would use by itself (honours OMP_NUM_THREADS); 1 without OpenMP."""
     return kroncy_max_threads()
+
+
+def most_threads():
+    """The most threads that a parallel region is given; 1 without OpenMP."""
+    return kroncy_most_threads()
+
+
+def is_forked():
+    """Whether this process was forked after kroncy was loaded: regions then have one thread."""
+    return kroncy_team(2) == 1
 
 
 def simd_level():

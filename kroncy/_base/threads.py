@@ -1,13 +1,15 @@
 """How many threads to use, and the limit on BLAS inside our own parallel loops."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from ._runtime import has_openmp, openmp_max_threads
+from ._runtime import is_forked, most_threads, openmp_max_threads
 from .validation import check_integer
 
 
@@ -22,7 +24,12 @@ def available_cores() -> int:
 def resolve_threads(n_threads: int | None) -> int:
     """Threads to use: `n_threads`, or for None the cores that OpenMP and the affinity allow.
 
-    Results never depend on the number.  Without OpenMP it is always 1.
+    Results never depend on the number.  It is at most the number of processors, or 16 where there
+    are fewer: more would only wait for each other, and a system that refuses to make a thread ends
+    the process.  Without OpenMP it is always 1, and so it is for None in a process that was made by
+    fork() after kroncy was loaded: threads of OpenMP do not survive a fork, and whatever the number
+    says, such a process computes with one.  (A process made by spawn, or by joblib's loky, uses
+    threads as any other.)
 
     Raises
     ------
@@ -30,36 +37,107 @@ def resolve_threads(n_threads: int | None) -> int:
         `n_threads` is neither None nor a positive integer.
     """
     if n_threads is not None:
-        n_threads = check_integer(n_threads, "n_threads", minimum=1)
-    if not has_openmp():
+        return min(check_integer(n_threads, "n_threads", minimum=1), most_threads())
+    if is_forked():
         return 1
-    return n_threads or min(openmp_max_threads(), available_cores())
+    return min(openmp_max_threads(), available_cores(), most_threads())
+
+
+class _BlasLimits:
+    """Limits on the threads of BLAS, whose number belongs to the process, not to a thread of it.
+
+    The smallest limit in force holds, whichever thread it is from; when there is none any more, the
+    number is what it was before the first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limits: list[int] = []  # in force, of all threads
+        self._own = threading.local()  # those of each thread
+        self._before: list[int] = []  # of each library, to be put back
+        self._now: list[int] = []  # of each library, while a limit is in force
+
+    def enter(self, n: int) -> None:
+        """Put a limit in force."""
+        with self._lock:
+            if not self._limits:
+                self._now = self._before = _read()
+            self._limits.append(n)
+            self._own.__dict__.setdefault("limits", []).append(n)
+            self._apply()
+
+    def leave(self, n: int) -> None:
+        """End a limit."""
+        with self._lock:
+            self._limits.remove(n)
+            self._own.limits.remove(n)
+            self._apply()
+
+    def set(self, n: int) -> int:
+        """Set the number, or what it will be without the limits in force; the number before."""
+        with self._lock:
+            found = _read()
+            before, wanted = self._before if self._limits else found, [n] * len(found)
+            if self._limits:
+                self._before = wanted
+            else:
+                _write(wanted)
+            return max(before, default=1)
+
+    def after_fork(self) -> None:
+        """Forget the limits of threads that the child does not have."""
+        self._lock = threading.Lock()
+        if self._limits:
+            self._limits = list(self._own.__dict__.get("limits", []))
+            self._apply()
+
+    def _apply(self) -> None:
+        wanted = [min(self._limits)] * len(self._now) if self._limits else self._before
+        if wanted != self._now:
+            _write(wanted)
+            self._now = wanted
 
 
 @cache
-def _controller() -> ThreadpoolController:
+def _libraries() -> list[Any]:
     # A search for the loaded BLAS libraries takes far longer than a change of their threads.
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _read() -> list[int]:
+    return [library.num_threads for library in _libraries()]
+
+
+def _write(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        library.set_num_threads(number)
+
+
+_blas = _BlasLimits()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_blas.after_fork)
 
 
 @contextmanager
 def blas_threads(n: int) -> Iterator[None]:
-    """Give BLAS `n` threads inside the block.
+    """Give BLAS `n` threads inside the block, in whichever Python thread it is called.
 
     Our own OpenMP loops call BLAS from every thread, so they run under ``blas_threads(1)``:
     OpenMP over a threaded BLAS is slower than either, and its sums depend on the thread count.
+    Blocks of several threads may overlap in any order: the smallest number holds, and after the last
+    block it is again what it was before the first.
     """
-    with _controller().limit(limits=n, user_api="blas"):
+    _blas.enter(n)
+    try:
         yield
+    finally:
+        _blas.leave(n)
 
 
 def set_blas_threads(n: int) -> int:
     """Give BLAS `n` threads from now on; return their number before.
 
-    For the C API, whose callers cannot enter a Python context manager.
+    For the C API, whose callers cannot enter a Python context manager.  While a block of
+    `blas_threads` runs, in any thread, it is the number that will hold after it.
     """
-    libraries = _controller().select(user_api="blas").lib_controllers
-    before = [library.num_threads for library in libraries]
-    for library in libraries:
-        library.set_num_threads(n)
-    return max(before, default=1)
+    return _blas.set(n)

@@ -7,8 +7,7 @@ from .._base._blas cimport gemv
 from .._base._buffers cimport KRONCY_ALIGNMENT, aligned_alloc
 from .._base._real cimport real_size
 from ..data._gram_panels cimport (
-    ROW_BYTES, Panels, kroncy_panel_to_rows, panel_row_bytes, panels_fill, panels_release,
-    panels_reserve
+    ROW_BYTES, Panels, kroncy_panel_to_rows, panel_row_bytes, panels_fill, panels_workspace
 )
 from ..linalg._matmul cimport strassen_matmul, strassen_workspace
 from ..lrgd._derivatives cimport Callback, data_function, evaluate_points, point_stride
@@ -16,14 +15,12 @@ from ..lrgd._derivatives cimport Callback, data_function, evaluate_points, point
 from ._support cimport (
     KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_NO_MEMORY, KRONCY_NOT_FINITE, KRONCY_NULL_POINTER,
     KRONCY_SMALL_BUFFER, KRONCY_TOO_LARGE, kroncy_check_array, kroncy_check_factors,
-    kroncy_check_indices, kroncy_count_threads, kroncy_finite, kroncy_watch_fork
+    kroncy_check_indices, kroncy_count_threads, kroncy_finite
 )
 
 cdef enum:
     LARGEST_INT = 2147483647    # BLAS counts in C int
     LARGEST_LEVELS = 5
-
-kroncy_watch_fork()
 
 
 cdef int matmul_workspace(
@@ -121,26 +118,28 @@ cdef int gram_rows(
         panels.modes[l].width = <int> widths[l]
         panels.modes[l].power = 1
     cdef void *panel = aligned_alloc(KRONCY_ALIGNMENT, n_samples * ROW_BYTES)
-    if panel == NULL or panels_reserve(&panels):
+    cdef void *workspace = aligned_alloc(KRONCY_ALIGNMENT, panels_workspace(&panels))
+    if panel == NULL or workspace == NULL:
         status = KRONCY_NO_MEMORY
     else:
-        panels_to_rows(&panels, n_rows, rows, panel, <char *> out, threads)
+        panels_to_rows(&panels, n_rows, rows, panel, workspace, <char *> out, threads)
         if not kroncy_finite(is_double, out, n_rows * n_samples):
             status = KRONCY_NOT_FINITE
-    panels_release(&panels)
+    free(workspace)
     free(panel)
     return status
 
 
 cdef void panels_to_rows(
-    Panels *panels, int64_t n_rows, const int64_t *rows, void *panel, char *out, int n_threads
+    const Panels *panels, int64_t n_rows, const int64_t *rows, void *panel, void *workspace,
+    char *out, int n_threads
 ) noexcept nogil:
     """G is symmetric: its rows are the columns of panels."""
     cdef int size = real_size(panels.is_double)
     cdef int64_t done = 0, count
     while done < n_rows:
         count = min(<int64_t> (ROW_BYTES // size), n_rows - done)
-        panels_fill(panels, rows + done, count, panel, n_threads)
+        panels_fill(panels, rows + done, count, panel, workspace, n_threads)
         kroncy_panel_to_rows(
             panels.is_double, 0, panels.n_samples,
             panel_row_bytes(panels.is_double, count) // size, <int> count, panel,

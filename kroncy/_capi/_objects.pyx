@@ -22,7 +22,7 @@ from ._support cimport (
     KRONCY_ERROR, KRONCY_MAGIC_COEFFICIENTS, KRONCY_NO_MEMORY, KRONCY_NOT_FINITE,
     KRONCY_NULL_POINTER, KRONCY_SHUTDOWN, KRONCY_TOO_LARGE, kroncy_check_array,
     kroncy_check_indices, kroncy_count_threads, kroncy_finite, kroncy_handle_enter,
-    kroncy_handle_leave, kroncy_handle_retire, kroncy_watch_fork
+    kroncy_handle_leave, kroncy_handle_retire
 )
 
 
@@ -40,8 +40,6 @@ cdef extern from *:
 
 cdef enum:
     KRONCY_BLOCK = 256  # the rows of a product are rounded up to a multiple of this
-
-kroncy_watch_fork()
 
 
 cdef const char *last_message() noexcept nogil:

@@ -3,7 +3,6 @@
 #define KRONCY_SUPPORT_H
 
 #include <kroncy.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "_openmp.h"
@@ -89,16 +88,12 @@ static inline void kroncy_handle_retire(void *handle) {
 
 /* ---- threads ---- */
 
-/* libgomp's threads do not survive fork(): a parallel region of the child would never end. */
-static int kroncy_forked;
-static void kroncy_after_fork(void) { kroncy_forked = 1; }
-static inline void kroncy_watch_fork(void) { pthread_atfork(NULL, NULL, kroncy_after_fork); }
-
 /* The number of threads that n_threads asks for; 0 if it is out of range. */
 static inline int kroncy_count_threads(int n_threads) {
+    const int most = kroncy_most_threads();
     if (n_threads < 0 || n_threads > KRONCY_MAX_THREADS) return 0;
-    if (kroncy_forked || !kroncy_has_openmp()) return 1;
-    return n_threads ? n_threads : kroncy_max_threads();
+    if (!n_threads) n_threads = kroncy_max_threads();
+    return kroncy_team(n_threads < most ? n_threads : most);
 }
 
 /* ---- sizes and indices ---- */

@@ -47,7 +47,6 @@ cdef extern from "_support.h" nogil:
     int kroncy_handle_enter(void *handle, uint64_t magic, bint alone)
     void kroncy_handle_leave(void *handle, bint alone)
     void kroncy_handle_retire(void *handle)
-    void kroncy_watch_fork()
     int kroncy_count_threads(int n_threads)
     int kroncy_check_array(const void *array, int64_t a, int64_t b)
     int kroncy_check_indices(const int64_t *indices, int64_t n, int64_t upper)

@@ -15,14 +15,12 @@ from ._support cimport (
     KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_MAGIC_TRAINER, KRONCY_NOT_FINITE,
     KRONCY_NULL_POINTER, KRONCY_SMALL_BUFFER, kroncy_check_array, kroncy_check_factors,
     kroncy_check_indices, kroncy_count_threads, kroncy_finite, kroncy_handle_check,
-    kroncy_handle_enter, kroncy_handle_leave, kroncy_trainer_options, kroncy_watch_fork
+    kroncy_handle_enter, kroncy_handle_leave, kroncy_trainer_options
 )
 
 LOSSES = ("squared", "logistic", "softmax")
 ENGINES = ("auto", "lazy", "explicit", "tree")
 STARTS = ("auto", "gaussian", "gram")
-
-kroncy_watch_fork()
 
 
 cdef array_of(const void *start, int64_t rows, int64_t columns, dtype):
@@ -166,10 +164,7 @@ cdef int enter_trainer(void *handle) noexcept nogil:
 
 
 cdef object trainer_of(void *handle):
-    """The trainer, limited to one thread in a process made by fork()."""
-    trainer = <object> (<Object *> handle).object
-    trainer.network.limit_threads(kroncy_count_threads(trainer.n_threads))
-    return trainer
+    return <object> (<Object *> handle).object
 
 
 cdef int trainer_step(

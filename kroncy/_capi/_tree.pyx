@@ -15,15 +15,12 @@ from ._support cimport (
     KRONCY_BAD_DTYPE, KRONCY_BAD_INDEX, KRONCY_BAD_SIZE, KRONCY_BAD_VALUE, KRONCY_MAGIC_TREE,
     KRONCY_NO_MEMORY, KRONCY_NOT_FINITE, KRONCY_NULL_POINTER, KRONCY_SMALL_BUFFER,
     KRONCY_TOO_LARGE, kroncy_check_array, kroncy_check_indices, kroncy_count_threads, kroncy_handle,
-    kroncy_handle_enter, kroncy_handle_leave, kroncy_handle_retire,
-    kroncy_watch_fork
+    kroncy_handle_enter, kroncy_handle_leave, kroncy_handle_retire
 )
 
 cdef enum:
     STACK_BYTES = 49152     # workspace on the stack: enough for 78000 leaves in float32
 cdef int64_t LARGEST_TREE = <int64_t> 1 << 34   # leaves: groups are numbered in 32 bits
-
-kroncy_watch_fork()
 
 
 cdef struct Tree:

@@ -22,22 +22,19 @@ cdef struct Mode:
     int power                   # number of equal factors that this mode stands for
 
 
-# All that filling a panel needs.  The owner sets n_samples, is_double, n_modes and modes, calls
-# `panels_reserve`, and calls `panels_release` in the end, also after a failure.
+# All that filling a panel reads; the owner sets it.  What it writes belongs to the call: the panel
+# and a workspace of `panels_workspace` bytes, both 64-byte aligned.
 cdef struct Panels:
     int64_t n_samples
     bint is_double
-    bint direct                 # a single factor without an index is made in the panel itself
     int n_modes
     Mode modes[MAX_MODES]
-    void *parts[MAX_MODES]      # (n_unique, panel row) of each mode
-    void *gathered              # (panel width, widest factor)
 
-cdef int panels_reserve(Panels *self) noexcept nogil
-cdef void panels_release(Panels *self) noexcept nogil
+cdef int64_t panels_workspace(const Panels *self) noexcept nogil
 cdef int panel_row_bytes(bint is_double, Py_ssize_t count) noexcept nogil
 cdef void panels_fill(
-    Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
+    const Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, void *workspace,
+    int n_threads
 ) noexcept nogil
 
 
@@ -49,5 +46,6 @@ cdef class GramPanels:
     cdef object arrays          # what the pointers in `panels` lead to
 
     cdef int panel_row_bytes(self, Py_ssize_t count) noexcept nogil
-    cdef void fill(self, const int64_t *samples, Py_ssize_t count, void *panel,
+    cdef int64_t workspace_size(self) noexcept nogil
+    cdef void fill(self, const int64_t *samples, Py_ssize_t count, void *panel, void *workspace,
                    int n_threads) noexcept nogil

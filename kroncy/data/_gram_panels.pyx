@@ -9,13 +9,13 @@ import numpy as np
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from .._base._blas cimport gemm
 from .._base._buffers cimport (
-    KRONCY_ALIGNMENT, address, aligned_alloc, holds_doubles, real_dtype
+    address, holds_doubles, real_dtype
 )
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real_size
 
 from .._base._buffers import aligned_empty
@@ -67,22 +67,18 @@ cdef class GramPanels:
             mode.n_unique = left.shape[1] if right is None else left.shape[0]
             mode.width = left.shape[1]
             mode.power = power
-        if panels_reserve(&self.panels):
-            raise MemoryError("no memory for the parts of a Gram panel")
-
-    def __dealloc__(self):
-        panels_release(&self.panels)
 
     def columns(self, const int64_t[::1] samples, int n_threads=1):
         """G[:, samples] as an (n_samples, len(samples)) array: the panels put side by side."""
         dtype = real_dtype(self.is_double)
         cdef Py_ssize_t done = 0, count, most = ROW_BYTES // real_size(self.is_double)
         out = np.empty((self.n_samples, samples.shape[0]), dtype=dtype)
+        workspace = aligned_empty(self.workspace_size(), np.uint8)
         while done < samples.shape[0]:
             count = min(most, samples.shape[0] - done)
             width = self.panel_row_bytes(count) // dtype.itemsize
             panel = aligned_empty((self.n_samples, width), dtype)
-            self.fill(&samples[done], count, address(panel), n_threads)
+            self.fill(&samples[done], count, address(panel), address(workspace), n_threads)
             out[:, done:done + count] = panel[:, :count]
             done += count
         return out
@@ -91,39 +87,32 @@ cdef class GramPanels:
         """Bytes in a row of a panel for `count` samples: 64 if they fit, else 128."""
         return panel_row_bytes(self.is_double, count)
 
+    cdef int64_t workspace_size(self) noexcept nogil:
+        """Bytes of workspace that `fill` needs."""
+        return panels_workspace(&self.panels)
+
     cdef void fill(
-        self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
+        self, const int64_t *samples, Py_ssize_t count, void *panel, void *workspace, int n_threads
     ) noexcept nogil:
         """panel = G[:, samples[:count]], unused columns 0.  BLAS must run with one thread."""
-        panels_fill(&self.panels, samples, count, panel, n_threads)
+        panels_fill(&self.panels, samples, count, panel, workspace, n_threads)
 
 
-cdef int panels_reserve(Panels *self) noexcept nogil:
-    """Allocate the parts; -1 without memory."""
+cdef inline bint is_direct(const Panels *self) noexcept nogil:
+    """Whether there is a single factor without an index, which is made in the panel itself."""
+    return self.n_modes == 1 and self.modes[0].left_index == NULL
+
+
+cdef int64_t panels_workspace(const Panels *self) noexcept nogil:
+    """Bytes for a part (n_unique, panel row) of each mode, and (panel width, widest factor)."""
     cdef int l
-    cdef int64_t widest = 0
-    self.direct = self.n_modes == 1 and self.modes[0].left_index == NULL
+    cdef int64_t widest = 0, size = 0
     for l in range(self.n_modes):
         if self.modes[l].right != NULL:
             widest = max(widest, <int64_t> self.modes[l].width)
-        if not self.direct:
-            self.parts[l] = aligned_alloc(KRONCY_ALIGNMENT, self.modes[l].n_unique * ROW_BYTES)
-            if self.parts[l] == NULL:
-                return -1
-    if widest:
-        self.gathered = aligned_alloc(KRONCY_ALIGNMENT, widest * ROW_BYTES)
-        if self.gathered == NULL:
-            return -1
-    return 0
-
-
-cdef void panels_release(Panels *self) noexcept nogil:
-    cdef int l
-    for l in range(self.n_modes):
-        free(self.parts[l])
-        self.parts[l] = NULL
-    free(self.gathered)
-    self.gathered = NULL
+        if not is_direct(self):
+            size += self.modes[l].n_unique * ROW_BYTES
+    return size + widest * ROW_BYTES
 
 
 cdef int panel_row_bytes(bint is_double, Py_ssize_t count) noexcept nogil:
@@ -131,24 +120,30 @@ cdef int panel_row_bytes(bint is_double, Py_ssize_t count) noexcept nogil:
 
 
 cdef void panels_fill(
-    Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, int n_threads
+    const Panels *self, const int64_t *samples, Py_ssize_t count, void *panel, void *workspace,
+    int n_threads
 ) noexcept nogil:
     cdef int l, width = panel_row_bytes(self.is_double, count) // real_size(self.is_double)
     cdef int64_t chunk, n_chunks = (self.n_samples + CHUNK - 1) // CHUNK
     cdef void *parts[MAX_MODES]
     cdef const int64_t *index[MAX_MODES]
     cdef int power[MAX_MODES]
+    cdef char *rest = <char *> workspace
+    cdef bint direct = is_direct(self)
     for l in range(self.n_modes):
-        parts[l] = panel if self.direct else self.parts[l]
+        parts[l] = panel if direct else rest
+        if not direct:
+            rest += self.modes[l].n_unique * ROW_BYTES
+    for l in range(self.n_modes):
         index[l] = self.modes[l].left_index
         power[l] = self.modes[l].power
         if self.modes[l].right == NULL:
             kernel_part(self, l, samples, count, width, parts[l], n_threads)
         else:
-            feature_part(self, l, samples, count, width, parts[l], n_threads)
-    if self.direct and power[0] == 1:
+            feature_part(self, l, samples, count, width, rest, parts[l], n_threads)
+    if direct and power[0] == 1:
         return
-    for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
         kroncy_panel_combine(
             self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
             self.n_modes, <const void **> parts, index, power, panel)
@@ -159,21 +154,20 @@ cdef inline int64_t right_row(const Mode *mode, int64_t sample) noexcept nogil:
 
 
 cdef void feature_part(
-    Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, void *part,
-    int n_threads
+    const Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, char *gathered,
+    void *part, int n_threads
 ) noexcept nogil:
-    """part (n_unique, width) = left right[samples]^T."""
+    """part (n_unique, width) = left right[samples]^T, with right[samples] in `gathered`."""
     cdef const Mode *mode = &self.modes[l]
     cdef int size = real_size(self.is_double)
     cdef int64_t row_bytes = mode.width * <int64_t> size
     cdef int64_t chunk, begin, n_chunks = (mode.n_unique + CHUNK - 1) // CHUNK
-    cdef char *gathered = <char *> self.gathered
     cdef Py_ssize_t c
     for c in range(count):
         memcpy(gathered + c * row_bytes,
                <const char *> mode.right + right_row(mode, samples[c]) * row_bytes, row_bytes)
     memset(gathered + count * row_bytes, 0, (width - count) * row_bytes)
-    for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
         begin = chunk * CHUNK
         gemm(self.is_double, False, True, <int> min(CHUNK, mode.n_unique - begin), width,
              mode.width, <const char *> mode.left + begin * row_bytes, mode.width,
@@ -181,7 +175,7 @@ cdef void feature_part(
 
 
 cdef void kernel_part(
-    Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, void *part,
+    const Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, void *part,
     int n_threads
 ) noexcept nogil:
     """part (n_unique, width) = kernel rows of the samples, transposed."""
@@ -192,7 +186,7 @@ cdef void kernel_part(
     cdef Py_ssize_t c
     for c in range(count):
         rows[c] = <const char *> mode.left + right_row(mode, samples[c]) * row_bytes
-    for chunk in prange(n_chunks, num_threads=n_threads, schedule="static"):
+    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
         kroncy_panel_from_rows(
             self.is_double, chunk * CHUNK, min(mode.n_unique, (chunk + 1) * CHUNK), width,
             <int> count, rows, part)

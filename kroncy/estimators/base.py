@@ -171,6 +171,8 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
             The loss is no longer finite.  The message names the iteration and a smaller step size.
         sklearn.exceptions.NotFittedError
             `resume` is True, but there is no training to continue.
+        RuntimeError
+            Another thread fits this estimator.
 
         Warns
         -----
@@ -182,6 +184,19 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         A KeyboardInterrupt is passed on and leaves the estimator fitted, in its best state so far.
         """
         check_callback(monitor, "monitor")
+        with self._alone("fit"):
+            self._fit(X, y, sample_weight, monitor, resume)
+        return self
+
+    def _alone(self, what: str) -> AbstractContextManager[None]:
+        """Refuse the block to a second thread: two trainings of one estimator would mix."""
+        guard: Guard = self.__dict__.setdefault("_guard", Guard())
+        return guard.claim(what)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, monitor: Callable[[Self], object] | None,
+        resume: bool,
+    ) -> None:
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
@@ -208,8 +223,9 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         if not (reset or resume):
             max_epochs += self.n_iter_
             self._scores.n_no_improvement = 0
+        if not reset:
+            self._take_threads()
         self._run_epochs(max_epochs, validation, monitor)
-        return self
 
     def _check_training_samples(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None
@@ -295,7 +311,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"Maximum number of epochs (max_iter={self.max_iter}) reached before convergence. "
                 "Increase max_iter, or increase tol.",
                 ConvergenceWarning,
-                stacklevel=4,  # the caller of fit, which is wrapped once
+                stacklevel=5,  # the caller of fit, which is wrapped once
             )
 
     def _step_size(self) -> float:
@@ -327,7 +343,15 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network."""
         check_is_fitted(self)
-        return self.trainer_.predict(check_rows(self, X)).astype(np.float64)
+        rows = check_rows(self, X)
+        self._take_threads()
+        return self.trainer_.predict(rows).astype(np.float64)
+
+    def _take_threads(self) -> None:
+        """Let the trainer use the present `n_threads`: it may be set after a training."""
+        network = self.trainer_.network
+        if network.settings.n_threads != self.n_threads:
+            network.n_threads = self.n_threads
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -409,7 +433,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self = cls(**parameters)
         for name, value in join_attributes(meta, arrays).items():
             setattr(self, name, value)
-        self.trainer_, best = join_trainer(meta["trainer"], arrays, self.n_threads, resume)
+        self.trainer_, best = join_trainer(meta["trainer"], arrays, resume)
         best_score, n_no_improvement = meta["scores"]
         self._scores = ScoreTracker(best_score, n_no_improvement, best is None, best)
         return self
@@ -424,4 +448,4 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         super().__setstate__(state)
         if "trainer_" in state:
             meta, arrays = state["trainer_"]
-            self.trainer_ = KroneckerSGD.from_state(meta, arrays, n_threads=self.n_threads)
+            self.trainer_ = KroneckerSGD.from_state(meta, arrays)

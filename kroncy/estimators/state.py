@@ -62,19 +62,19 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
 
 
 def join_trainer(
-    meta: dict[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None, last: bool
+    meta: dict[str, Any], arrays: Mapping[str, NDArray], last: bool
 ) -> tuple[KroneckerSGD, Any]:
     """The trainer in its best state; with `last` in its last one, and a snapshot of the best.
 
     The snapshot is None if the last state is the best.
     """
     best_arrays = _with_prefix("best.", arrays)
-    trainer = KroneckerSGD.from_state(meta["best"], best_arrays, n_threads=n_threads)
+    trainer = KroneckerSGD.from_state(meta["best"], best_arrays)
     if not last or meta["last"] is None:
         return trainer, None
     best_snapshot = trainer.snapshot()
     last_arrays = best_arrays | _with_prefix("last.", arrays)
-    return KroneckerSGD.from_state(meta["last"], last_arrays, n_threads=n_threads), best_snapshot
+    return KroneckerSGD.from_state(meta["last"], last_arrays), best_snapshot
 
 
 def _with_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

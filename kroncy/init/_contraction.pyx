@@ -2,6 +2,7 @@
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
 
 cdef extern from "_contraction_kernel.h" nogil:
@@ -15,7 +16,7 @@ def contract(const real[:, :, ::1] t, const real[:, ::1] y, const int64_t[::1] t
     if not (z.shape[0] == t_index.shape[0] == y_index.shape[0] and y.shape[1] == rest
             and z.shape[1] == lanes):
         raise ValueError("shapes do not match")
-    for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+    for i in prange(z.shape[0], nogil=True, num_threads=kroncy_team(n_threads), schedule="static"):
         kroncy_contract(sizeof(real) == 8, lanes, rest, &t[t_index[i], 0, 0], &y[y_index[i], 0],
                         &z[i, 0])
 
@@ -27,6 +28,6 @@ def gather(const real[:, :, ::1] table, const int64_t[::1] t_index, const int64_
     if not (z.shape[0] == t_index.shape[0] == y_index.shape[0]
             and z.shape[1] == table.shape[1]):
         raise ValueError("shapes do not match")
-    for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+    for i in prange(z.shape[0], nogil=True, num_threads=kroncy_team(n_threads), schedule="static"):
         for r in range(z.shape[1]):
             z[i, r] = table[t_index[i], r, y_index[i]]

@@ -3,6 +3,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from .._base._blas cimport gemm
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
 
 cdef enum:
@@ -23,7 +24,7 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
     if out.shape[0] == 0 or out.shape[1] == 0:
         return
     n_threads = <int> min(<int64_t> n_threads, n_chunks)
-    for chunk in prange(n_chunks, nogil=True, num_threads=n_threads, schedule="dynamic"):
+    for chunk in prange(n_chunks, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
         begin = chunk * CHUNK
         rows = min(<int64_t> CHUNK, a.shape[0] - begin)
         k = <int> min(a.shape[1], begin + rows) if triangular else <int> a.shape[1]

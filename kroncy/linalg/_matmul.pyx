@@ -16,6 +16,7 @@ P3, P4 are accumulated there by the product itself.  So a level stores one S and
 from cython.parallel cimport prange
 
 from .._base._blas cimport gemm
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real, real_size
 
 cdef extern from "_matmul_kernel.h" nogil:
@@ -112,7 +113,7 @@ cdef void product(
     cdef Py_ssize_t tiles = (extent + TILE - 1) // TILE
     cdef Py_ssize_t width = (tiles + slices - 1) // slices * TILE
     cdef Py_ssize_t i, start, count, size = real_size(is_double)
-    for i in prange((extent + width - 1) // width, schedule="static", num_threads=n_threads,
+    for i in prange((extent + width - 1) // width, schedule="static", num_threads=kroncy_team(n_threads),
                     use_threads_if=slices > 1):
         start = i * width
         count = min(width, extent - start)

@@ -4,7 +4,7 @@ KRONCY_CLONES
 static void NAMED(kroncy_block_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *x,
                                     ptrdiff_t ldx, REAL sign, const REAL *y, ptrdiff_t ldy,
                                     REAL *out, ptrdiff_t ldout, int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) \
+#pragma omp parallel for schedule(static) num_threads(kroncy_team(n_threads)) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *xi = x + i * ldx, *yi = y + i * ldy;
@@ -18,7 +18,7 @@ static void NAMED(kroncy_block_add)(ptrdiff_t rows, ptrdiff_t columns, const REA
 KRONCY_CLONES
 static void NAMED(kroncy_block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL *c, ptrdiff_t ldc,
                                         int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) \
+#pragma omp parallel for schedule(static) num_threads(kroncy_team(n_threads)) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *c11 = c + i * ldc;
@@ -37,7 +37,7 @@ static void NAMED(kroncy_block_combine)(ptrdiff_t rows, ptrdiff_t columns, REAL 
 KRONCY_CLONES
 static void NAMED(kroncy_block_combine_add)(ptrdiff_t rows, ptrdiff_t columns, const REAL *p,
                                             ptrdiff_t ldp, REAL *c, ptrdiff_t ldc, int n_threads) {
-#pragma omp parallel for schedule(static) num_threads(n_threads) \
+#pragma omp parallel for schedule(static) num_threads(kroncy_team(n_threads)) \
     if (n_threads > 1 && rows * columns >= WORTH_SHARING)
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL *p1 = p + i * ldp, *p6 = p1 + columns;

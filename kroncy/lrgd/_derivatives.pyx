@@ -8,15 +8,14 @@ from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsul
 from cython.parallel cimport parallel, prange
 from libc.string cimport memcpy
 
+from .._base._openmp cimport kroncy_team, kroncy_thread_id
+
 from time import perf_counter
 
 import numpy as np
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *o)
-
-cdef extern from "_openmp.h" nogil:
-    int kroncy_thread_id()
 
 cdef size_t LINE = 8        # doubles in a cache line: threads must not share one
 cdef size_t PIECE = 1 << 15
@@ -51,7 +50,7 @@ cdef void write_long_point(
     if directions == NULL or n_threads == 1 or p < LONG_POINT:
         write_point(x, directions, j, h, point, p)
         return
-    for piece in prange(pieces, num_threads=n_threads, schedule="dynamic"):
+    for piece in prange(pieces, num_threads=kroncy_team(n_threads), schedule="dynamic"):
         begin = PIECE * piece
         write_point(x + begin, directions + <size_t> j * p + begin, 0, h, point + begin,
                     min(PIECE, p - begin))
@@ -80,7 +79,7 @@ cdef void evaluate_points(
             write_point(x, directions, j, h[j], points, p)
             out[j] = call(f, <int> p, points)
         return
-    with parallel(num_threads=n_threads):
+    with parallel(num_threads=kroncy_team(n_threads)):
         point = points + kroncy_thread_id() * point_stride(p)
         for j in prange(start, stop, schedule="static"):
             write_point(x, directions, j, h[j], point, p)

@@ -10,12 +10,31 @@ cdef inline bint near_underflow(double scale) noexcept nogil:
     return scale < 9.5367431640625e-07
 
 
+cdef class Workspace:
+    cdef int n_threads              # for which there is memory; 0: none yet
+    cdef int group                  # blocks that a thread takes at a time
+    cdef void *z                    # a group of pre-activations for each thread
+    cdef void *f                    # (n_blocks, n_outputs, width) partial outputs
+    cdef void *skip                 # (chunks, n_outputs, width) partial sums of the skip
+    cdef void *prepared             # what a source has made ready, and
+    cdef void *parts                # what it needs for that
+    cdef void *query                # scratch of the queries of each thread
+    cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
+    cdef int64_t mask_panels        # capacity of `masks`
+    cdef FiredSets fired            # where `forward` records fired sets
+    cdef int64_t multiply_adds, gram_entries, rows_read, nodes_read     # counters
+
+    cdef void release(self) noexcept
+
+
 cdef class Source:
     cdef readonly int64_t n_rows
     cdef readonly bint is_double
     cdef object keep                # the arrays whose addresses the source holds
 
-    cdef void prepare(self, const int64_t *rows, Py_ssize_t count, int n_threads) noexcept nogil
+    cdef int reserve(self, Workspace work) except -1
+    cdef void prepare(self, Workspace work, const int64_t *rows,
+                      Py_ssize_t count) noexcept nogil
 
 
 cdef class Engine:
@@ -32,39 +51,39 @@ cdef class Engine:
     cdef int64_t itemsize           # bytes of a real
     cdef int64_t n_blocks           # of 256 neurons
     cdef void *skip_values          # (n_samples, n_outputs) reals
-    cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
-    cdef int64_t mask_panels        # capacity of `masks` and `scaled`
-    cdef double *scaled             # (mask_panels * width, n_outputs): e times the step
-    cdef int group                  # blocks that a thread takes at a time
-    cdef void *z_workspace          # a group of pre-activations for each thread
-    cdef void *f_workspace          # (n_blocks, n_outputs, width) partial outputs
-    cdef int64_t multiply_adds, gram_entries, rows_read     # counters
+    cdef Workspace work             # of the training, and its counters
+    cdef double *scaled             # (samples of a batch, n_outputs): e times the step
+    cdef int64_t scaled_size        # capacity of `scaled`
 
     cdef int64_t n_masks(self, Py_ssize_t batch_size) noexcept nogil
-    cdef int reserve(self, Py_ssize_t batch_size) except -1
-    cdef void forward(self, Source source, const int64_t *rows, Py_ssize_t count, double *f,
-                      void *z_out, bint record) noexcept nogil
+    cdef int begin_batches(self, Py_ssize_t batch_size) except -1
+    cdef void forward(self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count,
+                      double *f, void *z_out, const int64_t *places) noexcept nogil
     cdef int backward(self, const int64_t *rows, Py_ssize_t count, const double *e, double step,
                       double decay) noexcept nogil
 
     # What an engine says about itself.
-    cdef void panel_forward(self, Source source, const int64_t *rows, Py_ssize_t count, double *f,
-                            void *z_out, uint32_t *masks, bint record) noexcept nogil
-    cdef void group_z(self, Source source, int64_t first, int n_blocks, const int64_t *rows,
-                      Py_ssize_t count, int width, void *z) noexcept nogil
+    cdef int reserve_more(self, Workspace work) except -1
+    cdef void panel_forward(self, Workspace work, Source source, const int64_t *rows,
+                            Py_ssize_t count, double *f, void *z_out, uint32_t *masks,
+                            const int64_t *places) noexcept nogil
+    cdef void group_z(self, Workspace work, Source source, int64_t first, int n_blocks,
+                      const int64_t *rows, Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const Step *step) noexcept nogil
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil
-    cdef void skip_outputs(self, Source source, Py_ssize_t count, double *f) noexcept nogil
+    cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil
     cdef void skip_descend(self, const int64_t *rows, Py_ssize_t count, const double *e,
                            double step) noexcept nogil
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil
 
     # What it may use.
+    cdef int reserve(self, Workspace work, Source source, Py_ssize_t batch_size) except -1
+    cdef int group_size(self) noexcept nogil
     cdef int panel_width(self) noexcept nogil
     cdef int row_width(self, Py_ssize_t count) noexcept nogil
-    cdef void forward_group(self, Source source, int64_t first, const int64_t *rows,
-                            Py_ssize_t count, int width, void *z_out, uint32_t *masks,
-                            bint record) noexcept nogil
+    cdef void forward_group(self, Workspace work, Source source, int64_t first,
+                            const int64_t *rows, Py_ssize_t count, int width, void *z_out,
+                            uint32_t *masks, const int64_t *places) noexcept nogil
     cdef int step_block(self, int64_t block, const Step *step) noexcept nogil

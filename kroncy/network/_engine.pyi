@@ -46,6 +46,6 @@ class Engine:
         rows: np.ndarray,
         *,
         preactivations: bool = False,
-        record: bool = False,
+        fired: bool = False,
     ) -> np.ndarray: ...
     def product(self, panel: np.ndarray, out: np.ndarray) -> np.ndarray: ...

@@ -19,15 +19,13 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
+from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._fired cimport FiredSets
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
 
 from ._coefficients import make_coefficients
 
-
-cdef extern from "_openmp.h" nogil:
-    int kroncy_thread_id()
 
 cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_scale(bint, int64_t, double, void *)
@@ -42,11 +40,39 @@ cdef enum:
     MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 
 
+cdef class Workspace:
+    """What a pass over rows writes, and the operations that it counts: one for each call.
+
+    So any number of threads read a network at once.  The training has one of its own, for as long
+    as the engine lives.
+    """
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef void release(self) noexcept:
+        """Free all memory."""
+        free(self.z)
+        free(self.f)
+        free(self.skip)
+        free(self.prepared)
+        free(self.parts)
+        free(self.query)
+        free(self.masks)
+        self.z = self.f = self.skip = self.prepared = self.parts = self.query = NULL
+        self.masks = NULL
+        self.n_threads = self.mask_panels = 0
+
+
 cdef class Source:
     """Rows whose pre-activations can be asked for: the training samples, or others."""
 
-    cdef void prepare(self, const int64_t *rows, Py_ssize_t count, int n_threads) noexcept nogil:
-        """Make ready whatever `Engine.group_z` reads about these rows."""
+    cdef int reserve(self, Workspace work) except -1:
+        """Memory for `prepare`."""
+        return 0
+
+    cdef void prepare(self, Workspace work, const int64_t *rows, Py_ssize_t count) noexcept nogil:
+        """Make ready, in the workspace, whatever `Engine.group_z` reads about these rows."""
 
 
 cdef class Engine:
@@ -78,15 +104,10 @@ cdef class Engine:
         self.skip_coefficients = np.zeros((self.n_samples, self.n_outputs), dtype=signs.dtype)
         self.skip_values = address(self.skip_coefficients)
         self.fired = FiredSets(self.n_neurons, self.n_samples)
-        self.group = <int> min(MAX_GROUP, max(1, self.n_blocks // (2 * n_threads)))
-        self.z_workspace = allocate(n_threads * self.group * KRONCY_BLOCK * ROW_BYTES)
-        self.f_workspace = allocate(self.n_blocks * self.n_outputs * ROW_BYTES)
-        self.reserve(1)
+        self.work = Workspace()
+        self.work.fired = self.fired
 
     def __dealloc__(self):
-        free(self.z_workspace)
-        free(self.f_workspace)
-        free(self.masks)
         free(self.scaled)
 
     # -- state ----------------------------------------------------------------------------------
@@ -132,42 +153,48 @@ cdef class Engine:
     def counters(self):
         """Operations so far, as a dict of int."""
         return {
-            "multiply_adds": self.multiply_adds,
-            "gram_entries": self.gram_entries,
+            "multiply_adds": self.work.multiply_adds,
+            "gram_entries": self.work.gram_entries,
             "neurons_fired": self.fired.n_fired,
             "neurons_flipped": self.fired.n_flipped,
-            "samples": self.rows_read,
+            "samples": self.work.rows_read,
         }
 
     def set_counters(self, counters):
         """Go on counting from the counts of an earlier run."""
-        self.multiply_adds = counters["multiply_adds"]
-        self.gram_entries = counters["gram_entries"]
+        self.work.multiply_adds = counters["multiply_adds"]
+        self.work.gram_entries = counters["gram_entries"]
         self.fired.n_fired = counters["neurons_fired"]
         self.fired.n_flipped = counters["neurons_flipped"]
-        self.rows_read = counters["samples"]
+        self.work.rows_read = counters["samples"]
 
     # -- reading --------------------------------------------------------------------------------
 
     def evaluate(self, Source source, const int64_t[::1] rows, *, preactivations=False,
-                 bint record=False):
-        """Outputs (len(rows), n_outputs), float64, of rows of `source`; nothing is trained.
+                 fired=False):
+        """Outputs (len(rows), n_outputs), float64, of rows of `source`.
 
-        With `preactivations` returns z (len(rows), n_neurons) instead; `record` stores the fired
-        bits of the rows, which must then be training samples, without counting flips.
+        With `preactivations` returns z (len(rows), n_neurons) instead, with `fired` the fired bits
+        (len(rows), n_words).  The engine does not change, not even its counters: any number of
+        threads may be here while none trains.
         """
         cdef double[:, ::1] f = np.empty((rows.shape[0], self.n_outputs))
         cdef void *z_out = NULL
-        before = self.counters()
+        cdef const int64_t *places = NULL
+        cdef const int64_t[::1] each = np.arange(rows.shape[0] if fired else 0)
+        cdef Workspace work = Workspace()
         if preactivations:
             z = np.empty((rows.shape[0], self.n_neurons), dtype=self.signs.dtype)
             z_out = address(z)
-        if record:
-            self.reserve(rows.shape[0])
+        if fired:
+            work.fired = FiredSets(self.n_neurons, rows.shape[0])
         if rows.shape[0]:
+            self.reserve(work, source, rows.shape[0] if fired else 1)
+            places = &each[0] if fired else NULL
             with nogil:
-                self.forward(source, &rows[0], rows.shape[0], &f[0, 0], z_out, record)
-        self.set_counters(before)
+                self.forward(work, source, &rows[0], rows.shape[0], &f[0, 0], z_out, places)
+        if fired:
+            return work.fired.bits
         return z if preactivations else np.asarray(f)
 
     def product(self, panel, out):
@@ -177,73 +204,75 @@ cdef class Engine:
         width) and out (n_blocks * 256, width) are 64-byte aligned, with rows of 64 or 128 bytes.
         """
         cdef int64_t group, first
+        cdef int size = self.group_size()
         cdef int row_bytes = panel.strides[0]
         cdef void *values = address(panel)
         cdef char *z = <char *> address(out)
         with nogil:
-            for group in prange((self.n_blocks + self.group - 1) // self.group,
-                                num_threads=self.n_threads, schedule="dynamic"):
-                first = group * self.group
+            for group in prange((self.n_blocks + size - 1) // size,
+                                num_threads=kroncy_team(self.n_threads), schedule="dynamic"):
+                first = group * size
                 self.coefficients.product(
-                    first, <int> min(self.group, self.n_blocks - first), values, row_bytes,
+                    first, <int> min(size, self.n_blocks - first), values, row_bytes,
                     z + first * KRONCY_BLOCK * row_bytes)
         return out
 
     # -- the forward half -----------------------------------------------------------------------
 
     cdef void forward(
-        self, Source source, const int64_t *rows, Py_ssize_t count, double *f, void *z_out,
-        bint record
+        self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count, double *f,
+        void *z_out, const int64_t *places
     ) noexcept nogil:
         """f (count, n_outputs) of `rows`, and z (count, n_neurons) where z_out is not NULL.
 
-        With `record` their fired sets are stored and counted, and their masks are there for
-        `backward`.
+        Where `places` is not NULL the fired sets are recorded and counted there in `work.fired`,
+        and their masks are in the workspace for `backward`.
         """
         cdef Py_ssize_t done = 0, now
-        cdef uint32_t *masks = self.masks
+        cdef uint32_t *masks = work.masks
         while done < count:
             now = min(<Py_ssize_t> self.panel_width(), count - done)
-            self.panel_forward(source, rows + done, now, f + done * self.n_outputs, z_out, masks,
-                               record)
+            self.panel_forward(work, source, rows + done, now, f + done * self.n_outputs, z_out,
+                               masks, NULL if places == NULL else places + done)
             if z_out != NULL:
                 z_out = <char *> z_out + now * self.n_neurons * self.itemsize
             done += now
-            if record:
+            if places != NULL:
                 masks += self.n_masks(now)
-        if record:
-            self.rows_read += count
+        if places != NULL:
+            work.rows_read += count
 
     cdef void panel_forward(
-        self, Source source, const int64_t *rows, Py_ssize_t count, double *f, void *z_out,
-        uint32_t *masks, bint record
+        self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count, double *f,
+        void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
         """`forward` for the samples of one panel: every block by itself, then their sum."""
         cdef int64_t group
         cdef int width = self.row_width(count)
-        source.prepare(rows, count, self.n_threads)
-        for group in prange((self.n_blocks + self.group - 1) // self.group,
-                            num_threads=self.n_threads, schedule="dynamic"):
-            self.forward_group(source, group * self.group, rows, count, width, z_out, masks, record)
+        source.prepare(work, rows, count)
+        for group in prange((self.n_blocks + work.group - 1) // work.group,
+                            num_threads=kroncy_team(work.n_threads), schedule="dynamic"):
+            self.forward_group(work, source, group * work.group, rows, count, width, z_out, masks,
+                               places)
         memset(f, 0, count * self.n_outputs * sizeof(double))
         kroncy_sum_outputs(self.is_double, self.n_blocks, width, <int> count, self.n_outputs,
-                           1 / sqrt(<double> self.n_neurons), self.f_workspace, f)
+                           1 / sqrt(<double> self.n_neurons), work.f, f)
         if self.skip > 0:
-            self.skip_outputs(source, count, f)
-        self.multiply_adds += self.panel_multiply_adds(count)
-        self.gram_entries += self.panel_gram_entries(count)
+            self.skip_outputs(work, count, f)
+        work.multiply_adds += self.panel_multiply_adds(count)
+        work.gram_entries += self.panel_gram_entries(count)
 
     cdef void forward_group(
-        self, Source source, int64_t first, const int64_t *rows, Py_ssize_t count, int width,
-        void *z_out, uint32_t *masks, bint record
+        self, Workspace work, Source source, int64_t first, const int64_t *rows, Py_ssize_t count,
+        int width, void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
         """Consecutive blocks of one thread: their z together; masks and outputs one by one."""
-        cdef int n_rows, n_blocks = <int> min(self.group, self.n_blocks - first)
+        cdef int n_rows, n_blocks = <int> min(work.group, self.n_blocks - first)
         cdef int64_t block, block_bytes = KRONCY_BLOCK * width * self.itemsize
-        cdef char *z = (<char *> self.z_workspace
-                        + kroncy_thread_id() * self.group * KRONCY_BLOCK * ROW_BYTES)
-        cdef char *f = <char *> self.f_workspace
-        self.group_z(source, first, n_blocks, rows, count, width, z)
+        cdef char *z = (<char *> work.z
+                        + kroncy_thread_id() * work.group * KRONCY_BLOCK * ROW_BYTES)
+        cdef char *f = <char *> work.f
+        self.group_z(work, source, first, n_blocks, rows, count, width, z)
         for block in range(first, first + n_blocks):
             n_rows = block_rows(self.n_neurons, block)
             kroncy_block_activate(
@@ -254,17 +283,17 @@ cdef class Engine:
                 kroncy_panel_to_rows(self.is_double, 0, n_rows, width, <int> count, z,
                                      self.n_neurons,
                                      <char *> z_out + block * KRONCY_BLOCK * self.itemsize)
-            if record:
-                self.fired.record(block, rows, count, masks)
+            if places != NULL:
+                work.fired.record(block, places, count, masks)
             z += block_bytes
 
     cdef void group_z(
-        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
-        int width, void *z
+        self, Workspace work, Source source, int64_t first, int n_blocks, const int64_t *rows,
+        Py_ssize_t count, int width, void *z
     ) noexcept nogil:
         """z (n_blocks * 256, width) = pre-activations of some blocks on the prepared rows."""
 
-    cdef void skip_outputs(self, Source source, Py_ssize_t count, double *f) noexcept nogil:
+    cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil:
         """f (count, n_outputs) += <u, x> of the prepared rows."""
 
     # -- the backward half ----------------------------------------------------------------------
@@ -286,7 +315,7 @@ cdef class Engine:
         factor = -step / (sqrt(<double> self.n_neurons) * self.scale)
         for j in range(count * self.n_outputs):
             self.scaled[j] = factor * e[j]
-        part.masks = self.masks
+        part.masks = self.work.masks
         part.fired_bits = self.fired.words
         while done < count:
             part.rows = rows + done
@@ -296,7 +325,8 @@ cdef class Engine:
             if status != 0:
                 return status
             self.coefficients.begin_add(&part)
-            for block in prange(self.n_blocks, num_threads=self.n_threads, schedule="dynamic"):
+            for block in prange(self.n_blocks, num_threads=kroncy_team(self.n_threads),
+                                schedule="dynamic"):
                 failed |= self.step_block(block, &part)
             self.coefficients.end_add(&part)
             part.masks += self.n_masks(part.count)
@@ -353,20 +383,43 @@ cdef class Engine:
         cdef int width = self.panel_width()
         return (batch_size + width - 1) // width * self.n_blocks * KRONCY_BLOCK
 
-    cdef int reserve(self, Py_ssize_t batch_size) except -1:
-        """Make `masks` and `scaled` large enough for a batch."""
+    cdef int group_size(self) noexcept nogil:
+        """Blocks that a thread takes at a time."""
+        return <int> min(MAX_GROUP, max(1, self.n_blocks // (2 * self.n_threads)))
+
+    cdef int reserve(self, Workspace work, Source source, Py_ssize_t batch_size) except -1:
+        """Memory for `forward` on rows of `source`; as many masks as a batch to be recorded has."""
         cdef int64_t panels = (batch_size + self.panel_width() - 1) // self.panel_width()
-        if panels <= self.mask_panels:
-            return 0
-        free(self.masks)
-        free(self.scaled)
-        self.masks = NULL
-        self.scaled = NULL
-        self.mask_panels = 0
-        self.masks = <uint32_t *> allocate(self.n_masks(batch_size) * sizeof(uint32_t))
-        self.scaled = <double *> allocate(
-            panels * self.panel_width() * self.n_outputs * sizeof(double))
-        self.mask_panels = panels
+        if work.n_threads != self.n_threads:
+            work.release()
+            work.group = self.group_size()
+            work.z = allocate(self.n_threads * work.group * KRONCY_BLOCK * ROW_BYTES)
+            work.f = allocate(self.n_blocks * self.n_outputs * ROW_BYTES)
+            self.reserve_more(work)
+            source.reserve(work)
+            work.n_threads = self.n_threads
+        if panels > work.mask_panels:
+            free(work.masks)
+            work.masks = NULL
+            work.mask_panels = 0
+            work.masks = <uint32_t *> allocate(self.n_masks(batch_size) * sizeof(uint32_t))
+            work.mask_panels = panels
+        return 0
+
+    cdef int reserve_more(self, Workspace work) except -1:
+        """What a kind of engine needs beside."""
+        return 0
+
+    cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
+        """Memory for `forward` and `backward` in the workspace of the training."""
+        cdef int64_t size = batch_size * self.n_outputs
+        self.reserve(self.work, self.source, batch_size)
+        if size > self.scaled_size:
+            free(self.scaled)
+            self.scaled = NULL
+            self.scaled_size = 0
+            self.scaled = <double *> allocate(size * sizeof(double))
+            self.scaled_size = size
         return 0
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:

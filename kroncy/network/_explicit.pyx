@@ -6,14 +6,14 @@ import numpy as np
 
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._blas cimport gemm
 from .._base._buffers cimport address, allocate, holds_doubles
+from .._base._openmp cimport kroncy_team
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source
+from ._engine cimport Engine, Source, Workspace
 from ._tiles cimport KRONCY_BLOCK, block_rows
 
 
@@ -47,7 +47,6 @@ cdef class DenseSource(Source):
     cdef const int64_t *indices[MAX_MODES]
     cdef int64_t widths[MAX_MODES]
     cdef int64_t n_features, itemsize
-    cdef void *x            # (panel width, n_features), rows beyond the batch 0
     cdef const void *z0
 
     def __init__(self, factors, indices, z0=None):
@@ -66,15 +65,16 @@ cdef class DenseSource(Source):
             self.indices[l] = <const int64_t *> address(indices[l])
             self.widths[l] = factors[l].shape[1]
             self.n_features *= self.widths[l]
-        self.x = allocate(ROW_BYTES * self.n_features)
 
-    def __dealloc__(self):
-        free(self.x)
+    cdef int reserve(self, Workspace work) except -1:
+        work.prepared = allocate(ROW_BYTES * self.n_features)
+        return 0
 
-    cdef void prepare(self, const int64_t *rows, Py_ssize_t count, int n_threads) noexcept nogil:
+    cdef void prepare(self, Workspace work, const int64_t *rows, Py_ssize_t count) noexcept nogil:
+        """x (panel width, n_features), rows beyond the batch 0."""
         cdef const void *parts[MAX_MODES]
         cdef int64_t row_bytes = self.n_features * self.itemsize
-        cdef char *x = <char *> self.x
+        cdef char *x = <char *> work.prepared
         cdef Py_ssize_t c
         cdef int l
         for c in range(count):
@@ -120,12 +120,12 @@ cdef class ExplicitEngine(Engine):
         return self.weight_values + block * KRONCY_BLOCK * self.n_features * self.itemsize
 
     cdef void group_z(
-        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
-        int width, void *z
+        self, Workspace work, Source source, int64_t first, int n_blocks, const int64_t *rows,
+        Py_ssize_t count, int width, void *z
     ) noexcept nogil:
         cdef int64_t block
         cdef int n_rows, d = <int> self.n_features
-        cdef void *x = (<DenseSource> source).x
+        cdef const void *x = work.prepared
         cdef const char *z0 = <const char *> (<DenseSource> source).z0
         cdef char *out = <char *> z
         # Block by block, however they are grouped: BLAS rounds by the shape of its operands.
@@ -139,25 +139,25 @@ cdef class ExplicitEngine(Engine):
                     z0 + block * KRONCY_BLOCK * self.itemsize, self.n_neurons, rows, out)
             out += KRONCY_BLOCK * width * self.itemsize
 
-    cdef void skip_outputs(self, Source source, Py_ssize_t count, double *f) noexcept nogil:
+    cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil:
         kroncy_linear_outputs(self.is_double, count, self.n_outputs, self.n_features,
-                              self.skip_weight_values, (<DenseSource> source).x, f)
+                              self.skip_weight_values, work.prepared, f)
 
     cdef int panel_descend(self, const Step *step) noexcept nogil:
-        self.source.prepare(step.rows, step.count, self.n_threads)
+        self.source.prepare(self.work, step.rows, step.count)
         return 0
 
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil:
         kroncy_block_descend(
             self.is_double, block_rows(self.n_neurons, block), self.scale, self.n_outputs,
             self.n_features, step.masks + block * KRONCY_BLOCK, step.e,
-            self.coefficients.block_signs(block), (<DenseSource> self.source).x,
-            self.block_weights(block))
+            self.coefficients.block_signs(block), self.work.prepared, self.block_weights(block))
 
     cdef void decay_weights(self, double factor) noexcept nogil:
         cdef int64_t block
         Engine.decay_weights(self, factor)
-        for block in prange(self.n_blocks, num_threads=self.n_threads, schedule="static"):
+        for block in prange(self.n_blocks, num_threads=kroncy_team(self.n_threads),
+                            schedule="static"):
             kroncy_scale(self.is_double, self.n_features * block_rows(self.n_neurons, block),
                          factor, self.block_weights(block))
         kroncy_scale(self.is_double, self.n_outputs * self.n_features, factor,
@@ -170,10 +170,10 @@ cdef class ExplicitEngine(Engine):
         Engine.skip_descend(self, rows, count, e, step)
         while done < count:
             now = min(<Py_ssize_t> self.panel_width(), count - done)
-            self.source.prepare(rows + done, now, self.n_threads)
+            self.source.prepare(self.work, rows + done, now)
             kroncy_linear_descend(
                 self.is_double, now, self.n_outputs, self.n_features, -step * self.skip,
-                e + done * self.n_outputs, (<DenseSource> self.source).x, self.skip_weight_values)
+                e + done * self.n_outputs, self.work.prepared, self.skip_weight_values)
             done += now
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:

@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from .._base._buffers cimport address
+from .._base._openmp cimport kroncy_team
 from ._tiles cimport KRONCY_BLOCK, KRONCY_BLOCK_WORDS, block_rows, count_blocks
 
 
@@ -84,7 +85,7 @@ def fired_counts(const uint64_t[:, ::1] left, const uint64_t[:, ::1] right, int 
         raise ValueError("bitsets must have one number of words, a multiple of 8")
     if not (n_left and n_right and n_words):
         return np.asarray(counts)
-    for tile in prange(rows * cols, nogil=True, num_threads=n_threads, schedule="dynamic"):
+    for tile in prange(rows * cols, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
         i = tile // cols * SIDE
         j = tile % cols * SIDE
         if not (symmetric and j > i):
@@ -122,7 +123,7 @@ def add_quadratic_forms(
     cdef int64_t i1 = i0 + gram.shape[0], j1 = j0 + gram.shape[1]
     if not (columns.shape[0] and gram.shape[0] and gram.shape[1]):
         return
-    for block in prange((n_rows + ROWS - 1) // ROWS, nogil=True, num_threads=n_threads,
+    for block in prange((n_rows + ROWS - 1) // ROWS, nogil=True, num_threads=kroncy_team(n_threads),
                         schedule="dynamic"):
         r = block * ROWS
         kroncy_quadratic_forms(min(ROWS, n_rows - r), &indptr[r], &columns[0], &values[0], i0, i1,

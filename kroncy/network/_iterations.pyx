@@ -39,11 +39,12 @@ def run_batches(
     cdef int n_outputs = engine.n_outputs, failed = 0
     cdef double now, decay = 1 - learning_rate * weight_decay
     cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
-    engine.reserve(batch_size)
+    engine.begin_batches(min(batch_size, n))
     with nogil:
         while begin < n:
             count = min(batch_size, n - begin)
-            engine.forward(engine.source, &order[begin], count, &f[0, 0], NULL, True)
+            engine.forward(engine.work, engine.source, &order[begin], count, &f[0, 0], NULL,
+                           &order[begin])
             now = 0
             for i in range(count):
                 now += sample_loss(loss, n_outputs, &f[i, 0], &targets[order[begin + i], 0],
@@ -68,11 +69,11 @@ def read_batch(Engine engine, const int64_t[::1] rows):
     cdef Py_ssize_t n = rows.shape[0]
     cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
     cdef uint32_t[::1] masks = np.empty(engine.n_masks(n), dtype=np.uint32)
-    engine.reserve(n)
+    engine.begin_batches(n)
     if n:
         with nogil:
-            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, True)
-            memcpy(&masks[0], engine.masks, masks.shape[0] * sizeof(uint32_t))
+            engine.forward(engine.work, engine.source, &rows[0], n, &f[0, 0], NULL, &rows[0])
+            memcpy(&masks[0], engine.work.masks, masks.shape[0] * sizeof(uint32_t))
     return np.asarray(f), np.asarray(masks)
 
 
@@ -80,9 +81,10 @@ def try_batch(Engine engine, const int64_t[::1] rows):
     """Outputs of training samples; the operations are counted, the samples are not."""
     cdef Py_ssize_t n = rows.shape[0]
     cdef double[:, ::1] f = np.empty((n, engine.n_outputs))
+    engine.begin_batches(n)
     if n:
         with nogil:
-            engine.forward(engine.source, &rows[0], n, &f[0, 0], NULL, False)
+            engine.forward(engine.work, engine.source, &rows[0], n, &f[0, 0], NULL, NULL)
     return np.asarray(f)
 
 
@@ -96,10 +98,10 @@ def descend(
     """
     cdef Py_ssize_t n = rows.shape[0]
     cdef int status = 0
-    engine.reserve(n)
+    engine.begin_batches(n)
     if n:
         with nogil:
-            memcpy(engine.masks, &masks[0], masks.shape[0] * sizeof(uint32_t))
+            memcpy(engine.work.masks, &masks[0], masks.shape[0] * sizeof(uint32_t))
             status = engine.backward(&rows[0], n, &e[0, 0], step, 1.0)
     if status < 0:
         raise MemoryError("no memory for further coefficients; the last batch is half applied")

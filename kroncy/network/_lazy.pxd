@@ -7,9 +7,8 @@ from ._engine cimport Engine, Source
 
 cdef class GramSource(Source):
     cdef GramPanels panels
-    cdef void *panel            # (n_samples, width): G[:, prepared rows]
     cdef const void *z0         # (n_rows, n_neurons); NULL: not given yet
 
 
 cdef class LazyEngine(Engine):
-    cdef void *skip_workspace   # (chunks, n_outputs, width) partial sums
+    pass

@@ -5,11 +5,11 @@ neither depends on the number of features.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 
 from .._base._buffers cimport address, allocate
+from .._base._openmp cimport kroncy_team
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
-from ._engine cimport Source
+from ._engine cimport Source, Workspace
 from ._tiles cimport KRONCY_BLOCK, block_rows
 
 
@@ -40,7 +40,6 @@ cdef class GramSource(Source):
         self.panels = panels
         self.n_rows = panels.n_right
         self.is_double = panels.is_double
-        self.panel = allocate(panels.n_samples * ROW_BYTES)
         if z0 is not None:
             self.set_z0(z0)
 
@@ -49,11 +48,14 @@ cdef class GramSource(Source):
         self.z0 = address(z0)
         self.keep = z0
 
-    def __dealloc__(self):
-        free(self.panel)
+    cdef int reserve(self, Workspace work) except -1:
+        work.prepared = allocate(self.panels.n_samples * ROW_BYTES)
+        work.parts = allocate(self.panels.workspace_size())
+        return 0
 
-    cdef void prepare(self, const int64_t *rows, Py_ssize_t count, int n_threads) noexcept nogil:
-        self.panels.fill(rows, count, self.panel, n_threads)
+    cdef void prepare(self, Workspace work, const int64_t *rows, Py_ssize_t count) noexcept nogil:
+        """A panel (n_samples, width) = G[:, rows]."""
+        self.panels.fill(rows, count, work.prepared, work.parts, work.n_threads)
 
 
 cdef class LazyEngine(Engine):
@@ -61,10 +63,10 @@ cdef class LazyEngine(Engine):
 
     def __init__(self, GramSource source, signs, threshold, skip, n_threads):
         super().__init__(source, signs, threshold, skip, n_threads)
-        self.skip_workspace = allocate(n_chunks(self) * self.n_outputs * ROW_BYTES)
 
-    def __dealloc__(self):
-        free(self.skip_workspace)
+    cdef int reserve_more(self, Workspace work) except -1:
+        work.skip = allocate(n_chunks(self) * self.n_outputs * ROW_BYTES)
+        return 0
 
     @property
     def needs_z0(self):
@@ -75,14 +77,13 @@ cdef class LazyEngine(Engine):
         self.source.set_z0(z0)
 
     cdef void group_z(
-        self, Source source, int64_t first, int n_blocks, const int64_t *rows, Py_ssize_t count,
-        int width, void *z
+        self, Workspace work, Source source, int64_t first, int n_blocks, const int64_t *rows,
+        Py_ssize_t count, int width, void *z
     ) noexcept nogil:
         cdef int64_t block
         cdef const char *z0 = <const char *> (<GramSource> source).z0
         cdef char *out = <char *> z
-        self.coefficients.product(first, n_blocks, (<GramSource> source).panel,
-                                  width * <int> self.itemsize, z)
+        self.coefficients.product(first, n_blocks, work.prepared, width * <int> self.itemsize, z)
         for block in range(first, first + n_blocks):
             kroncy_block_z(
                 self.is_double, block_rows(self.n_neurons, block), width, <int> count, self.scale,
@@ -90,17 +91,17 @@ cdef class LazyEngine(Engine):
                 z0 + block * KRONCY_BLOCK * self.itemsize, self.n_neurons, rows, out)
             out += KRONCY_BLOCK * width * self.itemsize
 
-    cdef void skip_outputs(self, Source source, Py_ssize_t count, double *f) noexcept nogil:
-        cdef const void *panel = (<GramSource> source).panel
+    cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil:
         cdef int width = self.row_width(count)
         cdef int64_t chunk, chunk_bytes = self.n_outputs * width * self.itemsize
-        for chunk in prange(n_chunks(self), num_threads=self.n_threads, schedule="static"):
+        for chunk in prange(n_chunks(self), num_threads=kroncy_team(work.n_threads),
+                            schedule="static"):
             kroncy_skip_outputs(
                 self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
-                self.n_outputs, self.skip_values, panel,
-                <char *> self.skip_workspace + chunk * chunk_bytes)
+                self.n_outputs, self.skip_values, work.prepared,
+                <char *> work.skip + chunk * chunk_bytes)
         kroncy_sum_outputs(self.is_double, n_chunks(self), width, <int> count, self.n_outputs,
-                           self.scale, self.skip_workspace, f)
+                           self.scale, work.skip, f)
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.coefficients.n_entries() * count

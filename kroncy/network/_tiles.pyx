@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
 from .._base._buffers import aligned_empty
 
@@ -138,7 +139,7 @@ cdef class TiledMatrix:
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
-        for block in prange(self.n_blocks, nogil=True, num_threads=n_threads, schedule="dynamic"):
+        for block in prange(self.n_blocks, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
             kroncy_tiles_product(
                 sizeof(real) == 8, NULL, NULL, self.block_tiles(block), self.n_tiles,
                 block_rows(self.n_neurons, block), row_bytes, &panel[0, 0],

@@ -18,6 +18,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate
+from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows
 from ..trees._max_trees cimport (
     KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_build, max_trees_emit, max_trees_find,
@@ -25,12 +26,9 @@ from ..trees._max_trees cimport (
     max_trees_scratch_size, max_trees_values
 )
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, near_underflow
+from ._engine cimport Engine, Source, Workspace, near_underflow
 from ._lazy cimport GramSource, LazyEngine
 
-
-cdef extern from "_openmp.h" nogil:
-    int kroncy_thread_id()
 
 cdef extern from "_tree_engine_kernel.h" nogil:
     void kroncy_fired_count(int64_t, const uint32_t *, int64_t *, int64_t *)
@@ -50,10 +48,9 @@ cdef class TreeEngine(LazyEngine):
     cdef MaxTrees trees
     cdef double tree_scale
     cdef double query_threshold     # of all queries, before tree_scale
-    cdef char *query_workspace      # for each thread: scratch, candidates (m), their values (m)
-    cdef int64_t query_size         # bytes of that for one thread
+    cdef int64_t query_size         # bytes of a query: scratch, candidates (m), their values (m)
     cdef void *gram                 # (samples of a panel, n_samples)
-    cdef int64_t nodes_read, nodes_written      # counters
+    cdef int64_t nodes_written      # counter
 
     def __init__(self, GramSource source, signs, threshold, skip, n_threads):
         super().__init__(source, signs, threshold, skip, n_threads)
@@ -63,7 +60,6 @@ cdef class TreeEngine(LazyEngine):
         self.gram = allocate(self.n_samples * ROW_BYTES)
 
     def __dealloc__(self):
-        free(self.query_workspace)
         free(self.gram)
 
     @property
@@ -78,10 +74,15 @@ cdef class TreeEngine(LazyEngine):
             with nogil:
                 max_trees_build(&self.trees.tree, values, self.n_threads)
             return
-        self.trees = MaxTrees(z0, self.n_threads)
-        self.query_size = max_trees_scratch_size(&self.trees.tree)
+        trees = MaxTrees(z0, self.n_threads)
+        self.query_size = max_trees_scratch_size(&(<MaxTrees> trees).tree)
         self.query_size += (self.n_neurons * (8 + self.itemsize) + 63) // 64 * 64
-        self.query_workspace = <char *> allocate(self.n_threads * self.query_size)
+        self.trees = trees
+
+    cdef int reserve_more(self, Workspace work) except -1:
+        LazyEngine.reserve_more(self, work)
+        work.query = allocate(self.n_threads * self.query_size)
+        return 0
 
     def arrays(self, bint copy):
         # Always copies.  Sums grown step by step cannot be had again from z(0) and C to the bit.
@@ -97,50 +98,55 @@ cdef class TreeEngine(LazyEngine):
 
     def counters(self):
         return super().counters() | {
-            "tree_nodes_read": self.nodes_read, "tree_nodes_written": self.nodes_written,
+            "tree_nodes_read": self.work.nodes_read, "tree_nodes_written": self.nodes_written,
         }
 
     def set_counters(self, counters):
         super().set_counters(counters)
-        self.nodes_read = counters["tree_nodes_read"]
+        self.work.nodes_read = counters["tree_nodes_read"]
         self.nodes_written = counters["tree_nodes_written"]
 
     cdef void panel_forward(
-        self, Source source, const int64_t *rows, Py_ssize_t count, double *f, void *z_out,
-        uint32_t *masks, bint record
+        self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count, double *f,
+        void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
-        cdef int64_t block, before
+        cdef int64_t block, visited = 0
         cdef Py_ssize_t c
         if <void *> source != <void *> self.source:
-            LazyEngine.panel_forward(self, source, rows, count, f, z_out, masks, record)
+            LazyEngine.panel_forward(
+                self, work, source, rows, count, f, z_out, masks, places)
             return
         if z_out != NULL:
-            for c in prange(count, num_threads=self.n_threads, schedule="static"):
+            for c in prange(count, num_threads=kroncy_team(work.n_threads), schedule="static"):
                 self.read_tree(rows[c], <char *> z_out + c * self.n_neurons * self.itemsize)
             return
-        before = self.trees.tree.nodes_visited
         memset(masks, 0, self.n_masks(count) * sizeof(uint32_t))
-        for c in prange(count, num_threads=self.n_threads, schedule="dynamic"):
-            self.query_tree(rows[c], <uint32_t> 1 << c, f + c * self.n_outputs, masks)
-        self.nodes_read += self.trees.tree.nodes_visited - before
-        if record:
-            for block in prange(self.n_blocks, num_threads=self.n_threads, schedule="static"):
-                self.fired.record(block, rows, count, masks)
+        for c in prange(count, num_threads=kroncy_team(work.n_threads), schedule="dynamic"):
+            visited += self.query_tree(work, rows[c], <uint32_t> 1 << c, f + c * self.n_outputs,
+                                       masks)
+        work.nodes_read += visited
+        if places != NULL:
+            for block in prange(self.n_blocks, num_threads=kroncy_team(work.n_threads),
+                                schedule="static"):
+                work.fired.record(block, places, count, masks)
         if self.skip > 0:
-            source.prepare(rows, count, self.n_threads)
-            self.gram_entries += self.panel_gram_entries(count)
-            self.skip_outputs(source, count, f)
+            source.prepare(work, rows, count)
+            work.gram_entries += self.panel_gram_entries(count)
+            self.skip_outputs(work, count, f)
 
     cdef void read_tree(self, int64_t row, void *z) noexcept nogil:
         """All pre-activations of one sample."""
         max_trees_values(&self.trees.tree, row, z)
         kroncy_fired_scale(self.is_double, self.n_neurons, self.tree_scale, z)
 
-    cdef void query_tree(
-        self, int64_t row, uint32_t bit, double *f, uint32_t *masks
+    cdef int64_t query_tree(
+        self, Workspace work, int64_t row, uint32_t bit, double *f, uint32_t *masks
     ) noexcept nogil:
-        """Outputs of one sample and its bit in the masks, from the leaves above the threshold."""
-        cdef char *workspace = self.query_workspace + kroncy_thread_id() * self.query_size
+        """Outputs of one sample and its bit in the masks, from the leaves above the threshold.
+
+        Returns the nodes compared.
+        """
+        cdef char *workspace = <char *> work.query + kroncy_thread_id() * self.query_size
         cdef max_trees_scratch scratch = max_trees_scratch_in(&self.trees.tree, workspace)
         cdef int64_t *neurons = <int64_t *> (
             workspace + max_trees_scratch_size(&self.trees.tree))
@@ -153,10 +159,11 @@ cdef class TreeEngine(LazyEngine):
             self.is_double, found, neurons, values, self.tree_scale, self.threshold,
             1 / sqrt(<double> self.n_neurons), self.n_outputs, self.coefficients.block_signs(0),
             bit, f, masks)
+        return scratch.visited
 
     cdef int panel_descend(self, const Step *step) noexcept nogil:
-        self.source.prepare(step.rows, step.count, self.n_threads)
-        self.gram_entries += self.panel_gram_entries(step.count)
+        self.source.prepare(self.work, step.rows, step.count)
+        self.work.gram_entries += self.panel_gram_entries(step.count)
         return self.update_trees(step)
 
     cdef int update_trees(self, const Step *step) noexcept nogil:
@@ -185,17 +192,17 @@ cdef class TreeEngine(LazyEngine):
         free(neurons)
         if status:
             return -1 if status == KRONCY_TREE_NO_MEMORY else 1
-        self.multiply_adds += pairs * self.n_samples
+        self.work.multiply_adds += pairs * self.n_samples
         self.nodes_written += n_fired * self.n_samples + self.trees.tree.nodes_recomputed - before
         return 0
 
     cdef void transpose_panel(self, int count) noexcept nogil:
         """gram (count, n_samples) = the source's panel (n_samples, width), as the trees read it."""
-        cdef const void *panel = (<GramSource> self.source).panel
+        cdef const void *panel = self.work.prepared
         cdef int width = self.row_width(count)
         cdef int64_t chunk
-        for chunk in prange((self.n_samples + CHUNK - 1) // CHUNK, num_threads=self.n_threads,
-                            schedule="static"):
+        for chunk in prange((self.n_samples + CHUNK - 1) // CHUNK,
+                            num_threads=kroncy_team(self.n_threads), schedule="static"):
             kroncy_panel_to_rows(
                 self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
                 count, panel, self.n_samples, self.gram)

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.guard import Guard
 from .._base.threads import blas_threads, resolve_threads
-from .._base.validation import check_integer
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import _iterations, planning
@@ -73,7 +73,9 @@ class Network(NetworkView):
     memory_budget : int or None
         Bytes left for pre-activations beside the training rows; None: what the machine has.
     dtype : numpy.dtype
-    n_threads, n_outputs : int
+    n_outputs : int
+    guard : Guard
+        Of the state: what reads waits while an iteration runs, and what trains claims it.
 
     Raises
     ------
@@ -114,7 +116,8 @@ class Network(NetworkView):
         signs = check_signs(signs, settings)
         self.data = data
         self.dtype = np.dtype(settings.dtype)
-        self.n_threads = resolve_threads(settings.n_threads)
+        n_threads = resolve_threads(settings.n_threads)
+        self.guard = Guard()
         plan, engine = planning.resolve(data.compact().astype(self.dtype), settings)
         self.compression = plan.compression
         self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
@@ -127,15 +130,15 @@ class Network(NetworkView):
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
                 n_features=self.rows.n_features, dtype=self.dtype, engine=engine,
             )
-        streams = Streams(
-            settings.seed, self.n_hidden, self.antithetic, self.dtype, self.n_threads
+        self._streams = Streams(
+            settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads
         )
-        self._init = plan.make(streams, self.memory_budget)
+        self._init = plan.make(self._streams, self.memory_budget)
         self._engine = planning.make_engine(
-            engine, self.rows, self._init, self._signs, self.threshold, self.skip, self.n_threads
+            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads
         )
         if state is None:
-            self._evaluate(np.arange(data.n_samples), record=True)
+            self._engine.fired_bits[...] = self.fired_bits()
         else:
             self.restore(state)
         if counters is not None:
@@ -196,10 +199,11 @@ class Network(NetworkView):
         """
         self.prepare()
         weights = np.empty(0) if sample_weight is None else sample_weight
-        return _iterations.run_batches(
-            self._engine, order, batch_size, targets, weights, LOSSES[loss],
-            learning_rate, weight_decay, total,
-        )
+        with self.guard.change("an iteration"):
+            return _iterations.run_batches(
+                self._engine, order, batch_size, targets, weights, LOSSES[loss],
+                learning_rate, weight_decay, total,
+            )
 
     def read_batch(self, rows: NDArray[np.int64]) -> Batch:
         """Outputs and fired sets of training samples; the fired sets are recorded.
@@ -215,8 +219,9 @@ class Network(NetworkView):
             For `descend`.
         """
         self.prepare()
-        outputs, masks = _iterations.read_batch(self._engine, rows)
-        return Batch(rows, outputs, self.recorded_bits(rows), masks)
+        with self.guard.change("read_batch"):
+            outputs, masks = _iterations.read_batch(self._engine, rows)
+            return Batch(rows, outputs, self.recorded_bits(rows), masks)
 
     def try_batch(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Outputs of training samples; operations are counted, samples and fired sets are not.
@@ -231,7 +236,8 @@ class Network(NetworkView):
         ndarray of float64, shape (n, n_outputs)
             The outputs, one row for each sample.
         """
-        return _iterations.try_batch(self._engine, rows)
+        with self.guard.change("try_batch"):
+            return _iterations.try_batch(self._engine, rows)
 
     def descend(self, batch: Batch, residuals: NDArray[np.float64], step: float) -> bool:
         """``W -= step * m**-0.5 * (a o fired) residuals X`` with the fired sets of `batch`.
@@ -255,7 +261,8 @@ class Network(NetworkView):
         MemoryError
             No memory for further coefficients; the step is half applied.
         """
-        return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
+        with self.guard.change("descend"):
+            return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
 
     def set_coefficients(self, coefficients: Any) -> None:
         """Replace C, with ``engine="lazy"`` only: the others accumulate W or z step by step.
@@ -278,24 +285,21 @@ class Network(NetworkView):
             raise ValueError(f"coefficients must have shape {shape}, got {csr.shape}")
         if not np.all(np.isfinite(csr.data)):
             raise ValueError("coefficients must be finite")
-        csr.data /= self.dtype.type(self._engine.scale)
-        self._engine.set_csr(csr)
+        with self.guard.change("set_coefficients"):
+            csr.data /= self.dtype.type(self._engine.scale)
+            self._engine.set_csr(csr)
 
-    def limit_threads(self, n_threads: int) -> None:
-        """Use fewer threads from now on, for instance one in a process made by fork().
+    @property
+    def n_threads(self) -> int:
+        """Threads of the computations; may be set at any time, and changes no result."""
+        return self._engine.n_threads
 
-        Parameters
-        ----------
-        n_threads : int >= 1
-            At most the attribute `n_threads`, for which workspaces were made, is used.
-
-        Raises
-        ------
-        ValueError, TypeError
-            `n_threads` is not a positive integer.
-        """
-        n_threads = check_integer(n_threads, "n_threads", minimum=1)
-        self._engine.n_threads = min(n_threads, self.n_threads)
+    @n_threads.setter
+    def n_threads(self, value: int | None) -> None:
+        n_threads = resolve_threads(value)
+        with self.guard.change("n_threads"):
+            self.settings = replace(self.settings, n_threads=value)
+            self._engine.n_threads = self._streams.n_threads = n_threads
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -313,10 +317,11 @@ class Network(NetworkView):
         trees of "tree".
         """
         engine = self._engine
-        return NetworkState(
-            engine.coefficient_arrays(), engine.scale, engine.start_scale,
-            engine.arrays(copy=True), engine.fired_bits.copy(),
-        )
+        with self.guard.read():
+            return NetworkState(
+                engine.coefficient_arrays(), engine.scale, engine.start_scale,
+                engine.arrays(copy=True), engine.fired_bits.copy(),
+            )
 
     def restore(self, state: NetworkState) -> None:
         """Go back to a `snapshot` of this network; the counters go on.
@@ -327,9 +332,10 @@ class Network(NetworkView):
             As `snapshot` returned it.
         """
         engine = self._engine
-        engine.set_coefficient_arrays(state.coefficients, state.scale, state.start_scale)
-        engine.set_arrays(state.engine_arrays)
-        engine.fired_bits[...] = state.fired_bits
+        with self.guard.change("restore"):
+            engine.set_coefficient_arrays(state.coefficients, state.scale, state.start_scale)
+            engine.set_arrays(state.engine_arrays)
+            engine.fired_bits[...] = state.fired_bits
 
     def continue_from(self, other: "Network") -> None:
         """Take what `other` has learned: a network on the first of these samples.
@@ -367,7 +373,7 @@ class Network(NetworkView):
 
     @classmethod
     def from_state(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None = None
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
     ) -> "Network":
         """The network whose `get_state` gave these values.
 
@@ -377,8 +383,6 @@ class Network(NetworkView):
             Values as `get_state` returned them.
         arrays : dict of ndarray
             Arrays as `get_state` returned them; further names are passed over.
-        n_threads : int, optional
-            Results do not depend on it.  Default: all cores that may be used.
 
         Returns
         -------
@@ -394,4 +398,4 @@ class Network(NetworkView):
             The network does not fit the machine.
         """
         with saved_state("the state of the network"):
-            return cls(**from_members(meta, arrays, n_threads))
+            return cls(**from_members(meta, arrays))

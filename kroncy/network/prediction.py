@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.guard import Guard
 from .._base.threads import blas_threads
 from ..data.gram import cross_panels
 from ..data.kronecker_data import KroneckerData
@@ -32,15 +33,24 @@ class BoundRows:
         Of the network.
     source : Source
         The rows, as `engine` reads them.
+    guard : Guard
+        Of the network.
     deviation : ndarray of float64, shape (n,), optional
         Standard deviations of the pre-activations z(0) of the rows.  Default: they are known.
+
+    Notes
+    -----
+    Several threads may read at once, also while another trains: each reading is of one state
+    between two iterations.
     """
 
     def __init__(
-        self, engine: Engine, source: Source, deviation: NDArray[np.float64] | None = None
+        self, engine: Engine, source: Source, guard: Guard,
+        deviation: NDArray[np.float64] | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
+        self._guard = guard
         self._deviation = deviation
 
     def __len__(self) -> int:
@@ -56,11 +66,13 @@ class BoundRows:
         """
         if self._deviation is None:
             return squeeze(self._evaluate())
-        engine, outputs = self._engine, self._evaluate()
-        add_expected_excess(
-            self.preactivations(), self._deviation, engine.signs, engine.threshold,
-            engine.start_scale, outputs, engine.n_threads,
-        )
+        engine = self._engine
+        with self._guard.read():  # one state
+            outputs = self._evaluate()
+            add_expected_excess(
+                self.preactivations(), self._deviation, engine.signs, engine.threshold,
+                engine.start_scale, outputs, engine.n_threads,
+            )
         return squeeze(outputs)
 
     def preactivations(self) -> NDArray:
@@ -74,19 +86,20 @@ class BoundRows:
         return self._evaluate(preactivations=True)
 
     def _evaluate(self, **options: bool) -> NDArray:
-        with blas_threads(1):
+        with self._guard.read(), blas_threads(1):
             return self._engine.evaluate(self._source, np.arange(len(self)), **options)
 
 
 def bind_rows(
-    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine
+    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine,
+    guard: Guard,
 ) -> BoundRows:
     """`data` as read by an engine that was trained on `rows` with z(0) from `init`."""
     near = init.project(data)
     if isinstance(engine, ExplicitEngine):
-        return BoundRows(engine, dense_source(near, init.outside_z0(data)))
+        return BoundRows(engine, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
-    return BoundRows(engine, GramSource(cross_panels(rows, near), z0), deviation)
+    return BoundRows(engine, GramSource(cross_panels(rows, near), z0), guard, deviation)
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

@@ -13,7 +13,6 @@ from ..data.kronecker_data import KroneckerData
 
 ENGINES = ("lazy", "explicit", "tree")
 STARTS = ("gaussian", "gram")
-MOST_THREADS = 4096  # every thread has a workspace, so that a number far off would take the memory
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,7 @@ class NetworkSettings:
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:
-            checked["n_threads"] = check_integer(
-                self.n_threads, "n_threads", minimum=1, maximum=MOST_THREADS
-            )
+            checked["n_threads"] = check_integer(self.n_threads, "n_threads", minimum=1)
         if self.memory_limit is not None:
             checked["memory_limit"] = check_integer(self.memory_limit, "memory_limit", minimum=1)
         for name, value in checked.items():

@@ -112,6 +112,7 @@ def to_members(
     meta = {
         "settings": {name: getattr(settings, name) for name in SAVED_SETTINGS},
         "data": data_meta,
+        "n_threads": settings.n_threads,
         "scales": [state.scale, state.start_scale],
         "counters": counters,
     }
@@ -128,7 +129,7 @@ def to_members(
 
 
 def from_members(
-    meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
 ) -> dict[str, Any]:
     """The arguments of `Network` for what `to_members` returned; ValueError if damaged."""
     below = {k.removeprefix("data_"): a for k, a in arrays.items() if k.startswith("data_")}
@@ -137,7 +138,7 @@ def from_members(
     if compression is not None and not data.has_features:
         raise ValueError("kernels cannot be compressed")
     values = {name: meta["settings"][name] for name in SAVED_SETTINGS}
-    settings = NetworkSettings(**values, compress=compression or False, n_threads=n_threads)
+    settings = NetworkSettings(**values, compress=compression or False, n_threads=meta["n_threads"])
     if not np.array_equal(_first_normals(settings), arrays["stream_check"]):
         raise ValueError(
             "this NumPy draws other normal numbers than the one that trained the model; load it "

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .._base.guard import Guard
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_indices
@@ -30,6 +31,7 @@ class NetworkView:
     memory_budget : int or None
     dtype : numpy.dtype
     n_threads, n_outputs : int
+    guard : Guard
     """
 
     data: KroneckerData
@@ -38,8 +40,8 @@ class NetworkView:
     compression: Compression | None
     memory_budget: int | None
     dtype: np.dtype
-    n_threads: int
     n_outputs: int
+    guard: Guard
     _signs: NDArray  # (n_hidden, n_outputs)
     _init: GaussianInit | GramInit
     _engine: Engine
@@ -99,7 +101,8 @@ class NetworkView:
     @property
     def skip_coefficients(self) -> NDArray:
         """Coefficients c of ``u = c^T X``, shape (n_samples,) or (n_samples, n_outputs)."""
-        return squeeze(self._engine.skip_coefficients * self.dtype.type(self._engine.scale))
+        with self.guard.read():
+            return squeeze(self._engine.skip_coefficients * self.dtype.type(self._engine.scale))
 
     @property
     def start_scale(self) -> float:
@@ -128,7 +131,8 @@ class NetworkView:
             A copy.
         """
         wanted = self.dtype if dtype is None else np.dtype(dtype)
-        return self._engine.to_csr().astype(wanted) * np.array(self._engine.scale, wanted)[()]
+        with self.guard.read():
+            return self._engine.to_csr().astype(wanted) * np.array(self._engine.scale, wanted)[()]
 
     def outputs(self, indices: ArrayLike | None = None) -> NDArray[np.float64]:
         """Outputs f of training samples.
@@ -223,12 +227,7 @@ class NetworkView:
         ValueError, TypeError
             `indices` are not samples.
         """
-        rows = self.data.check_samples(indices, "indices")
-        recorded = self.recorded_bits(rows)
-        self._evaluate(rows, record=True)
-        bits = self.recorded_bits(rows)
-        self._engine.fired_bits[rows] = recorded  # flips are counted from these
-        return bits
+        return self._evaluate(self.data.check_samples(indices, "indices"), fired=True)
 
     def recorded_bits(self, indices: ArrayLike | None = None) -> NDArray[np.uint64]:
         """Fired sets at the last visit of each training sample, from which flips are counted.
@@ -248,7 +247,9 @@ class NetworkView:
         ValueError, TypeError
             `indices` are not samples.
         """
-        return self._engine.fired_bits[self.data.check_samples(indices, "indices")]
+        rows = self.data.check_samples(indices, "indices")
+        with self.guard.read():
+            return self._engine.fired_bits[rows]
 
     @blas_threads(1)
     def initial_reading(self) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
@@ -309,10 +310,11 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         chunk = rows_at_a_time(self.n_hidden * self.dtype.itemsize, self.memory_budget)
-        parts = [
-            self.bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
-            for i in range(0, len(data), chunk)
-        ]
+        with self.guard.read():  # one state for all rows
+            parts = [
+                self.bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
+                for i in range(0, len(data), chunk)
+            ]
         return np.concatenate(parts)
 
     @blas_threads(1)
@@ -343,7 +345,7 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        return bind_rows(self.rows, self._init, data, self._engine)
+        return bind_rows(self.rows, self._init, data, self._engine, self.guard)
 
     @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:
@@ -386,10 +388,12 @@ class NetworkView:
         without.
         """
         if self._engine.needs_z0:
-            self._engine.set_z0(self._init.z0())
+            with self.guard.once():
+                if self._engine.needs_z0:
+                    self._engine.set_z0(self._init.z0())
 
     def _evaluate(self, rows: NDArray[np.int64], **options: bool) -> NDArray:
         """Outputs (len(rows), n_outputs), or what the options of `Engine.evaluate` ask for."""
         self.prepare()
-        with blas_threads(1):
+        with self.guard.read(), blas_threads(1):
             return self._engine.evaluate(self._engine.source, rows, **options)

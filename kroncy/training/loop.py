@@ -121,6 +121,8 @@ class TrainingLoop(NetworkReader):
             `indices` are not samples, or none.
         DivergenceError
             The loss or the step is beyond what the dtype holds; the step was not taken.
+        RuntimeError
+            Another thread trains this network.
         MemoryError
             No memory for further coefficients.
 
@@ -131,10 +133,11 @@ class TrainingLoop(NetworkReader):
         rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
         if not len(rows):
             raise ValueError("indices must name at least one sample, got none")
-        total, done = self._run_batches(rows, len(rows))
-        if done < len(rows):
-            raise DivergenceError(self._iterations + 1, self.learning_rate)
-        return total / len(rows)
+        with self.network.guard.claim("step"):
+            total, done = self._run_batches(rows, len(rows))
+            if done < len(rows):
+                raise DivergenceError(self._iterations + 1, self.learning_rate)
+            return total / len(rows)
 
     def run(
         self,
@@ -168,16 +171,24 @@ class TrainingLoop(NetworkReader):
             The loss grew without bound; the trainer is as it was when the epoch began.
         MemoryError
             No memory for further coefficients.
+        RuntimeError
+            Another thread trains this network.
         KeyboardInterrupt
             Ctrl-C leaves the trainer as it was after the last complete iteration.
+
+        Notes
+        -----
+        Other threads may read meanwhile, `predict` for instance: they wait for the end of the
+        iterations under way, about 0.2 s, not for the end of the training.
         """
         n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
         check_callback(callback, "callback")
-        self.network.prepare()
-        for _ in range(n_epochs):
-            self._run_epoch(progress)
-            if wants_stop(callback, self):
-                break
+        with self.network.guard.claim("run"):
+            self.network.prepare()
+            for _ in range(n_epochs):
+                self._run_epoch(progress)
+                if wants_stop(callback, self):
+                    break
         return self
 
     def _run_epoch(self, progress: bool) -> None:
@@ -325,7 +336,8 @@ class TrainingLoop(NetworkReader):
         A copy of C: small beside z(0), which does not change, except for the weights of the engine
         "explicit" and the trees of "tree".
         """
-        return Snapshot(self.network.snapshot(), self.progress)
+        with self.network.guard.read():
+            return Snapshot(self.network.snapshot(), self.progress)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a `snapshot` of this trainer; the counters of operations go on.
@@ -335,8 +347,9 @@ class TrainingLoop(NetworkReader):
         snapshot : Snapshot
             As the method `snapshot` returned it.
         """
-        self.network.restore(snapshot.network)
-        self._set_progress(snapshot.progress)
+        with self.network.guard.change("restore"):
+            self.network.restore(snapshot.network)
+            self._set_progress(snapshot.progress)
 
     def continue_from(self, other: "TrainingLoop") -> None:
         """Take what `other`, a trainer on the first of these samples, has learned and done.

@@ -41,11 +41,11 @@ def to_members(
 
 
 def from_members(
-    meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
 ) -> dict[str, Any]:
     """The arguments of `TrainingLoop` for what `to_members` returned; ValueError if damaged."""
     options = {name: meta[name] for name in OPTIONS}
-    network = Network.from_state(meta["network"], arrays, n_threads)
+    network = Network.from_state(meta["network"], arrays)
     check_values(
         arrays["targets"], "targets", (network.data.n_samples, network.n_outputs), np.float64
     )

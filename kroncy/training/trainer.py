@@ -71,7 +71,8 @@ class KroneckerSGD(TrainingLoop):
     dtype : {"float32", "float64"}, default="float32"
         Of pre-activations and coefficients; targets, losses and outputs are float64.
     n_threads : int, optional
-        Results do not depend on it, bit for bit.  Default: all cores that may be used.
+        Results do not depend on it, bit for bit; it is kept in copies and files, and more than
+        `kroncy.show_config` allows are as many as that.  Default: all cores that may be used.
     random_state : int, RandomState or None, default=None
         Of the start, the signs and the order of the samples.
     signs : array-like of shape (n_hidden,) or (n_hidden, n_outputs), optional
@@ -212,7 +213,7 @@ class KroneckerSGD(TrainingLoop):
 
     @classmethod
     def from_state(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], n_threads: int | None = None
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
     ) -> Self:
         """A trainer that goes on, bit for bit, where `get_state` was called.
 
@@ -222,8 +223,6 @@ class KroneckerSGD(TrainingLoop):
             Values as `get_state` returned them.
         arrays : dict of ndarray
             Arrays as `get_state` returned them.
-        n_threads : int, optional
-            Results do not depend on it.  Default: all cores that may be used.
 
         Returns
         -------
@@ -240,7 +239,7 @@ class KroneckerSGD(TrainingLoop):
         """
         trainer = cls.__new__(cls)
         with saved_state("the state of the trainer"):
-            TrainingLoop.__init__(trainer, **state.from_members(meta, arrays, n_threads))
+            TrainingLoop.__init__(trainer, **state.from_members(meta, arrays))
         return trainer
 
     def __reduce__(self):

@@ -35,6 +35,7 @@ cdef extern from "_max_trees_kernel.h" nogil:
 
     ctypedef struct max_trees_scratch:
         int64_t n_lines
+        int64_t visited
 
     int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, bint is_double)
     int max_trees_create(

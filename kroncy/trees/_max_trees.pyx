@@ -7,11 +7,8 @@ from libc.string cimport memcpy
 import numpy as np
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
+from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real
-
-cdef extern from "_openmp.h" nogil:
-    int kroncy_thread_id()
-
 
 def tree_nbytes(int64_t n_trees, int64_t n_leaves, bint is_double):
     """Bytes that the trees of an (n_trees, n_leaves) array take."""
@@ -234,7 +231,7 @@ cdef int find_many(
     cdef char *memory = <char *> malloc(size * n_threads)
     cdef int failed = not memory
     if not failed:
-        for j in prange(n, num_threads=n_threads, schedule="dynamic"):
+        for j in prange(n, num_threads=kroncy_team(n_threads), schedule="dynamic"):
             failed |= find_new(trees, which[j], threshold, memory + size * kroncy_thread_id(),
                                &found[j], &sizes[j])
     free(memory)

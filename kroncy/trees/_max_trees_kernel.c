@@ -147,7 +147,7 @@ static double largest_leaf(const max_trees *tree) {
 
 void max_trees_build(max_trees *tree, const void *values, int n_threads) {
     const int64_t blocks = n_blocks(tree);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
+#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
     for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, build_block, tree, b, values);
     tree->magnitude = TREE_CALL(tree, magnitude, values, tree->n_trees * tree->n_leaves);
     (void)n_threads;
@@ -164,7 +164,7 @@ void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t
 
 void max_trees_scale(max_trees *tree, double factor, int n_threads) {
     const int64_t blocks = n_blocks(tree);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
+#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
     for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, scale_block, tree, b, factor);
     tree->magnitude = largest_leaf(tree);
     (void)n_threads;
@@ -183,7 +183,7 @@ int64_t max_trees_scratch_size(const max_trees *tree) {
 
 max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory) {
     uint32_t *groups = memory, *spare = groups + tree->n_groups[0];
-    return (max_trees_scratch){0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
+    return (max_trees_scratch){0, 0, groups, spare, (uint16_t *)(spare + tree->n_groups[0])};
 }
 
 /* The last scratch is saved for the next query: fresh pages cost more than a small query. */
@@ -313,7 +313,7 @@ int max_trees_update(max_trees *tree, const max_trees_change *change, int n_thre
     if (!gram) status = KRONCY_TREE_NO_MEMORY;
     if (!status) status = bound_change(tree, change);
     if (!status) {
-#pragma omp parallel for num_threads(n_threads) schedule(static)
+#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
         for (int64_t b = 0; b < blocks; b++)
             TREE_CALL(tree, update_block, tree, change, &plan, b,
                       (void *)(gram + kroncy_thread_id() * gram_size * KRONCY_ALIGNMENT));

@@ -65,6 +65,7 @@ void max_trees_scale(max_trees *tree, double factor, int n_threads);
  * leaves; `emit` writes their indices, ascending. */
 typedef struct {
     int64_t n_lines;          /* leaf groups found */
+    int64_t visited;          /* nodes compared for that */
     uint32_t *groups, *spare; /* n_groups[0] entries each */
     uint16_t *masks;          /* n_groups[0] entries */
 } max_trees_scratch;

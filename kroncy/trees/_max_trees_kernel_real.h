@@ -158,6 +158,7 @@ static int64_t NAMED(find)(max_trees *tree, int64_t i, double threshold, max_tre
         n = next;
     }
     s->n_lines = found ? n : 0;
+    s->visited = visited;
     __atomic_fetch_add(&tree->nodes_visited, visited, __ATOMIC_RELAXED);
     return found;
 }
