@@ -109,8 +109,10 @@ def _read() -> list[int]:
 
 
 def _write(numbers: list[int]) -> None:
+    # threadpoolctl (3.7 on) ignores every Python thread but the first that ever set a number, lest
+    # they fight over it.  Here they agree, under a lock, and the last to leave must be heard.
     for library, number in zip(_libraries(), numbers, strict=True):
-        library.set_num_threads(number)
+        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 _blas = _BlasLimits()

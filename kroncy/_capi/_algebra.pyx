@@ -79,7 +79,7 @@ cdef int matmul(
         threads = 0     # those of BLAS
     if m > 0 and n > 0 and k > 0:
         strassen_matmul(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, levels, work,
-                        threads)
+                        threads, NULL)
     for i in range(m if n > 0 else 0):
         row = <char *> c + i * ldc * size
         if k == 0:

@@ -4,6 +4,7 @@ import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
+from .._base.guard import Guard
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
 from .early_stopping import ScoreTracker, ValidationSet, split_validation

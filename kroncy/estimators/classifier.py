@@ -181,7 +181,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         cost of an iteration therefore grow with their number.
         """
         known = None if classes is None else np.unique(classes)
-        return self._partial_fit(X, y, sample_weight, known)
+        with self._alone("partial_fit"):
+            return self._partial_fit(X, y, sample_weight, known)
 
     def _loss(self) -> str:
         return "logistic" if len(self.classes_) == 2 else "softmax"

@@ -116,7 +116,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         The coefficients of the network refer to all distinct samples seen so far.  Memory and the
         cost of an iteration therefore grow with their number.
         """
-        return self._partial_fit(X, y, sample_weight)
+        with self._alone("partial_fit"):
+            return self._partial_fit(X, y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

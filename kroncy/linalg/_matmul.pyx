@@ -36,6 +36,25 @@ cdef enum:
     SLICE = 2048  # a slice has SLICE**2 multiplications at least: no small-matrix kernel
 
 
+cdef double PATIENCE = 1e10     # multiplications between two looks at signals: below a second
+
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()
+
+
+cdef inline bint is_interrupted(Watch *watch, double multiplications) noexcept nogil:
+    """Whether to stop: after some work Python's signal handlers run, and may raise."""
+    if watch == NULL:
+        return False
+    watch.done += multiplications
+    if watch.done >= PATIENCE and not watch.interrupted:
+        watch.done = 0
+        with gil:
+            watch.interrupted = PyErr_CheckSignals() != 0
+    return watch.interrupted
+
+
 cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
     # Rows a large power of two apart share cache sets: an odd number of 16-element lines does not.
     # Below 256 columns it would cost more memory than the bound on the workspace leaves.
@@ -99,43 +118,55 @@ cdef Py_ssize_t strassen_workspace(
 cdef void product(
     bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const char *a, Py_ssize_t lda, const char *b, Py_ssize_t ldb, bint accumulate,
-    char *c, Py_ssize_t ldc, int n_threads,
+    char *c, Py_ssize_t ldc, int n_threads, Watch *watch,
 ) noexcept nogil:
     """C = op(A) op(B), or C += op(A) op(B), by gemm: a slice of C for each thread.
 
     BLAS would use threads of its own beside ours, and two pools that take turns wait for each
     other's idle spinning.  Slices are large and, m and n being whole tiles, end where register
-    tiles do, so that every element is summed in the same order for any number of threads.
+    tiles do, so that every element is summed in the same order for any number of threads.  What
+    takes long is made in rounds of such slices, and signals are looked at in between.
     """
     cdef Py_ssize_t slices = max(1, min(n_threads, most_slices(m, k, n)))
+    cdef double work = <double> m * n * k
+    cdef Py_ssize_t rounds = 1
+    if watch != NULL and work > PATIENCE:
+        rounds = max(1, min(<Py_ssize_t> (work / PATIENCE) + 1, most_slices(m, k, n) // slices))
     cdef bint by_columns = 2 * n >= m
     cdef Py_ssize_t extent = n if by_columns else m
     cdef Py_ssize_t tiles = (extent + TILE - 1) // TILE
-    cdef Py_ssize_t width = (tiles + slices - 1) // slices * TILE
-    cdef Py_ssize_t i, start, count, size = real_size(is_double)
-    for i in prange((extent + width - 1) // width, schedule="static", num_threads=kroncy_team(n_threads),
-                    use_threads_if=slices > 1):
-        start = i * width
-        count = min(width, extent - start)
-        if by_columns:
-            gemm(is_double, trans_a, trans_b, <int> m, <int> count, <int> k, a, <int> lda,
-                 b + size * (start * ldb if trans_b else start), <int> ldb, accumulate,
-                 c + size * start, <int> ldc)
-        else:
-            gemm(is_double, trans_a, trans_b, <int> count, <int> n, <int> k,
-                 a + size * (start if trans_a else start * lda), <int> lda, b, <int> ldb,
-                 accumulate, c + size * start * ldc, <int> ldc)
+    cdef Py_ssize_t width = (tiles + slices * rounds - 1) // (slices * rounds) * TILE
+    cdef Py_ssize_t pieces = (extent + width - 1) // width
+    cdef Py_ssize_t i, begin = 0, end, start, count, size = real_size(is_double)
+    while begin < pieces and not is_interrupted(watch, work / rounds):
+        end = min(begin + slices, pieces) if rounds > 1 else pieces
+        for i in prange(begin, end, schedule="static", num_threads=kroncy_team(n_threads),
+                        use_threads_if=slices > 1):
+            start = i * width
+            count = min(width, extent - start)
+            if by_columns:
+                gemm(is_double, trans_a, trans_b, <int> m, <int> count, <int> k, a, <int> lda,
+                     b + size * (start * ldb if trans_b else start), <int> ldb, accumulate,
+                     c + size * start, <int> ldc)
+            else:
+                gemm(is_double, trans_a, trans_b, <int> count, <int> n, <int> k,
+                     a + size * (start if trans_a else start * lda), <int> lda, b, <int> ldb,
+                     accumulate, c + size * start * ldc, <int> ldc)
+        begin = end
 
 
 cdef void strassen(
     bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const char *a, Py_ssize_t lda, const char *b, Py_ssize_t ldb, bint accumulate,
     char *c, Py_ssize_t ldc, int levels, char *work, int n_threads,
+    Watch *watch,
 ) noexcept nogil:
     """C = op(A) op(B), or C += op(A) op(B); m, n, k are multiples of 2**levels."""
+    if is_interrupted(watch, 0):
+        return
     if levels == 0:
         product(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc,
-                n_threads)
+                n_threads, watch)
         return
     m //= 2
     n //= 2
@@ -170,20 +201,20 @@ cdef void strassen(
     kroncy_block_add(is_double, a_rows, a_columns, a, lda, -1, a21, lda, s, lds, n_threads)
     kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, b12, ldb, t, ldt, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p21, ldp, levels, free,
-             n_threads)
+             n_threads, watch)
 
     kroncy_block_add(is_double, a_rows, a_columns, a21, lda, 1, a22, lda, s, lds, n_threads)
     kroncy_block_add(is_double, b_rows, b_columns, b12, ldb, -1, b, ldb, t, ldt, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p22, ldp, levels, free,
-             n_threads)
+             n_threads, watch)
 
     kroncy_block_add(is_double, a_rows, a_columns, s, lds, -1, a, lda, s, lds, n_threads)
     kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, t, ldt, t, ldt, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p12, ldp, levels, free,
-             n_threads)
+             n_threads, watch)
 
     strassen(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, False, p, ldp, levels, free,
-             n_threads)
+             n_threads, watch)
     if accumulate:
         kroncy_block_combine_add(is_double, m, n, p, ldp, c, ldc, n_threads)
     else:
@@ -192,24 +223,25 @@ cdef void strassen(
     kroncy_block_add(is_double, a_rows, a_columns, a12, lda, -1, s, lds, s, lds, n_threads)
     kroncy_block_add(is_double, b_rows, b_columns, b21, ldb, -1, t, ldt, t, ldt, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, b22, ldb, True, c12, ldc, levels, rest,
-             n_threads)
+             n_threads, watch)
     strassen(is_double, trans_a, trans_b, m, n, k, a22, lda, t, ldt, True, c21, ldc, levels, rest,
-             n_threads)
+             n_threads, watch)
     strassen(is_double, trans_a, trans_b, m, n, k, a12, lda, b21, ldb, True, c, ldc, levels, rest,
-             n_threads)
+             n_threads, watch)
 
 
 cdef void strassen_matmul(
     bint is_double, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const void *a, Py_ssize_t lda, const void *b, Py_ssize_t ldb, void *c, Py_ssize_t ldc,
-    int levels, void *work, int n_threads,
+    int levels, void *work, int n_threads, Watch *watch,
 ) noexcept nogil:
     """C (m, n) = op(A) op(B), row-major, for sizes and row lengths (ld*) that fit a C int.
 
     With n_threads >= 1 those are our threads, BLAS must be limited to one, and C does not depend on
     their number.  n_threads = 0 is one call of gemm with the threads of BLAS, without levels.
     `work` has strassen_workspace(m, k, n, levels) elements.  Levels that do not fit the shape are
-    left out.  C overlaps neither A, B nor work.
+    left out.  C overlaps neither A, B nor work.  Where `watch` is not NULL, Python's signal handlers
+    run now and then; if one raises, the product is left unfinished and `watch.interrupted` is true.
     """
     if n_threads == 0:
         gemm(is_double, trans_a, trans_b, <int> m, <int> n, <int> k, a, <int> lda, b, <int> ldb,
@@ -230,21 +262,21 @@ cdef void strassen_matmul(
     cdef char *c_below = first_c + size * m0 * ldc
     if m0 > 0 and n0 > 0:
         strassen(is_double, trans_a, trans_b, m0, n0, k0, first_a, lda, first_b, ldb, False,
-                 first_c, ldc, levels, <char *> work, n_threads)
+                 first_c, ldc, levels, <char *> work, n_threads, watch)
         if k0 < k:
             product(is_double, trans_a, trans_b, m0, n0, k - k0,
                     first_a + size * (k0 * lda if trans_a else k0), lda,
                     first_b + size * (k0 if trans_b else k0 * ldb), ldb, True, first_c, ldc,
-                    n_threads)
+                    n_threads, watch)
     if m0 > 0 and n0 < n:
         product(is_double, trans_a, trans_b, m0, n - n0, k, first_a, lda, b_right, ldb, False,
-                c_right, ldc, n_threads if 2 * (n - n0) < m0 else 1)
+                c_right, ldc, n_threads if 2 * (n - n0) < m0 else 1, watch)
     if m0 < m and n0 > 0:
         product(is_double, trans_a, trans_b, m - m0, n0, k, a_below, lda, first_b, ldb, False,
-                c_below, ldc, n_threads if 2 * n0 >= m - m0 else 1)
+                c_below, ldc, n_threads if 2 * n0 >= m - m0 else 1, watch)
     if m0 < m and n0 < n:
         product(is_double, trans_a, trans_b, m - m0, n - n0, k, a_below, lda, b_right, ldb, False,
-                c_below + size * n0, ldc, 1)
+                c_below + size * n0, ldc, 1, watch)
 
 
 def workspace_elements(Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, int levels):
@@ -276,9 +308,19 @@ def multiply(
     cdef Py_ssize_t lda = row_length(a.strides[trans_a], item, m if trans_a else k)
     cdef Py_ssize_t ldb = row_length(b.strides[trans_b], item, k if trans_b else n)
     cdef Py_ssize_t ldc = row_length(c.strides[0], item, n)
+    cdef Watch watch
+    watch.done = 0
+    watch.interrupted = False
     with nogil:
         strassen_matmul(sizeof(real) == 8, trans_a, trans_b, m, n, k, &a[0, 0], lda, &b[0, 0],
-                        ldb, &c[0, 0], ldc, levels, &work[0], n_threads)
+                        ldb, &c[0, 0], ldc, levels, &work[0], n_threads, &watch)
+    if watch.interrupted:
+        raise_pending()
+
+
+cdef int raise_pending() except -1:
+    """The exception that a signal handler has left."""
+    return -1
 
 
 cdef inline Py_ssize_t row_length(Py_ssize_t stride, Py_ssize_t item, Py_ssize_t columns):

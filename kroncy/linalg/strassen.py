@@ -14,6 +14,8 @@ from ._matmul import multiply, workspace_elements
 from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
 
+PART = 10**10  # multiplications between two looks at signals: below a second
+TILE = 64  # whole register tiles of any BLAS
 MIN_CHECKED_BYTES = 2**26  # below, asking for the free memory takes longer than the allocation
 # Chosen here by dtype: Cython's own choice takes longer than a small product.
 _by_dtype: Any = multiply
@@ -69,6 +71,8 @@ def matmul(
         too small, or `out` has the wrong shape, is read-only or overlaps another array.
     MemoryError
         The product and the workspace exceed the memory available.
+    KeyboardInterrupt
+        Ctrl-C ends the product within a second; what `out` holds is then undefined.
 
     See Also
     --------
@@ -106,7 +110,7 @@ def matmul(
            [ 62., 214., 366.]])
     """
     if n_threads is None and workspace is None and _is_plain(a, b, out, levels):
-        return np.matmul(a, b, out=out)  # type: ignore[misc, arg-type]
+        return _by_blas(a, b, out)  # type: ignore[arg-type]
     left, right = np.asarray(a), np.asarray(b)
     dtype = _common_dtype(left, right)
     shape = _product_shape(left, right)
@@ -127,7 +131,7 @@ def matmul(
             )
     _require_memory(left, right, out, shape, dtype, 0 if workspace is not None else needed)
     if n_levels == 0 and n_threads is None and left.ndim == 2:
-        return np.matmul(left, right, out=out)
+        return _by_blas(left, right, out)
 
     result = np.empty(shape, dtype) if out is None else out
     if result.size == 0 or inner == 0:
@@ -146,6 +150,27 @@ def matmul(
             matrix = _with_unit_stride(matrix, dtype)
             _multiply_into(matrix, right, product, n_levels, workspace, threads)
     return result
+
+
+def _by_blas(a: NDArray, b: NDArray, out: NDArray | None) -> NDArray:
+    """np.matmul; where it takes long, part by part, because it is deaf to Ctrl-C.
+
+    Parts are whole register tiles, so that their elements are summed as in one product.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    parts = min(m * k * n // PART, max(m, n) // TILE)
+    if parts < 2:
+        return np.matmul(a, b, out=out)
+    if out is None:
+        out = np.empty((m, n), np.result_type(a, b))
+    step = -(-max(m, n) // (parts * TILE)) * TILE
+    for i in range(0, max(m, n), step):
+        part = slice(i, i + step)
+        if m >= n:
+            np.matmul(a[part], b, out=out[part])
+        else:
+            np.matmul(a, b[:, part], out=out[:, part])
+    return out
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.callbacks import check_callback, wants_stop
 from .._base.exceptions import DivergenceError
 from .._base.memory import require_memory
+from .._base.guard import Guard
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer, check_real
 from ..data.gram import gram_matrix
@@ -184,6 +185,7 @@ class KroneckerLRGD(NetworkReader):
         if isinstance(learning_rate, str):
             learning_rate = stable_learning_rate(self._network, n)
         self._learning_rate = learning_rate
+        self._guard = Guard()
         self.history: list[dict[str, Any]] = []
         self.batches: list[NDArray[np.int64]] = []
         self._directional, self._gradients = 0, 0.0
@@ -256,6 +258,8 @@ class KroneckerLRGD(NetworkReader):
             An argument is out of range or of the wrong kind.
         DivergenceError
             The loss grew without bound; the state is that before the last step.
+        RuntimeError
+            Another thread runs this descent.
 
         Notes
         -----
@@ -264,11 +268,12 @@ class KroneckerLRGD(NetworkReader):
         """
         n_steps = check_integer(n_steps, "n_steps", minimum=0)
         check_callback(callback, "callback")
-        for _ in range(n_steps):
-            with blas_threads(1):
-                moved = self._step()
-            if not moved or wants_stop(callback, self):
-                break
+        with self._guard.claim("run"):
+            for _ in range(n_steps):
+                with self._guard.change("a step"), blas_threads(1):
+                    moved = self._step()
+                if not moved or wants_stop(callback, self):
+                    break
         return self
 
     # -- steps ----------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ class AsynchronousTree:
     def __init__(self, values: ArrayLike, *, n_threads: int | None = None) -> None:
         values = check_matrix(real_array(values, "values"), "values")
         self.n_threads = resolve_threads(n_threads)
+        self._wanted_threads = n_threads
         n_trees, n_leaves = values.shape
         n_bytes = tree_nbytes(n_trees, n_leaves, values.dtype == np.float64)
         require_memory(n_bytes, f"{n_trees} trees of {n_leaves} leaves")
@@ -421,7 +422,7 @@ class AsynchronousTree:
         return self._trees.top_k(tree, check_integer(k, "k", minimum=1, maximum=self.n_leaves))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.values, self.n_threads)
+        return _rebuild, (self.values, self._wanted_threads)
 
     def __repr__(self) -> str:
         return f"AsynchronousTree(n_trees={self.n_trees}, n_leaves={self.n_leaves}, {self.dtype})"
@@ -430,5 +431,5 @@ class AsynchronousTree:
         return check_integer(tree, "tree", minimum=0, maximum=self.n_trees - 1)
 
 
-def _rebuild(values: NDArray, n_threads: int) -> AsynchronousTree:
+def _rebuild(values: NDArray, n_threads: int | None) -> AsynchronousTree:
     return AsynchronousTree(values, n_threads=n_threads)

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -23,12 +24,15 @@ def test_cores_without_an_affinity_mask(monkeypatch):
 
 
 def test_threads_are_resolved(monkeypatch):
-    monkeypatch.setattr(threads, "has_openmp", lambda: True)
     monkeypatch.setattr(threads, "openmp_max_threads", lambda: 3)
     monkeypatch.setattr(threads, "available_cores", lambda: 2)
+    monkeypatch.setattr(threads, "most_threads", lambda: 16)
     assert resolve_threads(None) == 2
     assert resolve_threads(7) == 7
-    monkeypatch.setattr(threads, "has_openmp", lambda: False)
+    assert resolve_threads(10**9) == 16
+    monkeypatch.setattr(threads, "is_forked", lambda: True)
+    assert resolve_threads(None) == 1
+    monkeypatch.setattr(threads, "most_threads", lambda: 1)  # as without OpenMP
     assert resolve_threads(None) == resolve_threads(7) == 1
 
 
@@ -45,6 +49,29 @@ def test_blas_is_limited_inside_the_block_only():
     assert blas_counts() == before
     with pytest.raises(KeyError), blas_threads(1):
         raise KeyError
+    assert blas_counts() == before
+
+
+def test_limits_of_several_threads_overlap_in_any_order():
+    before = blas_counts()
+    entered, leave = threading.Event(), threading.Event()
+
+    def limit():
+        with blas_threads(1):
+            entered.set()
+            leave.wait(20)
+
+    other = threading.Thread(target=limit)
+    with blas_threads(2):
+        other.start()
+        entered.wait(20)
+        assert set(blas_counts()) == {1}
+    assert set(blas_counts()) == {1}  # the other's limit holds on
+    wanted = max(before)
+    assert set_blas_threads(wanted) == wanted  # the number afterwards
+    assert set(blas_counts()) == {1}
+    leave.set()
+    other.join(timeout=20)
     assert blas_counts() == before
 
 
