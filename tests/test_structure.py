@@ -217,7 +217,18 @@ def unmirrored(package, tests):
     return sorted(of_package ^ of_tests)
 
 
-RULES = [upward_imports, import_circles, long_files, large_folders, private_reads,
+def unasked_regions(package):
+    """Parallel regions that do not ask `kroncy_team`: they would never end after a fork."""
+    found = []
+    for path, text in package.items():
+        if path.suffix in (".pyx", ".c", ".h"):
+            source = bare(text) if path.suffix == ".pyx" else text
+            found += [f"{path}: num_threads of {n}" for n in
+                      re.findall(r"num_threads[=(](?!kroncy_team\()(\w+)", source)]
+    return found
+
+
+RULES = [unasked_regions, upward_imports, import_circles, long_files, large_folders, private_reads,
          packages_without_purpose]
 
 
@@ -290,6 +301,13 @@ def test_downward_imports_pass():
     }
     assert not upward_imports(fake(files))
     assert module_graph(fake(files))["kroncy.network.a"] >= {"kroncy.data.b", "kroncy.network.d"}
+
+
+def test_regions_that_do_not_ask_are_seen():
+    asked = "for i in prange(len(x), num_threads=kroncy_team(n)):"
+    assert not unasked_regions(fake({"data/a.pyx": asked}))
+    assert unasked_regions(fake({"data/a.pyx": "for i in prange(len(x), num_threads=n):"}))
+    assert unasked_regions(fake({"data/a_kernel.c": "#pragma omp parallel for num_threads(n)\n"}))
 
 
 def test_circles_are_seen():

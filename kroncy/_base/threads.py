@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import product
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -109,10 +110,23 @@ def _read() -> list[int]:
 
 
 def _write(numbers: list[int]) -> None:
-    # threadpoolctl (3.7 on) ignores every Python thread but the first that ever set a number, lest
-    # they fight over it.  Here they agree, under a lock, and the last to leave must be heard.
     for library, number in zip(_libraries(), numbers, strict=True):
-        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+        _setter(library)(number)
+
+
+def _setter(library: Any) -> Callable[[int], object]:
+    """The function that sets the number of a library.
+
+    That of OpenBLAS itself, since threadpoolctl (from 3.8 on) ignores every Python thread but the
+    first that set a number, lest they fight over it: here they agree, and the last to leave must be
+    heard.
+    """
+    if library.internal_api == "openblas" and library.threading_layer != "openmp":
+        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+            name = f"{prefix}openblas_set_num_threads{suffix}"
+            if hasattr(library.dynlib, name):
+                return getattr(library.dynlib, name)
+    return library.set_num_threads
 
 
 _blas = _BlasLimits()
@@ -126,8 +140,8 @@ def blas_threads(n: int) -> Iterator[None]:
 
     Our own OpenMP loops call BLAS from every thread, so they run under ``blas_threads(1)``:
     OpenMP over a threaded BLAS is slower than either, and its sums depend on the thread count.
-    Blocks of several threads may overlap in any order: the smallest number holds, and after the last
-    block it is again what it was before the first.
+    Blocks of several threads may overlap in any order: the smallest number holds, and after the
+    last block it is again what it was before the first.
     """
     _blas.enter(n)
     try:

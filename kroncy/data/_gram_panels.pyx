@@ -12,9 +12,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from .._base._blas cimport gemm
-from .._base._buffers cimport (
-    address, holds_doubles, real_dtype
-)
+from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._openmp cimport kroncy_team
 from .._base._real cimport real_size
 

@@ -195,10 +195,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         guard: Guard = self.__dict__.setdefault("_guard", Guard())
         return guard.claim(what)
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, monitor: Callable[[Self], object] | None,
-        resume: bool,
-    ) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, monitor: Any, resume: bool) -> None:
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))

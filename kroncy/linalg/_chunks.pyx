@@ -24,7 +24,8 @@ def multiply_chunks(const real[:, ::1] a, const real[:, ::1] b, real[:, ::1] out
     if out.shape[0] == 0 or out.shape[1] == 0:
         return
     n_threads = <int> min(<int64_t> n_threads, n_chunks)
-    for chunk in prange(n_chunks, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
+    for chunk in prange(n_chunks, nogil=True, num_threads=kroncy_team(n_threads),
+                        schedule="dynamic"):
         begin = chunk * CHUNK
         rows = min(<int64_t> CHUNK, a.shape[0] - begin)
         k = <int> min(a.shape[1], begin + rows) if triangular else <int> a.shape[1]

@@ -240,8 +240,9 @@ cdef void strassen_matmul(
     With n_threads >= 1 those are our threads, BLAS must be limited to one, and C does not depend on
     their number.  n_threads = 0 is one call of gemm with the threads of BLAS, without levels.
     `work` has strassen_workspace(m, k, n, levels) elements.  Levels that do not fit the shape are
-    left out.  C overlaps neither A, B nor work.  Where `watch` is not NULL, Python's signal handlers
-    run now and then; if one raises, the product is left unfinished and `watch.interrupted` is true.
+    left out.  C overlaps neither A, B nor work.  Where `watch` is not NULL, Python's signal
+    handlers run now and then; if one raises, the product is left unfinished and
+    `watch.interrupted` is true.
     """
     if n_threads == 0:
         gemm(is_double, trans_a, trans_b, <int> m, <int> n, <int> k, a, <int> lda, b, <int> ldb,

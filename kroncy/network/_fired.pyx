@@ -85,7 +85,8 @@ def fired_counts(const uint64_t[:, ::1] left, const uint64_t[:, ::1] right, int 
         raise ValueError("bitsets must have one number of words, a multiple of 8")
     if not (n_left and n_right and n_words):
         return np.asarray(counts)
-    for tile in prange(rows * cols, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
+    for tile in prange(rows * cols, nogil=True, num_threads=kroncy_team(n_threads),
+                       schedule="dynamic"):
         i = tile // cols * SIDE
         j = tile % cols * SIDE
         if not (symmetric and j > i):

@@ -139,7 +139,8 @@ cdef class TiledMatrix:
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
-        for block in prange(self.n_blocks, nogil=True, num_threads=kroncy_team(n_threads), schedule="dynamic"):
+        for block in prange(self.n_blocks, nogil=True, num_threads=kroncy_team(n_threads),
+                            schedule="dynamic"):
             kroncy_tiles_product(
                 sizeof(real) == 8, NULL, NULL, self.block_tiles(block), self.n_tiles,
                 block_rows(self.n_neurons, block), row_bytes, &panel[0, 0],

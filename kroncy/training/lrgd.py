@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.callbacks import check_callback, wants_stop
 from .._base.exceptions import DivergenceError
-from .._base.memory import require_memory
 from .._base.guard import Guard
+from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer, check_real
 from ..data.gram import gram_matrix

@@ -10,6 +10,7 @@ from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real
 
+
 def tree_nbytes(int64_t n_trees, int64_t n_leaves, bint is_double):
     """Bytes that the trees of an (n_trees, n_leaves) array take."""
     return max_trees_size(n_trees, n_leaves, is_double)

@@ -32,9 +32,9 @@ def test_a_second_claim_is_refused_and_the_first_is_named():
 
 def test_one_thread_may_enter_again():
     guard = Guard()
-    with guard.claim("run"), guard.change("run"), guard.read(), guard.change("restore"):
-        with guard.claim("step"), guard.once():
-            pass
+    again = guard.claim("step"), guard.once()
+    with guard.claim("run"), guard.change("run"), guard.read(), guard.change("restore"), again[0]:
+        enter(again[1])
     with guard.read(), guard.change("step"), guard.read():
         pass
     assert in_thread(lambda: enter(guard.change("step")))
