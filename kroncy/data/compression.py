@@ -14,6 +14,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from .._base.scaling import row_norms, scale_rows
 from .._base.threads import blas_threads
 from .kronecker_data import KroneckerData
 from .modes import distinct
@@ -83,11 +84,11 @@ class Compression:
         outside = np.zeros(data.n_samples, dtype=bool)
         for mode, basis in zip(data.modes, self.bases, strict=True):
             if basis is not None:
-                wide = mode.table.array.astype(np.float64)
+                wide = scale_rows(mode.table.array.astype(np.float64))
                 with blas_threads(1):
                     beyond = wide - wide @ basis @ basis.T
-                allowed = 4 * _rounding(mode.table.array) * np.linalg.norm(wide, axis=1)
-                outside |= (np.linalg.norm(beyond, axis=1) > allowed)[mode.index]
+                allowed = 4 * _rounding(mode.table.array) * row_norms(wide)
+                outside |= (row_norms(beyond) > allowed)[:, 0][mode.index]
         return outside
 
     def coordinates(self, weights: Matrix) -> Matrix:
@@ -171,8 +172,9 @@ def check_cost(data: KroneckerData) -> int:
 def row_space(factor: Matrix) -> Basis | None:
     """Orthonormal basis (p, rank) of what the rows span, or None if that is all of R^p."""
     u, p = factor.shape
-    norms = np.linalg.norm(factor.astype(np.float64), axis=1, keepdims=True)
-    rows = factor / np.where(norms > 0, norms, 1)
+    rows = scale_rows(factor.astype(np.float64))
+    norms = row_norms(rows)
+    rows /= np.where(norms > 0, norms, 1)
     with blas_threads(1):
         # Tall factors first become a triangle with the same row space.
         (few,) = scipy.linalg.qr(rows, mode="r") if u > 2 * p else (rows,)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from .._base.scaling import exponents, row_norms, scale, scale_rows
 from .._base.validation import check_indices, check_matrix
 from .modes import Modes, distinct
 from .tables import Index, Matrix, Table
@@ -95,20 +96,33 @@ def prepare_factor(factor: ArrayLike, name: str, *, normalize: bool, bias: float
     """A factor with its bias column, rows scaled to norm 1 where asked; always a new array."""
     rows = check_matrix(factor, name)
     if bias:
-        rows = np.hstack([rows, np.full((len(rows), 1), bias, dtype=rows.dtype)])
+        column = _check_bias(bias, rows.dtype, name)
+        rows = np.hstack([rows, np.full((len(rows), 1), column)])
     elif not normalize:
         return rows.copy()  # what was checked may be the caller's own array
     if not normalize:
         return rows
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled = scale_rows(rows)
+    norms = row_norms(scaled)
     if not np.all(norms > 0):
         raise ValueError(
             f"{name}: row {int(np.argmin(norms))} is zero and cannot be normalised; drop it, give "
             "a bias, or set normalize=False"
         )
-    return rows / norms
+    with np.errstate(under="ignore"):
+        return scaled / norms
 
 
+def _check_bias(bias: float, dtype: np.dtype, name: str) -> np.floating:
+    """The bias in the dtype of a factor, where it must be a number that is not 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        column = dtype.type(bias)
+    if not 0 < column < np.inf:
+        raise ValueError(f"bias={bias:.3g} is beyond the range of {dtype}, the dtype of {name}")
+    return column
+
+
+@np.errstate(under="ignore")
 def prepare_kernel(kernel: ArrayLike, name: str, *, normalize: bool, bias: float) -> Matrix:
     """A symmetric positive semidefinite kernel, scaled to a unit diagonal where asked.
 
@@ -118,29 +132,43 @@ def prepare_kernel(kernel: ArrayLike, name: str, *, normalize: bool, bias: float
     u, width = given.shape
     if u != width:
         raise ValueError(f"{name} must be square, got shape {given.shape}")
-    scale = float(np.abs(given).max())
-    tolerance = 16 * u * float(np.finfo(given.dtype).eps) * scale
+    unit = _even_exponent(given)
+    given = scale(given, -unit)
+    largest = float(np.abs(given).max())
+    tolerance = 16 * u * float(np.finfo(given.dtype).eps) * largest
     gap = float(np.abs(given - given.T).max())
     if gap > tolerance:
+        gap = float(scale(np.float64(gap), unit))
         raise ValueError(f"{name} must be symmetric; entries differ by up to {gap:.3g}")
     entries = (given + given.T) / 2
     try:
         shifted = entries.astype(np.float64) + tolerance * np.eye(u)
         scipy.linalg.cholesky(shifted, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
-        lowest = float(np.linalg.eigvalsh(entries)[0])
+        lowest = float(scale(np.linalg.eigvalsh(entries)[0], unit))
         raise ValueError(
             f"{name} must be positive semidefinite; its smallest eigenvalue is {lowest:.3g}. "
             "Clip the negative eigenvalues to 0, or add a constant to the diagonal"
         ) from None
-    entries += entries.dtype.type(bias**2)
-    if normalize:
-        diagonal = np.diagonal(entries)
-        if not np.all(diagonal > 0):
-            raise ValueError(
-                f"{name}: object {int(np.argmin(diagonal))} has zero norm and cannot be "
-                "normalised; drop it, give a bias, or set normalize=False"
-            )
-        root = np.sqrt(diagonal)
-        entries = entries / root[:, None] / root[None, :]
-    return np.ascontiguousarray(entries)
+    if bias:
+        # In a unit in which neither the kernel nor the square of the bias leaves the range.
+        common = max(unit, 2 * int(exponents(np.float64(bias)))) if largest else 0
+        entries = scale(entries, unit - common)
+        entries += entries.dtype.type(float(scale(np.float64(bias), -common // 2)) ** 2)
+        unit = common
+    if not normalize:
+        return np.ascontiguousarray(scale(entries, unit))
+    diagonal = np.diagonal(entries)
+    if not np.all(diagonal > 0):
+        raise ValueError(
+            f"{name}: object {int(np.argmin(diagonal))} has zero norm and cannot be "
+            "normalised; drop it, give a bias, or set normalize=False"
+        )
+    root = np.sqrt(diagonal)
+    return np.ascontiguousarray(entries / root[:, None] / root[None, :])
+
+
+def _even_exponent(values: NDArray) -> int:
+    """Exponent of the unit of a kernel, even so that roots of its diagonal are exact in it."""
+    exponent = int(exponents(values))
+    return exponent + exponent % 2

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from .._base.scaling import center_and_spread
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer
 from ..data.kronecker_data import KroneckerData
@@ -147,8 +148,9 @@ def suggest(
     norm = float(np.median(np.sqrt(data.gram_diagonal())))
     if norm == 0:
         raise ValueError("half the rows of data are zero: no neuron fires on them; drop them")
-    spread = target.std(axis=0)
-    target = (target - target.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    center, spread = center_and_spread(target)
+    varies = np.abs(target - center).max(axis=0) > spread / 2  # for a constant: its size
+    target = ((target - center) / spread)[:, varies]
 
     tried = []
     for threshold in THRESHOLDS:
