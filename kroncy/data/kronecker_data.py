@@ -1,6 +1,6 @@
 """KroneckerData: rows x_i = a_i (x) b_i (x) ... that are never formed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Self
 
@@ -210,12 +210,12 @@ class KroneckerData(SampleSet):
         Parameters
         ----------
         other : KroneckerData
-            Data with the same factor widths (or the same kernels).
+            Data with the same factor widths, `bias` and `normalize` (or the same kernels).
 
         Returns
         -------
         KroneckerData
-            In float64 if one of the two is.  `normalize` and `bias` are those of this object.
+            In float64 if one of the two is.
 
         Raises
         ------
@@ -248,7 +248,8 @@ class KroneckerData(SampleSet):
         cols : array-like of int, optional
             Samples of `other`; default all of `other` if that is given, else `rows`.
         other : KroneckerData, optional
-            Data with the same factor widths (or the same kernels); default this object.
+            Data with the same factor widths, `bias` and `normalize` (or the same kernels);
+            default this object.
 
         Returns
         -------
@@ -335,20 +336,37 @@ class KroneckerData(SampleSet):
         TypeError
             `other` is no KroneckerData.
         ValueError
-            It has other factor widths, or other kernels.
+            It has another number of factors, other factor widths or other kernels, or its rows
+            were made with another `bias` or `normalize`; the message names all that differs.
         """
         if not isinstance(other, KroneckerData):
             raise TypeError(f"{name} must be a KroneckerData, got {type(other).__name__}")
-        if self._modes.match(other.modes):
+        differences = list(self._differences(other))
+        if differences:
+            raise ValueError(f"{name} {'; '.join(differences)}")
+
+    def _differences(self, other: "KroneckerData") -> Iterator[str]:
+        """What makes inner products with `other` meaningless, in words."""
+        if other.modes.kind != self._modes.kind:
+            yield f"has {other.modes.kind}, expected {self._modes.kind}"
             return
-        if not (self.has_features and other.has_features):
-            raise ValueError(
-                f"{name} must use the same kernels, over all objects: make it with "
-                "from_kernels(kernels, other_indices) or .take()"
-            )
-        raise ValueError(
-            f"{name} has factor widths {other.modes.widths}, expected {self._modes.widths}"
-        )
+        if other.n_factors != self.n_factors:
+            yield f"has {other.n_factors} {other.modes.kind}, expected {self.n_factors}"
+        if not self.has_features:
+            # What a kernel was scaled to and shifted by is in its entries.
+            if not self._modes.match(other.modes):
+                yield (
+                    "must use the same kernels, over all objects: make it with "
+                    "from_kernels(kernels, other_indices), with equal bias and normalize, or "
+                    ".take()"
+                )
+            return
+        for option in "bias", "normalize":
+            theirs, ours = getattr(other, option), getattr(self, option)
+            if theirs != ours:
+                yield f"was made with {option}={theirs}, expected {option}={ours}"
+        if other.given_widths != self.given_widths:
+            yield f"has factor widths {other.given_widths}, expected {self.given_widths}"
 
     def check_samples(self, indices: ArrayLike | None, name: str) -> Index:
         """Numbers of samples of this object, checked.

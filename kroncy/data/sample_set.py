@@ -82,6 +82,11 @@ class SampleSet:
         return math.prod(self._modes.widths)
 
     @property
+    def given_widths(self) -> tuple[float, ...]:
+        """Features of each factor without the bias column; math.inf for kernels."""
+        return tuple(width - (self._bias > 0) for width in self._modes.widths)
+
+    @property
     def shape(self) -> tuple[int, float]:
         """``(n_samples, n_features)``."""
         return self.n_samples, self.n_features
