@@ -3,7 +3,7 @@
 import math
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
 from .._base.guard import Guard
+from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
-from .parameters import NETWORK_CONSTRAINTS, check_n_hidden
-from .samples import check_rows, check_weighted_samples, fingerprint
+from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
+from .samples import check_rows, check_samples, check_weight, fingerprint
 from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
 
 
@@ -52,7 +53,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         n_hidden: int = 1024,
         *,
         threshold: float | None = None,
-        layout: str | tuple[int, ...] = "power",
+        layout: str | Sequence[int] = "power",
         normalize: bool = True,
         bias: float = 1.0,
         skip: float = 0.0,
@@ -107,6 +108,10 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _loss(self) -> str:
         """Name of the trainer's loss."""
+
+    def _n_classes(self) -> int | None:
+        """Number of classes; None for real targets."""
+        return None
 
     @abstractmethod
     def _encode_target(
@@ -227,14 +232,26 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self._run_epochs(max_epochs, validation, monitor)
 
     def _check_training_samples(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        reset: bool,
+        classes: NDArray | None = None,
+        minimum: int = 2,
     ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
-        """``(data, target, weight, rows)``: see `check_weighted_samples`; targets are encoded."""
+        """``(data, target, weight, rows)`` of the samples that count, which are `rows` of X.
+
+        Targets are encoded.  At least `minimum` samples must have a positive weight.
+        """
         check_n_hidden(self)
-        data, y, weight, rows = check_weighted_samples(
-            self, X, y, sample_weight, reset=reset, **self._target_checks
-        )
-        return data, self._encode_target(y, weight, reset, classes), weight, rows
+        like = None if reset else self.trainer_.data
+        data, y = check_samples(self, X, y, like=like, **self._target_checks)
+        weight, rows = check_weight(sample_weight, data, minimum)
+        target = self._encode_target(y, weight, reset, classes)
+        if len(rows) < len(weight):
+            data, target, weight = data.take(rows), target[rows], weight[rows]
+        return data, target, weight, rows
 
     def _draw_seed(self) -> None:
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -251,20 +268,25 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     ) -> None:
         """A new trainer on these samples, and the attributes of a training without epochs."""
         self.__dict__.pop("trainer_", None)  # its memory is needed
-        self._set_trainer(data, target, weight, **options)
+        self.trainer_ = self._make_trainer(data, target, weight, **options)
+        self._train_target, self._train_weight = target, weight
         self.n_iter_, self.loss_curve_ = 0, []
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
 
-    def _set_trainer(
+    def _make_trainer(
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
-    ) -> None:
+    ) -> KroneckerSGD:
         """A trainer on these samples; `options` replace those that follow from the parameters."""
+        relative = scale_weights(weight)
+        weight_decay = self.alpha / len(target)
+        check_decay(self, weight_decay)
         defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
             "loss": self._loss(),
+            "n_classes": self._n_classes(),
             "learning_rate": self.learning_rate_init,
             "batch_size": min(self.batch_size, len(target)),
             "start": self.start,
@@ -275,12 +297,11 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
             "n_threads": self.n_threads,
             "random_state": self._seed,
             "skip": self.skip,
-            "weight_decay": self.alpha / len(target),
+            "weight_decay": weight_decay,
             "memory_limit": self.memory_limit,
-            "sample_weight": None if np.all(weight == weight[0]) else weight / weight.mean(),
+            "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
-        self.trainer_ = KroneckerSGD(data, target, **(defaults | options))
-        self._train_target, self._train_weight = target, weight
+        return KroneckerSGD(data, target, **(defaults | options))
 
     # -- epochs ---------------------------------------------------------------------------------
 
@@ -325,24 +346,29 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self.n_iter_ += 1
         loss = self.trainer_.history[-1]["loss"]
         self.loss_curve_.append(loss)
-        line = f"Iteration {self.n_iter_}, loss = {loss:.8f}"
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
             outputs = validation.rows.outputs()
             score = float(self._score_outputs(outputs, validation.target, validation.weight))
             self.validation_scores_.append(score)
-            line += f", validation score = {score:.6f}"
             if self._scores.update(score, self.tol):
                 self.best_validation_score_ = score
                 self._scores.best_state = self.trainer_.snapshot()
+        self._print_epoch()
+
+    def _print_epoch(self) -> None:
+        """A line on the last epoch, with ``verbose=1``."""
         if self.verbose == 1:
+            line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
+            if self.validation_scores_:
+                line += f", validation score = {self.validation_scores_[-1]:.6f}"
             print(line)
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network."""
         check_is_fitted(self)
-        rows = check_rows(self, X)
+        rows = check_rows(self, X, self.trainer_.data)
         self._take_threads()
         return self.trainer_.predict(rows).astype(np.float64)
 

@@ -4,11 +4,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
@@ -70,7 +71,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         ValueError
-            X does not have the same features as the training samples.
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
 
         Notes
         -----
@@ -97,16 +98,47 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         ValueError
-            X does not have the same features as the training samples.
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
 
         See Also
         --------
         decision_function : The outputs from which the probabilities are computed.
+        predict_log_proba : Their logarithms.
         """
         outputs = self._outputs(X)
         if outputs.ndim == 2:
             return softmax(outputs, axis=1)
         return np.column_stack([expit(-outputs), expit(outputs)])
+
+    def predict_log_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Estimate the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Finite logarithms, also where a probability is below the smallest positive float64, in
+            the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples.
+
+        See Also
+        --------
+        predict_proba : The probabilities themselves.
+        """
+        outputs = self._outputs(X)
+        if outputs.ndim == 2:
+            return log_softmax(outputs, axis=1)
+        return np.column_stack([log_expit(-outputs), log_expit(outputs)])
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
         """Predict the most probable class.
@@ -126,7 +158,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         ValueError
-            X does not have the same features as the training samples.
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
 
         See Also
         --------
@@ -144,9 +176,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these samples, and add the new ones to the training set.
+        """Train for one epoch on these samples, in memory that grows with every new one.
 
-        Early stopping does not apply.
+        Samples that are new are added to the training set.  The step size follows the schedule of
+        `learning_rate`.  Early stopping does not apply.
 
         Parameters
         ----------
@@ -171,7 +204,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             A parameter or an argument is invalid, or new samples cannot be added because the
             training began with ``start="gram"``.
         MemoryError
-            The training would exceed `memory_limit` or the available memory.
+            The training would exceed `memory_limit` or the available memory.  The estimator is
+            as it was before the call.
         kroncy.DivergenceError
             The loss is no longer finite.  The message names the iteration and a smaller step size.
 
@@ -186,6 +220,9 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
     def _loss(self) -> str:
         return "logistic" if len(self.classes_) == 2 else "softmax"
+
+    def _n_classes(self) -> int:
+        return len(self.classes_)
 
     def _encode_target(
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
@@ -222,4 +259,4 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             log_likelihood = log_softmax(outputs, axis=1)[np.arange(len(target)), target]
         else:
             log_likelihood = -np.logaddexp(0, np.where(target == 1, -outputs, outputs))
-        return np.average(log_likelihood, weights=weight)
+        return np.average(log_likelihood, weights=scale_weights(weight))

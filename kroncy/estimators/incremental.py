@@ -1,10 +1,13 @@
 """Incremental fitting: samples are added to a network without changing what it has learned."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from ..data.kronecker_data import KroneckerData
 from .base import BaseKroneckerEstimator
@@ -18,8 +21,31 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None = None
     ) -> Self:
         """One pass in random order over these samples, which are added to the training set."""
+        with unchanged_on_error(self):
+            rows = self._take_samples(X, y, sample_weight, classes)
+        trainer = self.trainer_
+        trainer.learning_rate = self._step_size()
+        rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
+        total = 0.0
+        with tqdm(total=len(rows), unit=" samples", disable=self.verbose < 2, leave=False) as bar:
+            for i in range(0, len(rows), self.batch_size):
+                batch = rows[i : i + self.batch_size]
+                total += trainer.step(batch) * len(batch)
+                bar.update(len(batch))
+        self.n_iter_ += 1
+        self.loss_curve_.append(total / len(rows))
+        self._scores = ScoreTracker()  # the network is no longer in the state of the best score
+        self._print_epoch()
+        return self
+
+    def _take_samples(
+        self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None
+    ) -> NDArray[np.int64]:
+        """Positions of these samples in a training set that contains them all."""
         reset = not hasattr(self, "trainer_")
-        data, target, weight, _ = self._check_training_samples(X, y, sample_weight, reset, classes)
+        data, target, weight, _ = self._check_training_samples(
+            X, y, sample_weight, reset, classes, minimum=1
+        )
         if reset:
             self._draw_seed()
             # Samples that are added later need W(0), which "gram" does not have, and will hardly
@@ -31,41 +57,35 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             self._sample_index = SampleIndex(
                 self.trainer_.data, self._train_target, self._train_weight
             )
-        rows, new = self._sample_index.add(data, target, weight, self.trainer_.data.n_samples)
-        if len(new):
+        found = self._sample_index.find(data, target, weight)
+        if len(found.new):
+            new = found.new
             self._add_samples(data.take(new).compact(), target[new], weight[new])
-        rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
-        total = 0.0
-        for i in range(0, len(rows), self.batch_size):
-            batch = rows[i : i + self.batch_size]
-            total += self.trainer_.step(batch) * len(batch)
-        self.n_iter_ += 1
-        self.loss_curve_.append(total / len(rows))
-        self._scores = ScoreTracker()  # the network is no longer in the state of the best score
-        return self
+            self._sample_index.add(found)
+        return found.positions
 
     def _add_samples(self, data: KroneckerData, target: NDArray, weight: NDArray) -> None:
         """Replace the trainer by one on these samples as well, with the same weights."""
         old = self.trainer_
         if old.start != "gaussian":
-            del self._sample_index  # it already contains the samples that are refused here
             raise ValueError(
                 f"new samples cannot be added to a training with start={old.start!r}: this needs "
                 "start='gaussian', and X given as factors"
             )
         # Neither trees nor compressed weights can be extended; "lazy" has the same iterates.
         lazy = old.engine == "tree" or (old.engine == "explicit" and old.compress)
-        self._set_trainer(
-            old.data.append(data),
-            np.concatenate([self._train_target, target]),
-            np.concatenate([self._train_weight, weight]),
+        target = np.concatenate([self._train_target, target])
+        weight = np.concatenate([self._train_weight, weight])
+        trainer = self._make_trainer(
+            old.data.append(data), target, weight,
             start=old.start,
             # The same W(0), which is in coordinates of the span of the old samples.
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,
             learning_rate=old.learning_rate,
         )
-        self.trainer_.continue_from(old)
+        trainer.continue_from(old)
+        self.trainer_, self._train_target, self._train_weight = trainer, target, weight
 
     def _start_training(self, *samples: Any, **options: Any) -> None:
         self.__dict__.pop("_sample_index", None)
@@ -76,30 +96,66 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         return {k: v for k, v in super().__getstate__().items() if k != "_sample_index"}
 
 
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Give the estimator back the attributes that it had, should the block raise."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@dataclass(frozen=True)
+class FoundSamples:
+    """Samples as `SampleIndex.find` found them.
+
+    Attributes
+    ----------
+    positions : ndarray of int64, shape (n,)
+        In the training set; a sample that is new gets the next position, and has it once added.
+    new : ndarray of int64
+        Which of the samples are new; one that occurs twice is new once.
+    contents : list of bytes
+        What the new samples are known by.
+    """
+
+    positions: NDArray[np.int64]
+    new: NDArray[np.int64]
+    contents: list[bytes]
+
+
 class SampleIndex:
     """Finds training samples by their content: row, target and weight."""
 
     def __init__(self, data: KroneckerData, target: NDArray, weight: NDArray) -> None:
+        self._n_samples = data.n_samples
         self._positions: dict[bytes, int] = {}
         for position, key in enumerate(_contents(data, target, weight)):
             self._positions.setdefault(key, position)
 
-    def add(
-        self, data: KroneckerData, target: NDArray, weight: NDArray, n_samples: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positions of these samples in the training set, and which of them are new.
-
-        A new sample gets the next position, beginning with `n_samples`; a sample that occurs
-        twice is new once.
-        """
+    def find(self, data: KroneckerData, target: NDArray, weight: NDArray) -> FoundSamples:
+        """Where these samples are, or will be once they are added."""
         positions: list[int] = []
         new: list[int] = []
+        fresh: dict[bytes, int] = {}
         for i, key in enumerate(_contents(data, target, weight)):
-            if key not in self._positions:
-                self._positions[key] = n_samples + len(new)
-                new.append(i)
-            positions.append(self._positions[key])
-        return np.array(positions), np.array(new, dtype=np.int64)
+            position = self._positions.get(key)
+            if position is None:
+                if key not in fresh:
+                    fresh[key] = self._n_samples + len(new)
+                    new.append(i)
+                position = fresh[key]
+            positions.append(position)
+        return FoundSamples(np.array(positions), np.array(new, dtype=np.int64), list(fresh))
+
+    def add(self, found: FoundSamples) -> None:
+        """The new ones among these samples now belong to the training set."""
+        for key in found.contents:
+            self._positions[key] = self._n_samples
+            self._n_samples += 1
 
 
 def _contents(data: KroneckerData, target: NDArray, weight: NDArray) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """LimitKernelRegressor: what the network would predict if it were infinitely wide."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -82,7 +83,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         alpha: float = 1e-6,
         *,
         threshold: float = 1.0,
-        layout: str | tuple[int, ...] = "power",
+        layout: str | Sequence[int] = "power",
         normalize: bool = True,
         bias: float = 1.0,
         skip: float = 0.0,
@@ -163,14 +164,14 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         ValueError
-            X does not have the same features as the training samples.
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
 
         Notes
         -----
         One value of Owen's T function for each pair of a sample and a training sample.
         """
         check_is_fitted(self)
-        data = check_rows(self, X)
+        data = check_rows(self, X, self.data_)
         chunk = max(1, CHUNK_BYTES // (8 * len(self.data_)))
         parts = [
             self._kernel(data.take(np.arange(i, min(i + chunk, len(data)))), self.data_)

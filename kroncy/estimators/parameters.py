@@ -11,7 +11,7 @@ POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 
 # How samples are made and which resources may be used: parameters of every estimator.
 SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
-    "layout": [StrOptions({"power"}), tuple],
+    "layout": [StrOptions({"power"}), tuple, list],
     "normalize": ["boolean"],
     "bias": [NON_NEGATIVE],
     "skip": [NON_NEGATIVE],
@@ -43,10 +43,10 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 SAMPLE_PARAMETERS = """\
-layout : "power" or tuple of int, default="power"
+layout : "power" or sequence of int, default="power"
         How the columns of an array X form a Kronecker row.  "power" takes a (x) a of each row a;
-        a tuple such as ``(p, q)`` splits each row into [a | b] with p and q columns and takes
-        a (x) b.  Ignored when X is a `KroneckerData`.
+        widths such as ``(p, q)``, a tuple or a list, split each row into [a | b] with p and q
+        columns for a (x) b.  Ignored when X is a `KroneckerData`.
     normalize : bool, default=True
         Whether to scale each factor row to unit norm.  Ignored when X is a `KroneckerData`.
     bias : float, default=1.0
@@ -209,4 +209,15 @@ def check_n_hidden(estimator: Any) -> None:
         raise ValueError(
             f"The 'n_hidden' parameter of {type(estimator).__name__} must be even, because "
             f"neurons come in pairs with opposite output signs. Got {estimator.n_hidden} instead."
+        )
+
+
+def check_decay(estimator: Any, weight_decay: float) -> None:
+    """Raise ValueError if a step of the given size would take more than the weights."""
+    rate = estimator.learning_rate_init
+    if not isinstance(rate, str) and rate * weight_decay >= 1:
+        raise ValueError(
+            f"learning_rate_init * alpha / n_samples must be < 1: with {rate:.3g} * "
+            f"{weight_decay:.3g} a step would take away more than the weights.  Use a smaller "
+            "alpha, or a smaller learning_rate_init or 'auto'"
         )

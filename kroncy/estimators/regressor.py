@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import column_or_1d
 
+from .._base.scaling import center_and_spread, scale_weights
 from ..data.kronecker_data import KroneckerData
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
@@ -66,7 +67,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         ValueError
-            X does not have the same features as the training samples.
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
 
         Notes
         -----
@@ -82,10 +83,11 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these samples, and add the new ones to the training set.
+        """Train for one epoch on these samples, in memory that grows with every new one.
 
-        Targets are standardised with the mean and the variance of the first call.  Early stopping
-        does not apply.
+        Samples that are new are added to the training set.  The step size follows the schedule of
+        `learning_rate`.  Targets are standardised with the mean and the variance of the first
+        call.  Early stopping does not apply.
 
         Parameters
         ----------
@@ -107,7 +109,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
             A parameter or an argument is invalid, or new samples cannot be added because the
             training began with ``start="gram"``.
         MemoryError
-            The training would exceed `memory_limit` or the available memory.
+            The training would exceed `memory_limit` or the available memory.  The estimator is
+            as it was before the call.
         kroncy.DivergenceError
             The loss is no longer finite.  The message names the iteration and a smaller step size.
 
@@ -138,9 +141,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
             y = column_or_1d(y, warn=True)
         y = y.astype(np.float64)
         if reset:
-            self._y_mean = np.asarray(np.average(y, axis=0, weights=weight))
-            deviation = np.sqrt(np.average((y - self._y_mean) ** 2, axis=0, weights=weight))
-            self._y_scale = np.where(deviation > 0, deviation, 1.0)
+            used = weight > 0
+            self._y_mean, self._y_scale = center_and_spread(y[used], weight[used])
         elif y.shape[1:] != self._y_mean.shape:
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
         return (y - self._y_mean) / self._y_scale
@@ -151,4 +153,5 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
 
     @staticmethod
     def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
-        return 1 - np.average((outputs - target) ** 2, axis=0, weights=weight).mean()
+        errors = (outputs - target) ** 2
+        return 1 - np.average(errors, axis=0, weights=scale_weights(weight)).mean()

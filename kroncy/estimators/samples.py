@@ -14,46 +14,52 @@ from ..data.kronecker_data import KroneckerData
 
 
 def check_samples(
-    estimator: Any, X: Any, y: Any, *, reset: bool = True, **target_checks: Any
+    estimator: Any, X: Any, y: Any, *, like: KroneckerData | None = None, **target_checks: Any
 ) -> tuple[KroneckerData, NDArray]:
     """Samples and targets to fit.
 
-    With `reset` the estimator's `n_features_in_` and `feature_names_in_` are set, otherwise X is
-    checked against them.
+    `like` are the samples of a training that goes on, which X must match.  Without them the
+    estimator's `n_features_in_` and `feature_names_in_` are set.
     """
+    reset = like is None
     if isinstance(X, KroneckerData):
         y = validate_data(estimator, y=y, reset=reset, **target_checks)
         check_consistent_length(X, y)
-        _check_n_features(estimator, X, reset)
-        return X, y
-    X, y = validate_data(estimator, X, y, reset=reset, dtype=FLOATS, **target_checks)
-    return kronecker_rows(estimator, X), y
+        if reset:
+            _set_n_features(estimator, X)
+        data = X
+    else:
+        X, y = validate_data(estimator, X, y, reset=reset, dtype=FLOATS, **target_checks)
+        data = kronecker_rows(estimator, X)
+    if like is not None:
+        like.check_compatible(data, "X")
+    return data, y
 
 
-def check_weighted_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, **target_checks: Any
-) -> tuple[KroneckerData, NDArray, NDArray[np.float64], NDArray[np.intp]]:
-    """``(data, y, weight, rows)`` of the samples with positive weights, which are `rows` of X."""
-    data, y = check_samples(estimator, X, y, reset=reset, **target_checks)
+def check_weight(
+    sample_weight: Any, data: KroneckerData, minimum: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """``(weight, rows)``: a weight for each sample, and the samples whose weight is positive.
+
+    ValueError if these are fewer than `minimum`.
+    """
     weight = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
     rows = np.flatnonzero(weight)
-    if len(rows) < 2:
+    if len(rows) < minimum:
         raise ValueError(
-            f"at least 2 samples with a positive sample_weight are needed, got "
-            f"n_samples={len(rows)}"
+            f"at least {minimum} sample{'s' * (minimum > 1)} with a positive sample_weight "
+            f"{'are' if minimum > 1 else 'is'} needed, got n_samples={len(rows)}"
         )
-    if len(rows) < len(weight):
-        data, y, weight = data.take(rows), y[rows], weight[rows]
-    return data, y, weight, rows
+    return weight, rows
 
 
-def check_rows(estimator: Any, X: Any) -> KroneckerData:
-    """Samples to predict, of the kind that the estimator was fitted to."""
-    if isinstance(X, KroneckerData):
-        _check_n_features(estimator, X, reset=False)
-        return X
-    X = validate_data(estimator, X, reset=False, dtype=FLOATS)
-    return kronecker_rows(estimator, X)
+def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:
+    """Samples to predict, which must match the training samples `like`."""
+    if not isinstance(X, KroneckerData):
+        X = validate_data(estimator, X, reset=False, dtype=FLOATS)
+        X = kronecker_rows(estimator, X)
+    like.check_compatible(X, "X")
+    return X
 
 
 def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:
@@ -81,18 +87,11 @@ def fingerprint(data: KroneckerData, *arrays: NDArray) -> str:
     return digest.hexdigest()
 
 
-def _check_n_features(estimator: Any, data: KroneckerData, reset: bool) -> None:
-    """scikit-learn's check of the number of features, which must be an int for kernels, too.
+def _set_n_features(estimator: Any, data: KroneckerData) -> None:
+    """The attributes of scikit-learn's check of features, which need an int for kernels, too.
 
     A precomputed kernel has one column for each object, in scikit-learn's view.  The Kronecker
     product of several kernels then has one for each combination of objects.
     """
-    n_features = math.prod(mode.table.shape[1] for mode in data.modes)
-    if reset:
-        estimator.n_features_in_ = n_features
-        vars(estimator).pop("feature_names_in_", None)
-    elif n_features != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input."
-        )
+    estimator.n_features_in_ = math.prod(mode.table.shape[1] for mode in data.modes)
+    vars(estimator).pop("feature_names_in_", None)

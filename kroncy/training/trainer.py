@@ -85,11 +85,15 @@ class KroneckerSGD(TrainingLoop):
     skip : float >= 0, default=0.0
         Relative weight of a linear term <u, x> trained along, u(0) = 0.
     weight_decay : float >= 0, default=0.0
-        Each step first multiplies W (and u) by ``1 - learning_rate * weight_decay``.
+        Each step first multiplies W (and u) by ``1 - learning_rate * weight_decay``, which must be
+        positive; the learning rate "auto" leaves at least a half.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
     sample_weight : array-like of shape (n_samples,), optional
         Factors of the samples' losses, >= 0.  Default: 1.
+    n_classes : int, optional
+        Of "logistic" (2) and "softmax", where labels of some classes may come later.  Default: all
+        classes occur in `y`.
 
     Attributes
     ----------
@@ -179,11 +183,12 @@ class KroneckerSGD(TrainingLoop):
         weight_decay: float = 0.0,
         memory_limit: int | None = None,
         sample_weight: ArrayLike | None = None,
+        n_classes: int | None = None,
     ) -> None:
         check_data(data)
         options = TrainingOptions(loss, learning_rate, batch_size, weight_decay, solver, damping)
         options = replace(options, batch_size=min(options.batch_size, data.n_samples))
-        targets = check_targets(y, data.n_samples, loss)
+        targets = check_targets(y, data.n_samples, loss, n_classes)
         weights = check_sample_weight(sample_weight, data.n_samples)
         if threshold is None:
             threshold = default_threshold(n_hidden)
