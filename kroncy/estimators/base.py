@@ -24,6 +24,9 @@ from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .samples import check_rows, check_samples, check_weight, fingerprint
 from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
 
+CONSTANT_ROWS = 256  # training samples whose outputs are compared,
+CONSTANT = 1e-3  # and the part of the targets' range below which they are constant
+
 
 class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     """Everything that does not depend on the kind of target.
@@ -184,7 +187,8 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            `max_iter` epochs were run and the score was still improving.
+            `max_iter` epochs were run and the score was still improving; or `alpha` or `threshold`
+            is so large that fewer than one neuron fires on a sample, or predictions are constant.
 
         Notes
         -----
@@ -315,11 +319,13 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         trainer, scores = self.trainer_, self._scores
         if validation is not None and scores.best_state is None and scores.best_score > -math.inf:
             scores.best_state = trainer.snapshot()  # the previous training ended in it
+        fired = math.inf  # neurons that fire on a sample, in the last epoch
         try:
             while scores.n_no_improvement < self.n_iter_no_change and self.n_iter_ < max_epochs:
                 trainer.learning_rate = self._step_size()
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
+                fired = trainer.history[-1]["fired_share"] * trainer.n_hidden
                 if wants_stop(monitor, self):
                     return
         finally:
@@ -327,12 +333,31 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
                 trainer.restore(scores.best_state)
                 scores.best_state = None
         if scores.n_no_improvement < self.n_iter_no_change:
-            warnings.warn(
+            self._warn(
                 f"Maximum number of epochs (max_iter={self.max_iter}) reached before convergence. "
-                "Increase max_iter, or increase tol.",
-                ConvergenceWarning,
-                stacklevel=5,  # the caller of fit, which is wrapped once
+                "Increase max_iter, or increase tol."
             )
+        if fired < 1:
+            cause = f"alpha={self.alpha:g}" if self.alpha else f"threshold={trainer.threshold:g}"
+            self._warn(
+                f"Fewer than one neuron fires on a sample ({fired:.2g} in the last epoch): the "
+                f"network hardly depends on its input. {cause} is too large."
+            )
+        elif self.alpha and self._is_constant():
+            self._warn(
+                f"Predictions are constant: alpha={self.alpha:g} takes away what the network "
+                "learns. Decrease alpha."
+            )
+
+    def _is_constant(self) -> bool:
+        """Whether outputs do not vary between some training samples, although targets do."""
+        some = np.arange(min(self.trainer_.data.n_samples, CONSTANT_ROWS))
+        outputs, targets = self.trainer_.outputs(some), self.trainer_.targets[some]
+        return bool(np.ptp(outputs, axis=0).max() < CONSTANT * np.ptp(targets, axis=0).max())
+
+    @staticmethod
+    def _warn(message: str) -> None:
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)  # the caller of fit, wrapped once
 
     def _step_size(self) -> float:
         """Step size of the next epoch, by the schedule `learning_rate`."""

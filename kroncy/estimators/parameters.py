@@ -80,10 +80,11 @@ Parameters
         network, so that ``learning_rate_init="auto"`` finds a smaller step size.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
-        of all samples.  It is the weight decay of the trainer times the number of samples.
+        of all samples.  It is the weight decay of the trainer times the number of samples n.
+        ``learning_rate_init * alpha / n`` must be below 1; "auto" keeps it at 0.5 or less.
     learning_rate_init : float or "auto", default="auto"
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
-        Gram matrices of a few batches.
+        Gram matrices of a few batches and of the samples that are longest or weigh most.
     learning_rate : {"constant", "invscaling"}, default="invscaling"
         Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far.

@@ -97,7 +97,9 @@ class TrainingLoop(NetworkReader):
         if isinstance(rate, str):
             rate = 1.0
             if options.solver == "sgd":
-                rate = stable_learning_rate(network, options.batch_size, sample_weight)
+                rate = stable_learning_rate(
+                    network, options.batch_size, sample_weight, options.weight_decay
+                )
         self.learning_rate = rate
 
     # -- training -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 from scipy.stats import norm
 
 from .._base.validation import check_real
@@ -14,6 +15,10 @@ from ..network.network import Network
 SAFETY = 1.0  # of the stability limit 2: leaves a margin for fired sets that grow in training
 BATCHES = 8
 LARGEST = 512  # samples of a batch that are looked at: lambda_max / |S| only falls with more
+EPOCHS = 100  # in which a composition of batches that is to be survived occurs once
+STANDS_OUT = 2.0  # times what random batches show: below, their step is stable for the others too
+MOST_DECAY = 0.5  # of the weights, that a step of "auto" takes away
+BITS_BYTES = 2**24  # of fired sets that are counted at a time
 
 
 def check_learning_rate(value: object, weight_decay: float = 0.0) -> float:
@@ -32,9 +37,12 @@ def is_auto(learning_rate: object) -> bool:
 
 
 def stable_learning_rate(
-    network: Network, batch_size: int, sample_weight: NDArray[np.float64] | None = None
+    network: Network,
+    batch_size: int,
+    sample_weight: NDArray[np.float64] | None = None,
+    weight_decay: float = 0.0,
 ) -> float:
-    """SAFETY * |S| / lambda_max(H_SS), for the worst of a few random batches.
+    """SAFETY * |S| / lambda_max(H_SS), for the worst of a few batches.
 
     A step of size eta changes the outputs of its own batch by -(eta / |S|) H_SS e, so it contracts
     while eta * lambda_max(H_SS) / |S| < 2 for a loss of curvature 1, whatever the batch size
@@ -42,18 +50,24 @@ def stable_learning_rate(
     and softmax losses would allow more (curvature 1/4 and 1/2); on labels that are noise in part
     a larger step only fits the noise of its batch sooner.
 
+    Random batches miss a few rows that are long or weigh much, but an epoch does not.  One batch is
+    therefore made of the largest H_ii, as unlucky as any in 100 epochs, and counts where these
+    stand out.  The step also leaves at least half of the weights to `weight_decay`.
+
     Parameters
     ----------
     network : Network
         Before any step.
     batch_size : int
     sample_weight : ndarray of shape (n_samples,), optional
+    weight_decay : float, default=0.0
 
     Returns
     -------
     float
     """
     data = network.rows
+    n = data.n_samples
 
     def kernel(samples: NDArray[np.int64]) -> NDArray[np.float64]:
         fired = bitsets.unpack(network.recorded_bits(samples), network.n_hidden)
@@ -66,11 +80,47 @@ def stable_learning_rate(
         return gram
 
     rng = np.random.Generator(np.random.PCG64(network.settings.seed))
-    largest = largest_of_batches(kernel, data.n_samples, batch_size, rng)
-    if largest <= 0:  # none of the sampled rows fires a neuron: as many as are expected to
+    largest = largest_of_batches(kernel, n, batch_size, rng)
+    size = min(batch_size, n)
+    diagonal = _kernel_diagonal(network, sample_weight)
+    heaviest = np.argsort(-diagonal, kind="stable")[unlucky_ranks(n, size)[:LARGEST]]
+    unlucky = _largest_eigenvalue(kernel(heaviest)) / size
+    if unlucky > STANDS_OUT * largest:
+        largest = unlucky
+    if largest <= 0:  # no row fires a neuron: as many as are expected to
         share = max(float(norm.sf(network.threshold)), 1e-3)
         largest = share * float(np.max(data.gram_diagonal()))
-    return SAFETY / largest
+    return min(SAFETY / largest, MOST_DECAY / weight_decay if weight_decay else np.inf)
+
+
+def _kernel_diagonal(
+    network: Network, sample_weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """H_ii of each training sample, times its weight."""
+    n, m = network.data.n_samples, network.n_hidden
+    diagonal = network.rows.gram_diagonal().astype(np.float64)
+    step = max(1, BITS_BYTES // m)
+    for begin in range(0, n, step):
+        part = np.arange(begin, min(begin + step, n))
+        fired = bitsets.unpack(network.recorded_bits(part), m)
+        diagonal[part] *= fired.sum(axis=1, dtype=np.int64) / m + network.skip
+    return diagonal if sample_weight is None else diagonal * sample_weight
+
+
+def unlucky_ranks(n_samples: int, size: int) -> NDArray[np.int64]:
+    """Ranks, of all samples in falling order, of a batch that is as bad as any in EPOCHS epochs.
+
+    The j-th of them is the least k such that j of the first k samples meet in one of these batches.
+    A batch of s among n samples holds Poisson(k s / n) of the first k, nearly, and that is j or
+    more with a probability that the incomplete gamma function gives.
+    """
+    once = size / (EPOCHS * n_samples)
+    counts = np.arange(1, size + 1)
+    ranks = np.ceil(n_samples / size * gammaincinv(counts, once)).astype(np.int64) - 1
+    before = np.arange(size)
+    ranks = np.maximum.accumulate(ranks - before) + before  # each sample once
+    ranks = np.maximum(ranks, before)
+    return ranks[ranks < n_samples]
 
 
 def largest_of_batches(
@@ -84,6 +134,10 @@ def largest_of_batches(
     largest = 0.0
     for _ in range(BATCHES if size < n_samples else 1):
         gram = kernel(rng.choice(n_samples, size, replace=False))
-        top = scipy.linalg.eigvalsh(gram, subset_by_index=[size - 1, size - 1])[0]
-        largest = max(largest, float(top) / size)
+        largest = max(largest, _largest_eigenvalue(gram) / size)
     return largest
+
+
+def _largest_eigenvalue(matrix: NDArray[np.float64]) -> float:
+    last = len(matrix) - 1
+    return float(scipy.linalg.eigvalsh(matrix, subset_by_index=[last, last])[0])
