@@ -70,14 +70,7 @@ def stable_learning_rate(
     n = data.n_samples
 
     def kernel(samples: NDArray[np.int64]) -> NDArray[np.float64]:
-        fired = bitsets.unpack(network.recorded_bits(samples), network.n_hidden)
-        sets = fired.astype(np.float32)
-        gram = data.gram(samples).astype(np.float64)
-        gram *= sets @ sets.T / sets.shape[1] + network.skip
-        if sample_weight is not None:
-            root = np.sqrt(sample_weight[samples])
-            gram *= root[:, None] * root[None, :]
-        return gram
+        return _tangent_kernel(network, samples, sample_weight)
 
     rng = np.random.Generator(np.random.PCG64(network.settings.seed))
     largest = largest_of_batches(kernel, n, batch_size, rng)
@@ -91,6 +84,35 @@ def stable_learning_rate(
         share = max(float(norm.sf(network.threshold)), 1e-3)
         largest = share * float(np.max(data.gram_diagonal()))
     return min(SAFETY / largest, MOST_DECAY / weight_decay if weight_decay else np.inf)
+
+
+def bound_learning_rate(
+    rate: float,
+    network: Network,
+    samples: NDArray[np.int64],
+    sample_weight: NDArray[np.float64] | None = None,
+) -> float:
+    """`rate`, or the stable step of this batch where `rate` would make it overshoot.
+
+    For batches unlike those that `rate` comes from: smaller, or of samples that came later.
+    """
+    gram = _tangent_kernel(network, samples, sample_weight)
+    largest = _largest_eigenvalue(gram) / len(samples)
+    return SAFETY / largest if rate * largest > STANDS_OUT else rate
+
+
+def _tangent_kernel(
+    network: Network, samples: NDArray[np.int64], sample_weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """H of these samples with their last fired sets, times the roots of their weights."""
+    fired = bitsets.unpack(network.recorded_bits(samples), network.n_hidden)
+    sets = fired.astype(np.float32)
+    gram = network.rows.gram(samples).astype(np.float64)
+    gram *= sets @ sets.T / sets.shape[1] + network.skip
+    if sample_weight is not None:
+        root = np.sqrt(sample_weight[samples])
+        gram *= root[:, None] * root[None, :]
+    return gram
 
 
 def _kernel_diagonal(

@@ -1,0 +1,94 @@
+"""learning_rate="auto": stable for heavy samples, long rows and large decays, for many seeds."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy.training.step_size import EPOCHS, MOST_DECAY, bound_learning_rate, unlucky_ranks
+
+
+@pytest.mark.parametrize(("n", "size"), [(100, 1), (1000, 32), (1000, 1000), (40, 64), (10**5, 32)])
+def test_unlucky_ranks_are_distinct_and_in_range(n, size):
+    size = min(n, size)
+    ranks = unlucky_ranks(n, size)
+    assert ranks[0] == 0 and ranks[-1] < n and len(ranks) <= size
+    assert np.all(np.diff(ranks) > 0)
+    if size == n:
+        np.testing.assert_array_equal(ranks, np.arange(n))
+
+
+def test_unlucky_ranks_are_rarely_exceeded_by_random_batches():
+    n, size = 300, 8
+    ranks, rng = unlucky_ranks(n, size), np.random.default_rng(0)
+    batches = np.concatenate(
+        [np.sort(rng.permutation(n)[: n // size * size].reshape(-1, size)) for _ in range(EPOCHS)]
+    )
+    worse = np.mean(batches < ranks, axis=0)  # more of the first samples than the unlucky batch
+    assert np.all(worse * len(batches) < 10)
+    assert np.all(np.mean(batches <= 3 * ranks + 3, axis=0) > 0)
+
+
+def losses(X, y, seed, weight=None, **options):
+    model = KroneckerRegressor(
+        128, early_stopping=False, max_iter=8, n_iter_no_change=8, random_state=seed, n_threads=1,
+        **options,
+    )
+    return model.fit(X, y, sample_weight=weight).loss_curve_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("n_heavy", [1, 3, 12])
+@pytest.mark.parametrize("kind", ["weights", "rows"])
+def test_a_few_samples_that_weigh_much(seed, n_heavy, kind):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(600, 4))
+    heavy, weight, options = rng.choice(600, n_heavy, replace=False), None, {}
+    y = X[:, 0] * X[:, 1] + 0.5 * rng.normal(size=600)
+    if kind == "weights":
+        weight = np.ones(600)
+        weight[heavy] = 300
+    else:
+        X[heavy] *= 10
+        y, options = np.tanh(y), {"normalize": False}
+    curve = losses(X, y, seed, weight, **options)
+    assert curve[-1] < 1.5 * curve[0] and max(curve) < 5 * curve[0]
+
+
+def test_auto_leaves_half_of_the_weights_to_the_decay():
+    X = np.random.default_rng(0).normal(size=(100, 4))
+    data = KroneckerData.power(X)
+    rates = [
+        KroneckerSGD(data, X[:, 0], n_hidden=64, weight_decay=decay, random_state=0).learning_rate
+        for decay in (0.0, 1e-4, 10.0, 1e6)
+    ]
+    assert rates[0] == rates[1]
+    np.testing.assert_allclose(rates[2:], [MOST_DECAY / 10, MOST_DECAY / 1e6])
+
+
+def test_a_single_sample_gets_its_own_stable_step():
+    X = np.random.default_rng(0).normal(size=(100, 4))
+    sgd = KroneckerSGD(KroneckerData.power(X), X[:, 0], n_hidden=256, random_state=0)
+    H_ii = np.diag(sgd.data.gram()) * sgd.network.fired().mean(axis=1)
+    one = np.array([3])
+    assert bound_learning_rate(1e6, sgd.network, one) == pytest.approx(1 / H_ii[3])
+    assert bound_learning_rate(1e-3, sgd.network, one) == 1e-3
+
+
+def test_a_large_alpha_is_refused_with_a_given_step_or_said_to_be_too_large():
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    y = 5 + X[:, 0] * X[:, 1]
+    with pytest.raises(ValueError, match="learning_rate_init \\* alpha / n_samples must be < 1"):
+        KroneckerRegressor(64, alpha=1e3, learning_rate_init=2.0).fit(X, y)
+    for alpha in (1e2, 1e6):
+        model = KroneckerRegressor(64, alpha=alpha, max_iter=9, random_state=0, n_threads=1)
+        with pytest.warns(UserWarning, match=rf"Fewer than one neuron.*alpha={re.escape(f'{alpha:g}')} is"):
+            model.fit(X, y)
+        np.testing.assert_allclose(model.predict(X), y[np.newaxis].mean(), atol=0.3)
+        model.set_params(threshold=0.0)
+    with pytest.warns(UserWarning, match=r"Predictions are constant: alpha=1e\+06"):
+        model.fit(X, y)
+    with pytest.warns(UserWarning, match="threshold=9 is too large"):
+        KroneckerRegressor(64, threshold=9.0, max_iter=9, random_state=0, n_threads=1).fit(X, y)
