@@ -166,7 +166,7 @@ def test_checkpoints_predict_and_end_as_the_training_that_went_on(cls, options, 
         assert pickled.n_iter_ == epoch
         assert np.isfinite(pickled.predict(X)).all()
         for resumed in (pickled, stored):
-            meta, arrays = resumed.fit(X, y, resume=True).get_state()
+            _, arrays = resumed.fit(X, y, resume=True).get_state()
             assert resumed.n_iter_ == model.n_iter_
             assert resumed.loss_curve_ == model.loss_curve_
             assert resumed.best_validation_score_ == model.best_validation_score_

@@ -84,7 +84,8 @@ def test_a_large_alpha_is_refused_with_a_given_step_or_said_to_be_too_large():
         KroneckerRegressor(64, alpha=1e3, learning_rate_init=2.0).fit(X, y)
     for alpha in (1e2, 1e6):
         model = KroneckerRegressor(64, alpha=alpha, max_iter=9, random_state=0, n_threads=1)
-        with pytest.warns(UserWarning, match=rf"Fewer than one neuron.*alpha={re.escape(f'{alpha:g}')} is"):
+        message = rf"Fewer than one neuron.*alpha={re.escape(f'{alpha:g}')} is"
+        with pytest.warns(UserWarning, match=message):
             model.fit(X, y)
         np.testing.assert_allclose(model.predict(X), y[np.newaxis].mean(), atol=0.3)
         model.set_params(threshold=0.0)
