@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 CONSTANT = 32  # roundings of the largest number: a smaller spread comes from summing alone
 
 
-def exponents(values: NDArray, axis: int | None = None) -> NDArray[np.int64]:
+def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.int64]:
     """Exponents e such that the largest ``|values|`` along `axis` is in [2**(e - 1), 2**e); 0 for zeros.
 
     The axis stays, with length 1; without one e is a single number.
@@ -20,7 +20,7 @@ def exponents(values: NDArray, axis: int | None = None) -> NDArray[np.int64]:
     return np.frexp(largest)[1].astype(np.int64)
 
 
-def scale(values: NDArray, exponent: ArrayLike) -> NDArray:
+def scale(values: ArrayLike, exponent: ArrayLike) -> NDArray:
     """``values * 2**exponent``, for exponents beyond those of the dtype as well; a new array."""
     with np.errstate(under="ignore"):
         return np.ldexp(values, exponent)
