@@ -12,7 +12,7 @@ CONSTANT = 32  # roundings of the largest number: a smaller spread comes from su
 
 
 def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.int64]:
-    """Exponents e such that the largest ``|values|`` along `axis` is in [2**(e - 1), 2**e); 0 for zeros.
+    """Exponents e: the largest ``|values|`` along `axis` is in [2**(e - 1), 2**e); 0 for zeros.
 
     The axis stays, with length 1; without one e is a single number.
     """

@@ -11,6 +11,7 @@ from cython.parallel cimport prange
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
+from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
 
 
@@ -44,7 +45,7 @@ def add_expected_excess(const real[:, ::1] z, const double[::1] deviation, const
     if not (z.shape[0] == deviation.shape[0] == f.shape[0] and signs.shape[0] == n_neurons
             and f.shape[1] == n_outputs):
         raise ValueError("shapes do not match")
-    for i in prange(z.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+    for i in prange(z.shape[0], nogil=True, num_threads=kroncy_team(n_threads), schedule="static"):
         if factor * deviation[i] > 0:
             kroncy_add_expected_excess(
                 sizeof(real) == 8, n_neurons, n_outputs, threshold, factor * deviation[i], norm,

@@ -75,7 +75,7 @@ def attributes(model):
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else
         list(value) if isinstance(value, list) else value
-        for name, value in vars(model).items() if name != "memory_limit"
+        for name, value in vars(model).items() if name not in ("memory_limit", "_guard")
     }
 
 

@@ -1,5 +1,7 @@
 """Network: one way to build it, read in public, and no trust in what a file says."""
 
+import copy
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -103,7 +105,8 @@ def test_bound_rows_follow_the_coefficients():
 
 @pytest.mark.parametrize("engine", ["lazy", "explicit", "tree"])
 def test_threads_may_be_set_and_change_nothing(engine):
-    sgd, twin = (trained(n_threads=2, engine=engine) for _ in range(2))
+    sgd = trained(n_threads=2, engine=engine)
+    twin = copy.deepcopy(sgd)
     for n_threads in (1, 5):
         sgd.network.n_threads = n_threads
         assert sgd.n_threads == n_threads
