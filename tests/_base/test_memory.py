@@ -1,3 +1,5 @@
+import io
+
 import pytest
 
 from kroncy._base import memory
@@ -15,6 +17,62 @@ def test_systems_that_do_not_tell_get_a_fallback(monkeypatch):
     monkeypatch.setattr("os.sysconf", refuse)
     monkeypatch.setattr("builtins.open", refuse)
     assert available_memory() == memory.FALLBACK
+
+
+# Files of a machine with 60 GB free, and of control groups of version 2 and 1.
+MACHINE = {"/proc/meminfo": "MemTotal: 64000000 kB\nMemAvailable: 60000000 kB\n"}
+V2 = {
+    "/proc/self/cgroup": "0::/job/step\n",
+    "/sys/fs/cgroup/job/step/memory.max": "max\n",
+    "/sys/fs/cgroup/job/memory.max": "8000000000\n",
+    "/sys/fs/cgroup/job/memory.current": "7800000000\n",
+    "/sys/fs/cgroup/job/memory.stat": (
+        "anon 500000000\nfile 7300000000\ninactive_anon 9\nactive_anon 9\nshmem 100000000\n"
+        "inactive_file 7000000000\nactive_file 200000000\n"
+    ),
+}
+V1 = {
+    "/proc/self/cgroup": "5:cpu,cpuacct:/job\n4:memory:/job\n0::/\n",
+    "/sys/fs/cgroup/memory/job/memory.limit_in_bytes": "8000000000\n",
+    "/sys/fs/cgroup/memory/job/memory.usage_in_bytes": "7800000000\n",
+    "/sys/fs/cgroup/memory/job/memory.stat": (
+        "inactive_file 5\nactive_file 5\n"  # without the groups below
+        "total_inactive_file 7000000000\ntotal_active_file 200000000\n"
+    ),
+}
+
+
+def at_root(files):
+    """As in a container, which sees its own group as the root."""
+    return {path.replace("/job/memory", "/memory"): text for path, text in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, 60_000_000 * 1024),
+        (V2, 7_400_000_000),
+        (at_root(V2), 7_400_000_000),
+        (at_root(V2) | {"/proc/self/cgroup": None}, 7_400_000_000),
+        (V2 | {"/sys/fs/cgroup/memory.max": "max\n"}, 7_400_000_000),
+        (V2 | {"/sys/fs/cgroup/job/memory.stat": None}, 200_000_000),
+        (V2 | {"/sys/fs/cgroup/job/memory.current": "8000000001\n",
+               "/sys/fs/cgroup/job/memory.stat": "inactive_file 0\n"}, 0),
+        (V1 | {"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"},
+         7_400_000_000),
+        (at_root(V1), 7_400_000_000),
+    ],
+)  # fmt: skip
+def test_page_cache_of_a_control_group_is_free(monkeypatch, files, free):
+    found = MACHINE | files
+
+    def fake_open(path):
+        if found.get(path) is None:
+            raise FileNotFoundError(path)
+        return io.StringIO(found[path])
+
+    monkeypatch.setattr(memory, "open", fake_open, raising=False)
+    assert available_memory() == free
 
 
 @pytest.mark.parametrize(
