@@ -10,12 +10,22 @@ from sklearn.utils import check_array
 FLOATS = (np.float64, np.float32)
 
 
+def in_python(value: object) -> object:
+    """A value in Python's own types, for messages: ``'yes'`` instead of ``np.str_('yes')``."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        items = [in_python(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return value
+
+
 def check_integer(
     value: object, name: str, *, minimum: int | None = None, maximum: int | None = None
 ) -> int:
     """`value` as a Python int, or TypeError/ValueError naming `name` and the allowed range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {in_python(value)!r}")
     value = int(value)
     _check_range(value, name, minimum, maximum, strict=False)
     return value
@@ -30,7 +40,7 @@ def check_real(
     `strict` excludes the bounds themselves; ``finite=False`` accepts infinity, never NaN.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
+        raise TypeError(f"{name} must be a real number, got {in_python(value)!r}")
     value = float(value)
     if finite and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
@@ -44,14 +54,14 @@ def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
     """`value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be one of {allowed}, got {in_python(value)!r}")
     return value
 
 
 def check_bool(value: object, name: str) -> bool:
     """`value` as a Python bool."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {in_python(value)!r}")
     return bool(value)
 
 

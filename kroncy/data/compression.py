@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .._base.scaling import row_norms, scale_rows
 from .._base.threads import blas_threads
+from .._base.validation import in_python
 from .kronecker_data import KroneckerData
 from .modes import distinct
 from .tables import Matrix
@@ -144,7 +145,7 @@ def check_compress(value: Any) -> Any:
     if isinstance(value, Compression) or (isinstance(value, str) and value == "auto"):
         return value
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"compress must be 'auto', True or False, got {value!r}")
+        raise TypeError(f"compress must be 'auto', True or False, got {in_python(value)!r}")
     return bool(value)
 
 

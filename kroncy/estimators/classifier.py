@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from .._base.scaling import scale_weights
+from .._base.validation import in_python
 from ..data.kronecker_data import KroneckerData
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
@@ -49,6 +50,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     True
     """
 
+    validation_metric: ClassVar[str] = "negative log loss"
     _default_power_t: ClassVar[float] = 1.0
     _target_checks: ClassVar[dict[str, Any]] = {}
 
@@ -234,17 +236,18 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             known = np.unique(y) if classes is None else classes
             if len(known) < 2:
                 raise ValueError(
-                    f"y must contain at least 2 classes, got 1 class: {known.tolist()[0]!r}"
+                    f"y must contain at least 2 classes, got 1 class: {in_python(known[0])!r}"
                 )
             self.classes_ = known
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"classes={classes} must be the same as in the first call: {self.classes_}"
+                f"classes={in_python(classes)} must be the same as in the first call: "
+                f"{in_python(self.classes_)}"
             )
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"y contains classes that are not in classes_: {unknown[:5].tolist()}; give all "
+                f"y contains classes that are not in classes_: {in_python(unknown[:5])}; give all "
                 "classes in the first call of partial_fit"
             )
         return np.searchsorted(self.classes_, y)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .._base.threads import resolve_threads
-from .._base.validation import check_integer
+from .._base.validation import check_integer, in_python
 from ._matmul import recursive_part, workspace_elements
 from .tuning import MIN_CROSSOVER, crossover_size
 
@@ -141,7 +141,7 @@ def resolve_levels(
     if isinstance(levels, str) and levels == "auto":
         return auto_levels(m, k, n, dtype, n_threads)
     if isinstance(levels, str):
-        raise ValueError(f"levels must be 'auto' or an integer, got {levels!r}")
+        raise ValueError(f"levels must be 'auto' or an integer, got {in_python(levels)!r}")
     return check_integer(levels, "levels", minimum=0, maximum=MAX_LEVELS)
 
 

@@ -9,6 +9,7 @@ from kroncy._base.validation import (
     check_integer,
     check_matrix,
     check_real,
+    in_python,
 )
 
 
@@ -45,11 +46,21 @@ def test_infinity_is_accepted_where_asked():
         (check_choice, "c", {"choices": ("a", "b")}, ValueError, "one of 'a', 'b', got 'c'"),
         (check_choice, 1, {"choices": ("a",)}, ValueError, "one of 'a', got 1"),
         (check_bool, 1, {}, TypeError, "v must be True or False, got 1"),
+        (check_integer, np.float64(1.5), {}, TypeError, "v must be an integer, got 1.5$"),
+        (check_real, np.str_("x"), {}, TypeError, "v must be a real number, got 'x'$"),
+        (check_choice, np.str_("c"), {"choices": ("a",)}, ValueError, "one of 'a', got 'c'$"),
+        (check_bool, np.int64(1), {}, TypeError, "v must be True or False, got 1$"),
     ],
 )
 def test_wrong_values_are_named(check, value, options, error, message):
     with pytest.raises(error, match=message):
         check(value, "v", **options)
+
+
+def test_values_of_numpy_are_told_as_values_of_python():
+    labels = np.array([np.str_("yes"), np.int64(2), None], dtype=object)
+    assert repr(in_python(labels)) == "['yes', 2, None]"
+    assert repr(in_python((np.float32(0.5), [np.bool_(True)]))) == "(0.5, [True])"
 
 
 def test_matrices_are_contiguous_and_keep_their_float_dtype():

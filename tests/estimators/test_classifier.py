@@ -30,3 +30,21 @@ def test_three_classes(plane, small):
     assert model.decision_function(X).shape == (300, 3)
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
     assert model.score(X, target) > 0.9
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_messages_tell_labels_as_they_were_given(plane, small, dtype):
+    X, y = plane
+    labels = [np.str_("no"), np.str_("yes")]
+    target = np.array([labels[int(value > 0)] for value in y], dtype=dtype)
+    model = small(KroneckerClassifier)
+    with pytest.raises(ValueError, match=r"got 1 class: 'yes'$"):
+        model.fit(X, np.array(labels, dtype=dtype)[[1] * len(y)])
+    model.partial_fit(X, target, classes=labels)
+    with pytest.raises(ValueError, match=r"classes=\['a'\] .* first call: \['no', 'yes'\]$"):
+        model.partial_fit(X, target, classes=np.array(["a"], dtype=dtype))
+    other = target.copy()
+    other[0] = np.str_("maybe")
+    if dtype is object:  # a fixed width would cut it
+        with pytest.raises(ValueError, match=r"not in classes_: \['maybe'\];"):
+            model.partial_fit(X, other)
