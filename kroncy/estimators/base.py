@@ -35,6 +35,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
+    validation_metric: ClassVar[str]  # name of the scores of held-out samples; higher is better
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -262,10 +263,17 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _split(self, target: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Samples to train on, and samples that are held out."""
-        if self.early_stopping:
-            return split_validation(self._strata(target), self.validation_fraction, self._seed)
-        every = np.arange(len(target))
-        return every, every[:0]
+        if not self.early_stopping:
+            every = np.arange(len(target))
+            return every, every[:0]
+        fraction = self.validation_fraction
+        train, held_out = split_validation(self._strata(target), fraction, self._seed)
+        if len(train) < 2:
+            raise ValueError(
+                f"validation_fraction={fraction} leaves {len(train)} of {len(target)} samples to "
+                "train on; at least 2 are needed"
+            )
+        return train, held_out
 
     def _start_training(
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
@@ -387,7 +395,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         if self.verbose == 1:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
-                line += f", validation score = {self.validation_scores_[-1]:.6f}"
+                line += f", validation {self.validation_metric} = {self.validation_scores_[-1]:.6f}"
             print(line)
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
 @document(
     parameters=NETWORK_PARAMETERS,
     notes=NETWORK_NOTES,
-    score="1 minus the ratio of the mean\n        squared error to the variance of the targets",
+    score="R2, 1 minus the ratio of the\n        mean squared error to the variance of the targets",
 )
 class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     """Wide two-layer network on Kronecker-structured rows, for one or several real targets.
@@ -46,6 +46,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     True
     """
 
+    validation_metric: ClassVar[str] = "R2"
     _default_power_t: ClassVar[float] = 0.5
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 

@@ -57,6 +57,13 @@ def test_held_out_samples_are_a_share_of_each_stratum():
     np.testing.assert_array_equal(np.sort(np.concatenate([train, held_out])), np.arange(121))
 
 
+def test_held_out_samples_leave_something_to_train_on(pairs, small):
+    data, y = pairs
+    message = "validation_fraction=0.9999 leaves 1 of 400 samples to train on; at least 2 are"
+    with pytest.raises(ValueError, match=message):
+        small(validation_fraction=0.9999).fit(data, y)
+
+
 def test_an_improvement_is_relative_to_the_best_score():
     tracker = ScoreTracker()
     assert tracker.update(-100.0, tol=0.01) and tracker.n_no_improvement == 0
