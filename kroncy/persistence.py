@@ -14,14 +14,13 @@ ignore.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._base.files import open_output
 from ._base.version import __version__
 from .estimators.classifier import KroneckerClassifier
 from .estimators.regressor import KroneckerRegressor
@@ -43,7 +42,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         The model.  An estimator must be fitted.
     path : str or path-like
         Name of the file; no suffix is added.  An existing file is replaced only when the new one
-        is complete.
+        is complete, and its permissions are kept.  A symbolic link stays, and the file that it
+        names is replaced.  A pipe or a device is written to.
 
     Raises
     ------
@@ -125,10 +125,11 @@ def write_model(
     else:
         meta, arrays = model.get_state(resumable=resumable)
     header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
-    members = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
+    members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
     members |= {f"array.{key}": np.asarray(array) for key, array in arrays.items()}
     members["checksum"] = np.frombuffer(_digest(members), dtype=np.uint8)
-    _replace_file(Path(path), members)
+    with open_output(path, "path") as stream:
+        np.savez(stream, **members)
 
 
 def read_model(path: str | os.PathLike[str], *, resume: bool = False) -> tuple[Any, Any]:
@@ -139,39 +140,6 @@ def read_model(path: str | os.PathLike[str], *, resume: bool = False) -> tuple[A
     cls = MODELS[header["model"]]
     options = {} if issubclass(cls, KroneckerSGD) else {"resume": resume}
     return cls.from_state(meta, arrays, **options), header["note"]
-
-
-def check_writable(path: str | os.PathLike[str], what: str = "output") -> None:
-    """Raise OSError if a file cannot be created at `path`, before the work that produces it."""
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{what} {path} is a directory; give the name of a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OSError(f"{what} {path} cannot be written: {error.strerror or error}") from None
-
-
-def _replace_file(path: Path, members: Mapping[str, Any]) -> None:
-    """Write a temporary file and rename it, so that no reader sees an incomplete file."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            np.savez(stream, **members)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_members(path: str | os.PathLike[str]) -> dict[str, NDArray]:
@@ -205,14 +173,20 @@ def _header_problem(header: Any, path: str | os.PathLike[str]) -> str | None:
     if not known or not {"version", "model"} <= header.keys():
         return f"{path} is not a model file of kroncy"
     major, minor = header["version"]
+    is_newer = (major, minor) > VERSION
     if major != VERSION[0]:
+        advice = "a newer one wrote the file; install a newer kroncy"
+        if not is_newer:
+            advice = "use the version of kroncy that wrote it, or train the model again"
         return (
             f"{path} has format version {major}.{minor}, but kroncy {__version__} reads "
-            f"{VERSION[0]}.x: use the version of kroncy that wrote the file, or train the model "
-            "again"
+            f"{VERSION[0]}.x: {advice}"
         )
     if header["model"] not in MODELS:
-        return f"{path} contains a {header['model']!r}, which is not a model of this kroncy"
+        return (
+            f"{path} contains a {header['model']!r}, which is not a model of this kroncy"
+            f"{': a newer one wrote the file' if is_newer else ''}"
+        )
     return None
 
 

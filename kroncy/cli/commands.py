@@ -10,7 +10,8 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from .._base.config import show_config
-from ..persistence import check_writable, read_model
+from .._base.files import check_writable
+from ..persistence import read_model
 from . import predict, train
 from .demo import run_demo
 from .options import integer

@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .._base.files import check_writable
 from ..estimators.classifier import KroneckerClassifier
-from ..persistence import check_writable, read_model
+from ..persistence import read_model
 from .csv import read_objects, read_pairs
 from .options import add_file_options
 from .tables import pair_data

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .._base.files import check_writable
 from ..estimators.classifier import KroneckerClassifier
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
-from ..persistence import check_writable, read_model, write_model
+from ..persistence import read_model, write_model
 from .csv import Pairs, read_objects, read_pairs
 from .options import add_file_options, integer, number, progress_bar
 from .tables import column_scaling, pair_data
