@@ -18,18 +18,27 @@ Their building blocks are public as well: AsynchronousTree, and linalg with fast
 multiplication.
 """
 
-from . import linalg, lrgd, ntk
-from ._base.config import get_include, show_config
-from ._base.exceptions import DivergenceError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._base.version import __version__
-from .data.kronecker_data import KroneckerData
-from .estimators.classifier import KroneckerClassifier
-from .estimators.limit_kernel import LimitKernelRegressor
-from .estimators.regressor import KroneckerRegressor
-from .persistence import load, save
-from .training.lrgd import KroneckerLRGD
-from .training.trainer import KroneckerSGD
-from .trees.asynchronous_tree import AsynchronousTree
+
+if TYPE_CHECKING:
+    from . import linalg, lrgd, ntk
+    from ._public import (
+        AsynchronousTree,
+        DivergenceError,
+        KroneckerClassifier,
+        KroneckerData,
+        KroneckerLRGD,
+        KroneckerRegressor,
+        KroneckerSGD,
+        LimitKernelRegressor,
+        get_include,
+        load,
+        save,
+        show_config,
+    )
 
 __all__ = [
     "AsynchronousTree",
@@ -49,3 +58,16 @@ __all__ = [
     "save",
     "show_config",
 ]
+
+
+# NumPy, SciPy and scikit-learn take a second to import.  The command line, a part of this package,
+# must be able to handle Ctrl-C before that.
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module("._public", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,10 +2,14 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+import kroncy
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent / "kroncy"
@@ -16,11 +20,13 @@ LEVELS = [
 ]  # fmt: skip
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
 ALONE = {"trees": {"trees", "_base"}, "lrgd": {"lrgd", "_base"}}  # useful without any network
-PARTS = {"_capi": "capi", "include": "capi", "__init__": "kroncy", "__main__": "kroncy"}
+PARTS = {"_capi": "capi", "include": "capi",
+         "__init__": "kroncy", "__main__": "kroncy", "_public": "kroncy"}
 SOURCES = (".py", ".pyx", ".pxd")
 MOST_LINES = 450
 MOST_SHARE = 0.25
-NAMEDTUPLE = {"_asdict", "_fields", "_field_defaults", "_make", "_replace"}  # public, documented
+# Public in Python, in spite of the underscore: of named tuples, and of the module os.
+DOCUMENTED = {"_asdict", "_fields", "_field_defaults", "_make", "_replace", "_exit"}
 
 
 # -- Reading sources ------------------------------------------------------------------------------
@@ -160,7 +166,7 @@ def large_folders(package):
 
 
 def is_private(name):
-    return name.startswith("_") and not name.endswith("__") and name not in NAMEDTUPLE
+    return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED
 
 
 def is_own(node):
@@ -240,6 +246,15 @@ def test_the_package_keeps(rule):
 
 def test_tests_mirror_the_package():
     assert not unmirrored(read_package(ROOT), TESTS)
+
+
+def test_public_names_are_imported_when_they_are_used():
+    assert dir(kroncy) == kroncy.__all__
+    assert all(getattr(kroncy, name) is not None for name in kroncy.__all__)
+    with pytest.raises(AttributeError, match="module 'kroncy' has no attribute 'numpy'"):
+        kroncy.numpy  # noqa: B018
+    code = "import kroncy, sys; assert 'numpy' not in sys.modules; from kroncy import *; save, lrgd"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 # -- Each rule can fail ---------------------------------------------------------------------------
