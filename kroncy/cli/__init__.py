@@ -1,5 +1,5 @@
 """The command line: ``kroncy demo``, ``train``, ``predict``, ``report`` and ``info``."""
 
-from .commands import main
+from .entry import main
 
 __all__ = ["main"]

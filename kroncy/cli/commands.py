@@ -1,20 +1,15 @@
-"""The parser of the command line, its exit status, and the commands demo, report and info."""
+"""The parser of the command line, and the commands demo, report and info."""
 
 import argparse
-import sys
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from sklearn.exceptions import ConvergenceWarning
 
 from .._base.config import show_config
 from .._base.files import check_writable
 from ..persistence import read_model
 from . import predict, train
 from .demo import run_demo
-from .options import integer
+from .options import check_output, integer
 from .report import write_report
 
 DESCRIPTION = """\
@@ -30,7 +25,8 @@ where to start:
   kroncy train --help             the format of the three CSV files, with an example
   kroncy info                     the configuration of this build on this machine
 
-exit status: 0 success, 1 invalid data or failed run, 2 invalid options, 130 interrupted
+exit status: 0 success, 1 invalid data or failed run, 2 invalid options, 130 interrupted,
+143 terminated
 """
 
 DEMO = """\
@@ -51,46 +47,8 @@ matplotlib (kroncy[plot]).
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        The arguments.  None takes those of the process.
-
-    Returns
-    -------
-    int
-        Exit status: 0 for success, 1 for invalid data or a failed run, 130 for an interrupt.
-
-    Raises
-    ------
-    SystemExit
-        The arguments are invalid (status 2), or ask for help (status 0).
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            arguments.run(arguments)
-    except KeyboardInterrupt as interrupt:
-        print(f"kroncy: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"kroncy: {where}{error.strerror or error}", file=sys.stderr)
-        return 1
-    except (ValueError, TypeError, MemoryError, FloatingPointError, ImportError) as error:
-        print(f"kroncy: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; ``run`` of its result takes this result and runs the command."""
     parser = argparse.ArgumentParser(
         "kroncy", description=DESCRIPTION, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -150,7 +108,7 @@ def _add_report(commands: Any) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    check_writable(arguments.out, "--out")
+    check_output(arguments, "--out")
     model, note = read_model(arguments.model)
     write_report(model, arguments.out, title=Path(arguments.model).name, note=note)
     print(f"report: {arguments.out}")
@@ -181,4 +139,5 @@ def _info(arguments: argparse.Namespace) -> None:
     print(f"  training   {trainer.n_epochs_done} epochs, engine {trainer.engine}, "
           f"start {trainer.start}")
     if getattr(model, "best_validation_score_", None) is not None:
-        print(f"  score      {model.best_validation_score_:.4f} on held-out samples")
+        print(f"  validation {model.validation_metric} {model.best_validation_score_:.4f}, on "
+              f"{len(model.validation_indices_):,} held-out samples")

@@ -1,173 +1,170 @@
-"""CSV files of the command line.  Every error message names the file, the line and the column."""
+"""Files of cells: how they are written, and errors that name the file, the line and the column."""
 
 import csv
+import gzip
+import io
+import re
+import unicodedata
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain, islice
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-LABELS = "; for labels use --task classification"
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}  # that are recognised
+SAMPLE_LINES = 50  # by which they are
+NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?|nan)", re.A | re.I)
+COMMAS_AND_POINTS = str.maketrans(",.", ".,")
+GZIP_MAGIC = b"\x1f\x8b"
 
 
-@dataclass
-class Objects:
-    """The left or the right table: ids in the first column, numbers in the others."""
+@dataclass(frozen=True)
+class Notation:
+    """What the user says about how the files are written."""
 
-    path: str
-    id_name: str
-    names: list[str]
-    values: NDArray[np.float64]
-    rows: dict[str, int]  # row of `values` by id
-
-    def select(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The columns `names`, in this order."""
-        for name in names:
-            if name not in self.names:
-                raise ValueError(
-                    f"{self.path}, line 1: there is no column {name!r}, which the model was "
-                    "trained on"
-                )
-        return self.values[:, [self.names.index(name) for name in names]]
+    separator: str | None  # of cells; None recognises it
+    decimal: str  # a point or a comma
 
 
-@dataclass
-class Pairs:
-    """Pairs of ids, as text and as rows of the two tables, with the target column if wanted."""
+def normalized(text: str) -> str:
+    """Letters with accents as one character each, where Unicode has two ways to write them."""
+    return unicodedata.normalize("NFC", text)
+
+
+class Reader:
+    """The header of a file, then each other line as ``(number, cells)``; all have one length."""
 
     path: str
-    id_names: list[str]
-    ids: list[list[str]]
-    indices: list[NDArray[np.int64]]
-    target: NDArray  # empty if no column is wanted
+    header: list[str]
+    names: list[str]  # the header, normalized
 
+    def __init__(self, path: str, notation: Notation) -> None:
+        self.path = path
+        self._separator, self._decimal = notation.separator or "", notation.decimal
+        self._lines = self._read_lines()
+        self._header_line, self.header = next(self._lines)
+        self.names = [normalized(name) for name in self.header]
+        for position, name in enumerate(self.names):
+            if not name:
+                raise self.error(f"column {position + 1} has no name")
+            if name in self.names[:position]:
+                raise self.error("two columns have this name", column=name)
 
-def read_objects(path: str) -> Objects:
-    """Read a table: a header, then lines ``id,number,number,...``."""
-    lines = _lines(path)
-    header = next(lines)[1]
-    if len(header) < 2:
-        raise ValueError(
-            f"{path}, line 1: an id column and at least one column of numbers are needed"
-        )
-    rows: dict[str, int] = {}
-    first_line: dict[str, int] = {}
-    values: list[NDArray[np.float64]] = []
-    for number, cells in lines:
-        name = cells[0]
-        if name in rows:
-            raise ValueError(
-                f"{path}, line {number}, column {header[0]!r}: id {name!r} occurs on line "
-                f"{first_line[name]} as well"
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        return self._lines
+
+    def error(
+        self, problem: str, line: int | None = None, column: str | None = None
+    ) -> ValueError:
+        """A problem in a line, that of the header by default."""
+        place = f"{self.path}, line {line or self._header_line}"
+        return ValueError(f"{place}{'' if column is None else f', column {column!r}'}: {problem}")
+
+    def numbers(
+        self, line: int, columns: Sequence[str], cells: Sequence[str], advice: str = ""
+    ) -> NDArray[np.float64]:
+        """Cells as finite numbers; `advice` is added to the error about a text."""
+        numerals, values = cells, None
+        if self._decimal == ",":
+            numerals = [cell.translate(COMMAS_AND_POINTS) for cell in cells]
+        text = "".join(numerals)
+        if text.isascii() and "_" not in text:  # Python takes 3_5 and the digits of every script
+            with suppress(ValueError):
+                values = np.array(numerals, dtype=np.float64)
+        if values is None:
+            at = next(j for j, numeral in enumerate(numerals) if not NUMBER.fullmatch(numeral))
+            raise self.error(self._not_a_number(cells[at], advice), line, columns[at])
+        if not np.isfinite(values).all():
+            at = int(np.argmin(np.isfinite(values)))
+            raise self.error(f"{cells[at]!r} is not a finite number", line, columns[at])
+        return values
+
+    def _not_a_number(self, cell: str, advice: str) -> str:
+        if not cell:
+            return "the cell is empty"
+        if self._decimal == "," and NUMBER.fullmatch(cell):
+            return f"{cell!r} has a decimal point, but --decimal ',' was given"
+        if self._decimal == "." and NUMBER.fullmatch(cell.translate(COMMAS_AND_POINTS)):
+            flag = "tab" if self._separator == "\t" else repr(self._separator)
+            return (
+                f"{cell!r} is not a number; the file is separated by {_in_words(self._separator)}: "
+                f"if it has decimal commas, add --separator {flag} --decimal ','"
             )
-        first_line[name] = number
-        rows[name] = len(values)
-        values.append(_numbers(path, number, header[1:], cells[1:]))
-    return Objects(str(path), header[0], header[1:], np.array(values), rows)
+        return f"{cell!r} is not a number{advice}"
 
-
-def read_pairs(
-    path: str, left: Objects, right: Objects, target: str | None = None, *, numeric: bool = True
-) -> Pairs:
-    """Read pairs: left id, right id, other columns, of which `target` is returned."""
-    lines = _lines(path)
-    header = next(lines)[1]
-    if len(header) < 2:
-        raise ValueError(f"{path}, line 1: a column of left ids and one of right ids are needed")
-    if target is not None and target not in header[2:]:
-        others = ", ".join(map(repr, header[2:])) or "none"
-        raise ValueError(
-            f"{path}, line 1: there is no target column {target!r} after the two id columns; "
-            f"other columns: {others}"
-        )
-    ids: list[list[str]] = []
-    rows: tuple[list[int], list[int]] = [], []
-    targets: list[float | str] = []
-    for number, cells in lines:
-        sides = zip(rows, (left, right), cells[:2], header[:2], strict=True)
-        for side, table, name, column in sides:
-            if name not in table.rows:
-                raise ValueError(
-                    f"{path}, line {number}, column {column!r}: id {name!r} does not occur in "
-                    f"{table.path}"
-                )
-            side.append(table.rows[name])
-        ids.append(cells[:2])
-        if target is not None:
-            cell = cells[header.index(target, 2)]
-            if numeric:
-                targets.append(_numbers(path, number, [target], [cell], LABELS)[0])
-            elif cell:
-                targets.append(cell)
-            else:
-                raise ValueError(f"{path}, line {number}, column {target!r}: the cell is empty")
-    indices = [np.array(side, dtype=np.int64) for side in rows]
-    return Pairs(str(path), header[:2], ids, indices, np.array(targets))
-
-
-def _lines(path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield ``(line number, cells)``, the header first, and check that all have its length."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.reader(stream, strict=True)
-        header, count = None, 0
+    def _read_lines(self) -> Iterator[tuple[int, list[str]]]:
+        number, width, count = 0, 0, 0
         try:
-            for cells in reader:
-                cells = [cell.strip() for cell in cells]
-                if not any(cells):
-                    continue
-                if header is None:
-                    header = cells
-                    _check_header(path, header)
-                elif len(cells) != len(header):
-                    column = header[min(len(cells), len(header) - 1)]
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}, column {column!r}: the header has "
-                        f"{len(header)} columns, this line has {len(cells)}"
-                    )
-                count += 1
-                yield reader.line_num, cells
+            with _open_text(self.path) as stream:
+                first = list(islice(stream, SAMPLE_LINES))
+                self._separator = self._separator or find_separator(self.path, first)
+                lines = csv.reader(chain(first, stream), delimiter=self._separator, strict=True)
+                for cells in lines:
+                    cells, number = [cell.strip() for cell in cells], lines.line_num
+                    if not any(cells):
+                        continue
+                    width, count = width or len(cells), count + 1
+                    if len(cells) != width:
+                        raise self.error(
+                            f"the header has {width} columns, this line has {len(cells)} "
+                            f"(separated by {_in_words(self._separator)})",
+                            number, self.names[min(len(cells), width - 1)],
+                        )
+                    yield number, cells
         except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
+            raise ValueError(f"{self.path}, line {number + 1}: {error}") from None
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{path}, line {reader.line_num + 1} or later: not UTF-8 text ({error.reason})"
+                f"{self.path}, line {number + 1} or later: not UTF-8 text ({error.reason})"
             ) from None
-        if header is None:
-            raise ValueError(f"{path}, line 1: the file is empty, but a header line is needed")
-        if count < 2:
-            raise ValueError(f"{path}, line 2: there are no lines after the header")
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{self.path}: the compressed data are damaged ({error})") from None
+        if count == 0:
+            raise ValueError(f"{self.path}, line 1: the file is empty, but a header line is needed")
+        if count == 1:
+            raise ValueError(f"{self.path}, line 2: there are no lines after the header")
 
 
-def _check_header(path: str, header: list[str]) -> None:
-    for position, name in enumerate(header):
-        if not name:
-            raise ValueError(f"{path}, line 1, column {position + 1}: the column has no name")
-        if name in header[:position]:
-            raise ValueError(f"{path}, line 1, column {name!r}: two columns have this name")
+def find_separator(path: str, lines: Sequence[str]) -> str:
+    """What separates the cells: every line must have the same number of them, at least two.
+
+    Raises
+    ------
+    ValueError
+        More than one character does.
+    """
+    rows = {mark: _rows(lines, mark) for mark in SEPARATORS}
+    widths = {mark: {len(row) for row in rows[mark]} for mark in SEPARATORS}
+    fitting = [mark for mark in SEPARATORS if len(widths[mark]) == 1 and min(widths[mark]) > 1]
+    if len(fitting) > 1:
+        names = " or by ".join(_in_words(mark) for mark in fitting)
+        raise ValueError(f"{path}: its cells may be separated by {names}; say which by --separator")
+    if not fitting:  # the error about the cells will tell what is wrong
+        fitting = [mark for mark in SEPARATORS if rows[mark] and len(rows[mark][0]) > 1]
+    found = fitting[0] if fitting else ","
+    if found != ",":
+        print(f"{path}: separated by {_in_words(found)}")
+    return found
 
 
-def _numbers(
-    path: str, line: int, names: Sequence[str], cells: Sequence[str], advice: str = ""
-) -> NDArray[np.float64]:
-    """Cells as finite numbers."""
-    try:
-        values = np.array(cells, dtype=np.float64)
-    except ValueError:
-        at = next(j for j, cell in enumerate(cells) if not _is_number(cell))
-        what = f"{cells[at]!r} is not a number{advice}" if cells[at] else "the cell is empty"
-        raise ValueError(f"{path}, line {line}, column {names[at]!r}: {what}") from None
-    if not np.isfinite(values).all():
-        at = int(np.argmin(np.isfinite(values)))
-        raise ValueError(
-            f"{path}, line {line}, column {names[at]!r}: {cells[at]!r} is not a finite number"
-        )
-    return values
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Lines as cells, without blank ones and without the last, which a quotation may continue."""
+    rows = [row for row in csv.reader(lines, delimiter=separator) if any(map(str.strip, row))]
+    return rows[:-1] if len(lines) == SAMPLE_LINES else rows
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _in_words(separator: str) -> str:
+    return SEPARATORS.get(separator, repr(separator))
+
+
+@contextmanager
+def _open_text(path: str) -> Iterator[TextIO]:
+    """The lines of a text file, or of one that gzip compressed."""
+    with open(path, "rb") as file:
+        is_compressed = file.peek(2)[:2] == GZIP_MAGIC
+        content = gzip.GzipFile(fileobj=file) if is_compressed else file
+        yield io.TextIOWrapper(content, encoding="utf-8-sig", newline="")

@@ -1,12 +1,15 @@
 """kroncy demo: train on real flights, then show that the cost does not depend on d."""
 
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 
+from .._base.files import open_output
 from .._base.memory import format_bytes
 from ..data.kronecker_data import KroneckerData
 from ..datasets import load_flights, load_flights_pairs
@@ -39,13 +42,15 @@ def run_demo(
     _describe(data, late, model.n_hidden)
     table = EpochTable(data, late)
     began = time.perf_counter()
-    model.fit(data, late, monitor=table.add)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the table tells how far it came
+        model.fit(data, late, monitor=table.add)
     seconds = time.perf_counter() - began
     test, test_late = load_flights_pairs("test")
     area = roc_auc_score(test_late, model.decision_function(test))
     best = 1 + int(np.argmax(model.validation_scores_))
     print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; the best is epoch {best}, "
-          "by the validation loss")
+          f"by the validation {model.validation_metric}")
     print(f"area under the ROC curve (AUC) on {len(test_late):,} test flights: {area:.3f}\n")
     costs = _print_costs(500 if fast else 2048, model.n_hidden, n_threads, seed)
     _plot(out, model, table.areas, best, costs)
@@ -143,5 +148,6 @@ def _plot(
     plot_validation(areas, axes[1], name="validation AUC", epoch=best)
     plot_cost(COST_FEATURES, costs, axes[2])
     path = Path(out, "flights.png")
-    figure.savefig(path, dpi=150)
+    with open_output(path) as stream:
+        figure.savefig(stream, format="png", dpi=150)
     print(f"\nplots: {path}")

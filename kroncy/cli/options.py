@@ -1,10 +1,15 @@
-"""Types of options, checked by the parser; and what the commands on CSV files share."""
+"""Types of options, checked by the parser; options that commands share; their names in messages."""
 
 import argparse
 import math
+import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from .._base.files import check_writable
 
 
 def integer(
@@ -49,8 +54,60 @@ def number(*, above: float | None = None, below: float | None = None) -> Callabl
     return parse
 
 
+def separator(text: str) -> str:
+    """Type of an option whose value separates cells: a character, or the word tab."""
+    mark = "\t" if text in ("tab", "\\t") else text
+    if len(mark) != 1 or mark.isalnum() or mark in "\"'+-._\r\n":
+        raise argparse.ArgumentTypeError(f"must be a character such as ; or tab, got {text!r}")
+    return mark
+
+
+# Parameters of the estimators that are options of kroncy train: flag, parameter, type, help.
+PARAMETERS = (
+    ("--hidden", "n_hidden", integer(2, even=True), "number of hidden neurons, an even number"),
+    ("--threshold", "threshold", number(),
+     "a neuron fires above this pre-activation (default: chosen by the number of neurons)"),
+    ("--bias", "bias", number(), "constant that is appended to each row of both tables"),
+    ("--skip", "skip", number(), "weight of a linear function that is added to the network"),
+    ("--alpha", "alpha", number(), "strength of the L2 penalty"),
+    ("--learning-rate", "learning_rate_init", number(above=0),
+     "initial step size (default: chosen by the data)"),
+    ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
+    ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
+    ("--patience", "n_iter_no_change", integer(1),
+     "stop after this number of epochs without improvement"),
+    ("--tol", "tol", number(),
+     "least improvement that counts, relative to the best validation score"),
+    ("--validation", "validation_fraction", number(above=0, below=1),
+     "fraction of the pairs that is held out"),
+    ("--seed", "random_state", integer(0, 2**32 - 1),
+     "seed of the random numbers (default: 0)"),
+    ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
+)
+FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
+
+
+def in_options(text: str) -> str:
+    """What the library says about parameters, as a text about options."""
+    names = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
+    for name, flag in names.items():
+        text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
+        text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)
+    return re.sub(r"\b(\w+)='(\w+)'", r"\1 \2", text)
+
+
+@contextmanager
+def errors_in_options() -> Iterator[None]:
+    """Errors of the library about its parameters are about options here."""
+    try:
+        yield
+    except (ValueError, TypeError, MemoryError, FloatingPointError) as error:
+        error.args = (in_options(str(error)),)
+        raise
+
+
 def add_file_options(command: Any) -> None:
-    """The options that name the CSV files and the model file."""
+    """The options that name the CSV files and the model file, and say how cells are written."""
     command.add_argument(
         "--left", required=True, metavar="CSV", help="left table: an id column, then numbers"
     )
@@ -59,6 +116,26 @@ def add_file_options(command: Any) -> None:
         "--pairs", required=True, metavar="CSV", help="pairs: a left id, a right id, other columns"
     )
     command.add_argument("--model", required=True, metavar="NPZ", help="model file")
+    command.add_argument(
+        "--separator", type=separator, metavar="X",
+        help="what separates cells: a character, or tab (default: a comma, semicolon or tab, "
+        "whichever fits)",
+    )
+    command.add_argument(
+        "--decimal", choices=(".", ","), default=".", metavar="X",
+        help="what numbers have before their decimals: . or , (default: .)",
+    )
+
+
+def check_output(arguments: argparse.Namespace, option: str) -> None:
+    """Raise OSError or ValueError if the file of an option cannot be written, or is an input."""
+    path = getattr(arguments, option.removeprefix("--"))
+    check_writable(path, option)
+    for name in ("left", "right", "pairs", "model"):
+        other = getattr(arguments, name, "")
+        both_exist = os.path.exists(path) and os.path.exists(other)
+        if f"--{name}" != option and both_exist and os.path.samefile(path, other):
+            raise ValueError(f"{option} {path} is the file of --{name}, which it would replace")
 
 
 def progress_bar() -> int:

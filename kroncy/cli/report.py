@@ -3,12 +3,12 @@
 import base64
 import html
 import io
-from pathlib import Path
 
 import numpy as np
 
 from .. import ntk
 from .._base.config import show_config
+from .._base.files import open_output
 from .._base.memory import format_bytes
 from ..ntk.measurements import kernel_of_bits
 from ..plot import (
@@ -85,8 +85,7 @@ def write_report(model, path, *, title, note=None):
         n_threads=trainer.n_threads,
     )
     name = html.escape(title)
-    Path(path).write_text(
-        f"""<!DOCTYPE html>
+    page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -109,9 +108,9 @@ def write_report(model, path, *, title, note=None):
 <pre>{html.escape(str(found))}</pre>
 </body>
 </html>
-""",
-        encoding="utf-8",
-    )
+"""
+    with open_output(path) as stream:
+        stream.write(page.encode(errors="backslashreplace"))
 
 
 def _summary(model, trainer):
@@ -159,7 +158,8 @@ def _training_rows(model, trainer):
     first, last = history[0]["loss"], history[-1]["loss"]
     yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(model, "best_validation_score_", None) is not None:
-        yield "validation", f"best score {model.best_validation_score_:.4f}"
+        best = f"{model.validation_metric} {model.best_validation_score_:.4f}"
+        yield "validation", f"{best} at best"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"
     yield "iterations", f"{counters['iterations']:,}"
     yield "multiply-adds", f"{counters['multiply_adds']:.3g}"
@@ -170,17 +170,30 @@ def _training_rows(model, trainer):
 
 
 def _configuration_rows(model, trainer):
-    names = (
-        "loss", "n_hidden", "threshold", "solver", "learning_rate", "batch_size", "engine",
-        "start", "antithetic", "skip", "weight_decay", "dtype",
-    )
-    for name in names:
-        value = getattr(trainer, name)
-        yield name, f"{value:.4g}" if isinstance(value, float) else value
+    of_trainer = {
+        "loss": "loss", "neurons": "n_hidden", "threshold": "threshold", "solver": "solver",
+        "learning rate": "learning_rate", "batch size": "batch_size", "engine": "engine",
+        "start": "start", "neurons in opposite pairs": "antithetic", "skip": "skip",
+        "weight decay": "weight_decay", "precision": "dtype",
+    }  # fmt: skip
+    of_estimator = {
+        "initial learning rate": "learning_rate_init_", "maximum number of epochs": "max_iter",
+        "patience": "n_iter_no_change", "tolerance": "tol",
+        "held-out fraction": "validation_fraction", "seed": "random_state",
+    }  # fmt: skip
+    for name, attribute in of_trainer.items():
+        yield name, _in_words(getattr(trainer, attribute))
     if model is not trainer:
-        for name in ("learning_rate_init_", "max_iter", "n_iter_no_change", "random_state"):
-            value = getattr(model, name)
-            yield name, f"{value:.4g}" if isinstance(value, float) else value
+        for name, attribute in of_estimator.items():
+            yield name, _in_words(getattr(model, attribute))
+
+
+def _in_words(value):
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _build_rows():
@@ -201,9 +214,10 @@ def _loss_figures(model, trainer):
         caption += text
     yield _picture(lambda ax: plot_rate(losses, predicted, bound, ax)), caption
     if getattr(model, "validation_scores_", None):
+        metric = model.validation_metric
         yield (
-            _picture(lambda ax: plot_validation(model.validation_scores_, ax)),
-            "Score on held-out samples after each epoch; the best state is kept.",
+            _picture(lambda ax: plot_validation(model.validation_scores_, ax, name=metric)),
+            f"{metric} of the held-out samples after each epoch; the best state is kept.",
         )
 
 

@@ -6,17 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from .._base.files import check_writable
+from .._base.files import is_replaceable
 from ..estimators.classifier import KroneckerClassifier
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
 from ..persistence import read_model, write_model
-from .csv import Pairs, read_objects, read_pairs
-from .options import add_file_options, integer, number, progress_bar
-from .tables import column_scaling, pair_data
+from .csv import Notation, normalized
+from .options import (
+    FLAGS,
+    PARAMETERS,
+    add_file_options,
+    check_output,
+    errors_in_options,
+    progress_bar,
+)
+from .samples import column_scaling, pair_data
+from .tables import Pairs, read_objects, read_pairs
 
 EPILOG = """\
-the files (UTF-8, comma separated, with a header line):
+the files (UTF-8, with a header line, separated by commas, semicolons or tabs, maybe compressed by
+gzip; for decimal commas see --decimal):
 
   L.csv   drug,weight,rings        R.csv   target,length,charge
           d1,0.3,2                         t1,1.2,-1
@@ -34,30 +43,10 @@ Columns are used as they are: give numbers of comparable size, or add --standard
 A tenth of the pairs is held out for validation.  The model is that of the epoch with the best
 validation score; training stops early when the score no longer improves.
 M.npz is rewritten after every epoch.  After Ctrl-C, the same command with --resume continues from
-the last complete epoch, and ends with the same model as a run without interruption.
+the last complete epoch, and ends with the same model as a run without interruption.  In place of
+M.npz, a pipe, a device or /dev/stdout is written to once, at the end.
 """
 
-# Options that are parameters of the estimators: flag, parameter, type, help.
-PARAMETERS = (
-    ("--hidden", "n_hidden", integer(2, even=True), "number of hidden neurons, an even number"),
-    ("--threshold", "threshold", number(),
-     "a neuron fires above this pre-activation (default: chosen by the number of neurons)"),
-    ("--bias", "bias", number(), "constant that is appended to each row of both tables"),
-    ("--skip", "skip", number(), "weight of a linear function that is added to the network"),
-    ("--alpha", "alpha", number(), "strength of the L2 penalty"),
-    ("--learning-rate", "learning_rate_init", number(above=0),
-     "initial step size (default: chosen by the data)"),
-    ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
-    ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
-    ("--patience", "n_iter_no_change", integer(1),
-     "stop after this number of epochs without improvement"),
-    ("--validation", "validation_fraction", number(above=0, below=1),
-     "fraction of the pairs that is held out"),
-    ("--seed", "random_state", integer(0, 2**32 - 1),
-     "seed of the random numbers (default: 0)"),
-    ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
-)
-FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
 # A resumed run may differ from the interrupted one in these parameters.
 MAY_CHANGE = {"max_iter", "n_threads", "n_iter_no_change", "verbose"}
 
@@ -69,7 +58,9 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_file_options(train)
-    train.add_argument("--target", required=True, metavar="NAME", help="column to learn")
+    train.add_argument(
+        "--target", required=True, type=normalized, metavar="NAME", help="column to learn"
+    )
     train.add_argument(
         "--task",
         choices=("regression", "classification"),
@@ -93,10 +84,14 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, print a line for each epoch, and write the model file."""
     path = arguments.model
-    check_writable(path, "--model")
-    left, right = read_objects(arguments.left), read_objects(arguments.right)
+    check_output(arguments, "--model")
+    has_checkpoints = is_replaceable(path)
+    if arguments.resume and not has_checkpoints:
+        raise ValueError(f"--resume needs a regular file, and --model {path} is not one")
+    notation = Notation(arguments.separator, arguments.decimal)
+    left, right = (read_objects(table, notation) for table in (arguments.left, arguments.right))
     numeric = arguments.task == "regression"
-    pairs = read_pairs(arguments.pairs, left, right, arguments.target, numeric=numeric)
+    pairs = read_pairs(arguments.pairs, notation, left, right, arguments.target, numeric=numeric)
     _check_enough(pairs, arguments.target, numeric)
     note = {
         "task": arguments.task,
@@ -117,26 +112,33 @@ def run(arguments: argparse.Namespace) -> None:
         f"{data.n_samples:,} pairs of {len(left.rows):,} left and {len(right.rows):,} right rows, "
         f"d = {data.n_features:,} features, {arguments.task}"
     )
+    written = False
 
     def write_checkpoint(model: Any) -> None:
-        nonlocal status
+        nonlocal status, written
         _print_epoch(model)
-        write_model(model, path, note, resumable=True)
-        status = (
-            f"interrupted; {path} contains epoch {model.n_iter_}, and the same command with "
-            "--resume continues from there"
-        )
+        if has_checkpoints:
+            write_model(model, path, note, resumable=True)
+            written = True
+            status = (
+                f"interrupted; {path} contains epoch {model.n_iter_}, and the same command with "
+                "--resume continues from there"
+            )
 
     try:
-        model.fit(data, pairs.target, monitor=write_checkpoint, resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(status) from None
-    if model.n_iter_ >= model.max_iter:
-        print(f"stopped at the maximum number of epochs (--epochs {model.max_iter})")
-    if model.best_validation_score_ is not None:
-        best = 1 + int(np.argmax(model.validation_scores_))
-        print(f"best epoch {best}, validation score {model.best_validation_score_:.4f}")
-    print(f"model: {path}")
+        with errors_in_options():
+            model.fit(data, pairs.target, monitor=write_checkpoint, resume=resume)
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = (status,)
+        raise
+    _print_end(model)
+    if not has_checkpoints:
+        write_model(model, path, note)
+        written = True
+    if written:
+        print(f"model: {path}")
+    else:
+        print(f"{path} has not changed: the training had ended, at these --epochs and --patience")
 
 
 def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
@@ -174,8 +176,8 @@ def _unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
     for name in before:
         if before[name] != now[name] and name not in MAY_CHANGE:
             raise ValueError(
-                f"{path} was trained with {FLAGS.get(name, name)} {before[name]}, not "
-                f"{now[name]}; --resume needs the same options"
+                f"{path} was trained with {FLAGS.get(name, name)} {_in_words(before[name])}, not "
+                f"{_in_words(now[name])}; --resume needs the same options"
             )
     if stored["samples"] != note["samples"]:
         raise ValueError(
@@ -185,14 +187,38 @@ def _unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
     return model.set_params(**{name: now[name] for name in MAY_CHANGE})
 
 
+def _in_words(value: Any) -> str:
+    """Value of an option, which may be its default."""
+    return "left to choose" if value in (None, "auto") else str(value)
+
+
 def _print_epoch(model: Any) -> None:
     epoch = model.trainer_.history[-1]
     score = ""
     if model.validation_scores_:
-        score = f"validation score {model.validation_scores_[-1]:.4f}   "
+        score = f"validation {model.validation_metric} {model.validation_scores_[-1]:.4f}   "
     print(
         f"epoch {model.n_iter_:3d}   loss {epoch['loss']:.4f}   {score}"
         f"{1e3 * epoch['seconds'] / epoch['iterations']:.2f} ms per iteration   "
         f"{epoch['fired_share']:.2%} of neurons fired",
         flush=True,
     )
+
+
+def _print_end(model: Any) -> None:
+    """Why the training ended, and which state the model is in."""
+    has_validation = model.best_validation_score_ is not None
+    metric = f"validation {model.validation_metric}" if has_validation else "training loss"
+    if model.n_iter_ < model.max_iter:  # otherwise a warning has told that it did not converge
+        print(
+            f"converged: {model.n_iter_no_change} epochs (--patience) without an improvement by "
+            f"{model.tol:.3g} (--tol), relative to the best {metric}"
+        )
+    if has_validation:
+        best = 1 + int(np.argmax(model.validation_scores_))
+        print(
+            f"best epoch {best}, {metric} {model.best_validation_score_:.4f} on "
+            f"{len(model.validation_indices_):,} held-out pairs"
+        )
+    else:
+        print("no pairs are held out: there are too few for the fraction --validation")

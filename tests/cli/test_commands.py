@@ -1,15 +1,21 @@
 """The command line, run in this process."""
 
 import csv
+import gzip
+import json
+import os
+import re
 import subprocess
 import sys
+import threading
+import unicodedata
 
 import numpy as np
 import pytest
 
 import kroncy
 from kroncy import cli
-from kroncy.persistence import read_model
+from kroncy.cli.options import in_options
 
 OPTIONS = ["--hidden", "64", "--epochs", "4", "--threads", "1"]
 
@@ -61,6 +67,8 @@ def test_regression_from_end_to_end(files, capsys):
     text = capsys.readouterr().out
     assert "100 pairs of 12 left and 10 right rows, d = 12 features" in text
     assert "epoch   4" in text and "model: M.npz" in text
+    assert len(re.findall("validation R2 0[.][0-9]{4}", text)) >= 4
+    assert "held-out pairs" in text
     assert run("predict", "--out", "predictions.csv") == 0
     rows = read("predictions.csv")
     assert rows[0] == ["drug", "target", "prediction"]
@@ -72,6 +80,7 @@ def test_regression_from_end_to_end(files, capsys):
 def test_classification_with_standardized_columns(files, capsys):
     options = ["--task", "classification", "--standardize"]
     assert run("train", *options, target="binds") == 0
+    assert len(re.findall("validation negative log loss -0[.]", capsys.readouterr().out)) >= 4
     assert run("predict", "--out", "predictions.csv") == 0
     rows = read("predictions.csv")
     assert rows[0] == ["drug", "target", "prediction", "probability_no", "probability_yes"]
@@ -82,6 +91,7 @@ def test_classification_with_standardized_columns(files, capsys):
     assert cli.main(["info", "--model", "M.npz"]) == 0
     text = capsys.readouterr().out
     assert "classification of 'binds'" in text and "neurons    64" in text
+    assert "validation negative log loss -0." in text and "on 10 held-out samples" in text
 
 
 def test_standardizing_makes_units_irrelevant(files):
@@ -95,15 +105,23 @@ def test_standardizing_makes_units_irrelevant(files):
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
 
 
-def test_predict_finds_columns_by_name(files):
+def test_predict_finds_columns_by_name(files, capsys):
     run("train")
     run("predict", "--out", "before.csv")
     write("L.csv", [[row[0], row[3], "9", row[1], row[2]] for row in read("L.csv")])
     edit("L.csv", 1, 2, "more")
     assert run("predict", "--out", "after.csv") == 0
     assert read("after.csv") == read("before.csv")
+    for line, text in ((2, "some text"), (3, ""), (4, "1e999")):  # of a column that is not used
+        edit("L.csv", line, 2, text)
+    assert run("predict", "--out", "after.csv") == 0
+    assert read("after.csv") == read("before.csv")
     edit("L.csv", 1, 1, "other")
     assert run("predict", "--out", "after.csv") == 1
+    message = "L.csv, line 1: there is no column 'c', which the model was trained on"
+    assert message in capsys.readouterr().err
+    assert run("train") == 1  # in training all columns are used
+    assert "'some text' is not a number" in capsys.readouterr().err
 
 
 def interrupt_after(epoch, monkeypatch):
@@ -116,6 +134,27 @@ def interrupt_after(epoch, monkeypatch):
         return run_epochs(self, *arguments, **options)
 
     monkeypatch.setattr(kroncy.KroneckerSGD, "run", run_or_interrupt)
+
+
+def assert_same_files(*paths):
+    """Models that are equal in every array, and in every value but the times that epochs took."""
+
+    def without_seconds(value):
+        if isinstance(value, dict):
+            return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
+        return [without_seconds(v) for v in value] if isinstance(value, list) else value
+
+    found = []
+    for path in paths:
+        with np.load(path) as archive:
+            members = {name: archive[name] for name in archive.files if name != "checksum"}
+        texts = [json.loads(members.pop(name).tobytes()) for name in ("header", "meta")]
+        found.append((members, without_seconds(texts)))
+    (arrays, texts), (other_arrays, other_texts) = found
+    assert texts == other_texts and arrays.keys() == other_arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, other_arrays[name], err_msg=name)
+    assert any(name.endswith("fired_bits") for name in arrays)
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -131,20 +170,51 @@ def test_resumed_is_the_same_as_uninterrupted(files, monkeypatch, capsys, epoch,
     assert kroncy.load("M.npz").n_iter_ == epoch
     assert run("train", *options, "--resume", target=target) == 0
     assert f"resuming M.npz after epoch {epoch}" in capsys.readouterr().out
-    for resume in (False, True):
-        whole, resumed = (
-            read_model(name, resume=resume)[0] for name in ("whole.npz", "M.npz")
-        )
-        assert resumed.loss_curve_ == whole.loss_curve_
-        assert resumed.validation_scores_ == whole.validation_scores_
-        np.testing.assert_array_equal(resumed.trainer_.outputs(), whole.trainer_.outputs())
+    assert_same_files("M.npz", "whole.npz")
 
 
-def test_more_epochs_by_resume(files):
-    run("train", "--epochs", "6", model="whole.npz")
-    run("train", "--epochs", "3")
-    assert run("train", "--epochs", "6", "--resume") == 0
-    assert kroncy.load("M.npz").loss_curve_ == kroncy.load("whole.npz").loss_curve_
+@pytest.mark.parametrize("epoch", range(1, 9))
+def test_a_run_that_ended_goes_on_with_more_epochs(files, epoch):
+    # Targets of noise: the best state is one of the first.
+    rng = np.random.default_rng(epoch)
+    write("P.csv", [[*row[:2], *([rng.normal()] if i else row[2:3])]
+                    for i, row in enumerate(read("P.csv"))])
+    options = ["--patience", "9", "--epochs"]
+    run("train", *options, "9", model="whole.npz")
+    run("train", *options, str(epoch))
+    assert run("train", *options, "9", "--resume") == 0
+    assert_same_files("M.npz", "whole.npz")
+
+
+def test_a_run_that_converged_has_nothing_to_do(files, capsys):
+    assert run("train", "--epochs", "500") == 0
+    text = capsys.readouterr().out
+    assert "converged: 2 epochs (--patience) without an improvement by 0.002 (--tol)" in text
+    before = (files / "M.npz").read_bytes()
+    assert run("train", "--epochs", "500", "--resume") == 0
+    text = capsys.readouterr().out
+    assert "M.npz has not changed: the training had ended" in text and "model:" not in text
+    assert (files / "M.npz").read_bytes() == before
+
+
+def test_the_tolerance_can_be_set(files, capsys):
+    run("train", "--epochs", "50")
+    usual = kroncy.load("M.npz").n_iter_
+    assert run("train", "--epochs", "50", "--tol", "0.5") == 0
+    assert kroncy.load("M.npz").tol == 0.5 and kroncy.load("M.npz").n_iter_ < usual
+    assert "without an improvement by 0.5 (--tol)" in capsys.readouterr().out
+
+
+def test_warnings_speak_of_options(files, capsys):
+    assert run("train") == 0
+    message = "kroncy: warning: Maximum number of epochs (--epochs 4) reached before convergence. "
+    assert capsys.readouterr().err == f"{message}Increase --epochs, or increase --tol.\n"
+
+
+def test_no_pairs_are_held_out(files, capsys):
+    assert run("train", "--validation", "1e-9") == 0
+    text = capsys.readouterr().out
+    assert "no pairs are held out" in text and "validation" not in text.replace("--validation", "")
 
 
 def test_interrupt_in_the_first_epoch(files, monkeypatch, capsys):
@@ -163,6 +233,8 @@ def test_resume_without_a_checkpoint_starts(files):
     [
         (["--hidden", "32"], "--hidden 64, not 32"),
         (["--seed", "1"], "--seed 0, not 1"),
+        (["--threshold", "1"], "--threshold left to choose, not 1.0"),
+        (["--tol", "0.1"], "--tol 0.002, not 0.1"),
         (["--standardize"], "other columns or another task"),
     ],
 )
@@ -186,7 +258,7 @@ BAD = [
     ("R.csv", 4, 1, "1e999", "R.csv, line 4, column 'u': '1e999' is not a finite number"),
     ("L.csv", 5, 0, "d0", "L.csv, line 5, column 'drug': id 'd0' occurs on line 2 as well"),
     ("L.csv", 1, 2, "a", "L.csv, line 1, column 'a': two columns have this name"),
-    ("L.csv", 1, 2, "", "L.csv, line 1, column 3: the column has no name"),
+    ("L.csv", 1, 2, "", "L.csv, line 1: column 3 has no name"),
     ("P.csv", 7, 0, "d99", "P.csv, line 7, column 'drug': id 'd99' does not occur in L.csv"),
     ("P.csv", 7, 1, "t99", "P.csv, line 7, column 'target': id 't99' does not occur in R.csv"),
     ("P.csv", 9, 2, "strong", "P.csv, line 9, column 'affinity': 'strong' is not a number; for"),
@@ -268,6 +340,17 @@ def test_model_saved_from_python_is_explained(files, capsys):
         ("--skip", "nan", "must be finite, got nan"),
         ("--learning-rate", "0", "must be greater than 0, got 0"),
         ("--validation", "1", "must be less than 1, got 1"),
+        ("--validation", "1.5", "must be less than 1, got 1.5"),
+        ("--validation", "0", "must be greater than 0, got 0"),
+        ("--validation", "-1", "must be greater than 0, got -1"),
+        ("--validation", "nan", "must be finite, got nan"),
+        ("--epochs", "0", "must be at least 1, got 0"),
+        ("--patience", "0", "must be at least 1, got 0"),
+        ("--tol", "-1", "must be at least 0, got -1"),
+        ("--tol", "inf", "must be finite, got inf"),
+        ("--separator", "xx", "must be a character such as ; or tab, got 'xx'"),
+        ("--separator", "1", "must be a character such as ; or tab, got '1'"),
+        ("--decimal", ";", "invalid choice: ';'"),
         ("--task", "ranking", "invalid choice: 'ranking'"),
     ],
 )
@@ -299,9 +382,101 @@ def test_data_that_cannot_be_learned(files, capsys):
     assert "R.csv: all columns of id 't2' are 0" in capsys.readouterr().err
 
 
-def test_divergence_is_explained(files, capsys):
+def test_errors_speak_of_options(files, capsys):
     assert run("train", "--learning-rate", "1e30") == 1
-    assert "learning" in capsys.readouterr().err
+    assert "use a --learning-rate below 1e+30" in capsys.readouterr().err
+    assert run("train", "--validation", "0.9999") == 1
+    message = "--validation 0.9999 leaves 1 of 100 samples to train on; at least 2 are needed"
+    assert message in capsys.readouterr().err
+    assert not (files / "M.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("n_hidden=64 and max_iter", "--hidden 64 and --epochs"),
+        ("learning_rate_init, learning_rate=2", "--learning-rate, --learning-rate 2"),
+        ("a higher threshold, tol or alpha", "a higher --threshold, --tol or --alpha"),
+        ("--alpha, my_tol, tolerance", "--alpha, my_tol, tolerance"),
+        ("(engine='lazy', start='gram')", "(engine lazy, start gram)"),
+    ],
+)
+def test_parameters_are_told_as_options(text, told):
+    assert in_options(text) == told
+
+
+def test_inputs_are_not_replaced(files, capsys):
+    run("train")
+    inputs = {name: (files / name).read_bytes() for name in ("L.csv", "R.csv", "P.csv", "M.npz")}
+    (files / "link").symlink_to("P.csv")
+    for name, option in (("P.csv", "pairs"), ("link", "pairs"), ("M.npz", "model")):
+        assert run("predict", "--out", name) == 1
+        assert f"--out {name} is the file of --{option}" in capsys.readouterr().err
+    assert run("train", model="L.csv") == 1
+    assert "--model L.csv is the file of --left" in capsys.readouterr().err
+    assert {name: (files / name).read_bytes() for name in inputs} == inputs
+
+
+def test_outputs_by_links_keep_the_links(files):
+    for link, target in (("link.npz", "store.npz"), ("link.csv", "store.csv")):
+        (files / link).symlink_to(target)
+    assert run("train", model="link.npz") == 0
+    assert run("predict", "--out", "link.csv", model="link.npz") == 0
+    assert (files / "link.npz").is_symlink() and kroncy.load("store.npz").n_iter_ == 4
+    assert (files / "link.csv").is_symlink() and len(read("store.csv")) == 101
+
+
+def test_a_model_that_cannot_be_replaced_is_written_once(files, capsys):
+    assert run("train", model="/dev/null") == 0
+    assert "model: /dev/null" in capsys.readouterr().out
+    assert run("train", "--resume", model="/dev/null") == 1
+    assert "--resume needs a regular file" in capsys.readouterr().err
+    os.mkfifo("pipe")
+    reader = threading.Thread(
+        target=lambda: (files / "copy").write_bytes((files / "pipe").read_bytes()), daemon=True
+    )
+    reader.start()
+    assert run("train", model="pipe") == 0
+    reader.join(60)
+    assert kroncy.load("copy").n_iter_ == 4 and (files / "pipe").is_fifo()
+
+
+def test_notations_of_files(files, capsys):
+    assert run("train") == 0 and run("predict", "--out", "before.csv") == 0
+    for name in ("L.csv", "P.csv"):  # as a German spreadsheet writes them
+        text = (files / name).read_text().replace(",", ";").replace(".", ",")
+        (files / name).write_text(text)
+    (files / "R.csv").write_bytes(gzip.compress((files / "R.csv").read_bytes()))
+    assert run("train") == 1
+    assert "add --separator ';' --decimal ','" in capsys.readouterr().err
+    assert run("train", "--decimal", ",") == 1  # R.csv has decimal points
+    assert "R.csv, line 2, column 'u'" in capsys.readouterr().err
+    text = gzip.decompress((files / "R.csv").read_bytes()).replace(b",", b"\t").replace(b".", b",")
+    (files / "R.csv").write_bytes(gzip.compress(text))
+    assert run("train", "--decimal", ",") == 0
+    out = capsys.readouterr().out
+    assert "L.csv: separated by semicolons\nR.csv: separated by tabs\nP.csv: separated by" in out
+    assert run("predict", "--decimal", ",", "--out", "after.csv") == 0
+    assert read("after.csv") == read("before.csv")
+
+
+def test_accents_in_two_forms_are_the_same(files):
+    forms = [unicodedata.normalize(form, "\u00e9") for form in ("NFC", "NFD")]
+    left = files / "L.csv"
+    left.write_text(left.read_text().replace("d1,", f"{forms[0]},").replace(",b", f",{forms[1]}"))
+    rows = [[forms[i % 2] if cell == "d1" else cell for cell in row]
+            for i, row in enumerate(read("P.csv"))]
+    rows[0][2] = forms[0]
+    write("P.csv", rows)
+    assert run("train", target=forms[1]) == 0
+    left.write_text(unicodedata.normalize("NFC", left.read_text()))
+    assert run("predict", "--out", "o.csv") == 0
+    # Ids are written as they were read.
+    assert [row[0] for row in read("o.csv")[1:]] == [row[0] for row in rows[1:]]
+    labels = [[*row[:3], forms[i % 2] if i % 3 else "no"] for i, row in enumerate(rows[1:])]
+    write("P.csv", [rows[0], *labels])
+    assert run("train", "--task", "classification", target="binds") == 0
+    assert kroncy.load("M.npz").classes_.tolist() == ["no", forms[0]]
 
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["predict"], ["info"]])

@@ -47,7 +47,8 @@ def classifier():
 @pytest.mark.parametrize(
     ("make", "pictures", "words"),
     [
-        (regressor, 6, ["KroneckerRegressor", "validation", "out of reach", "epochs</td><td>4"]),
+        (regressor, 6, ["KroneckerRegressor", "R2 of the held-out", "out of reach",
+                        "epochs</td><td>4", "tolerance</td><td>0.002", "pairs</td><td>yes"]),
         (trainer, 5, ["KroneckerSGD", "predict", "features d</td><td>16", "their bound"]),
         (classifier, 6, ["infinitely many", "80 objects", "softmax"]),
     ],
@@ -56,6 +57,8 @@ def test_the_page_is_whole_and_self_contained(tmp_path, make, pictures, words):
     page = page_of(make(), tmp_path)
     assert page.count('src="data:image/png;base64,') == pictures
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)|url\(|@import|<script|https?://", page)
+    text = re.sub(r"data:image/png;base64,[^\"]*", "", page)
+    assert not re.search(r"\b(True|False|None|\w+_\w+)\b|np\.", text.replace("utf-8", ""))
     for word in [*words, "model &lt;1&gt;.npz", "lambda, the smallest eigenvalue"]:
         assert word in page
     assert "<1>" not in page
