@@ -22,13 +22,6 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None = None
     ) -> Self:
         """One pass in random order over these samples, which are added to the training set."""
-        with self._alone("partial_fit"):
-            self._run_pass(X, y, sample_weight, classes)
-        return self
-
-    def _run_pass(
-        self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None
-    ) -> None:
         with unchanged_on_error(self):
             rows = self._take_samples(X, y, sample_weight, classes)
         self._take_threads()
@@ -47,6 +40,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         self.loss_curve_.append(total / len(rows))
         self._scores = ScoreTracker()  # the network is no longer in the state of the best score
         self._print_epoch()
+        return self
 
     def _bound_step(self, rate: float, batch: NDArray[np.int64]) -> float:
         """The step of a batch: "auto" knew the first samples only, in batches of full size."""
