@@ -20,13 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._base.archive import Archive
 from ._base.files import open_output
+from ._base.validation import saved_state
 from ._base.version import __version__
 from .estimators.classifier import KroneckerClassifier
 from .estimators.regressor import KroneckerRegressor
 from .training.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
+PREFIX = "array."
 VERSION = (1, 0)
 MODELS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier, KroneckerSGD)}
 
@@ -99,8 +102,10 @@ def load(path: str | os.PathLike[str]) -> Model:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is truncated, damaged or modified, was not written by kroncy, or has another
-        format version.
+        The file is truncated, damaged, modified or forged, was not written by kroncy, or has
+        another format version.  The message names the file and says what is wrong with it.
+    MemoryError
+        The model does not fit the memory; the message says what it would take.
 
     See Also
     --------
@@ -108,7 +113,9 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Notes
     -----
-    Nothing in the file is executed.  The checksum detects damage, not forgery.
+    Nothing in the file is executed.  The checksum detects damage, not forgery: whoever can write
+    the file can change what the model predicts.  Its values are therefore checked against each
+    other as well, so that no file makes the process fail.
     """
     return read_model(path)[0]
 
@@ -126,8 +133,8 @@ def write_model(
         meta, arrays = model.get_state(resumable=resumable)
     header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
     members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
-    members |= {f"array.{key}": np.asarray(array) for key, array in arrays.items()}
-    members["checksum"] = np.frombuffer(_digest(members), dtype=np.uint8)
+    members |= {f"{PREFIX}{key}": np.asarray(array) for key, array in arrays.items()}
+    members["checksum"] = np.frombuffer(digest(members), dtype=np.uint8)
     with open_output(path, "path") as stream:
         np.savez(stream, **members)
 
@@ -135,68 +142,78 @@ def write_model(
 def read_model(path: str | os.PathLike[str], *, resume: bool = False) -> tuple[Any, Any]:
     """``(model, note)``; with `resume`, an estimator is in its last state, to train it further."""
     members = _read_members(path)
-    header, meta = _bytes_to_json(members["header"]), _bytes_to_json(members["meta"])
-    arrays = {k.removeprefix("array."): a for k, a in members.items() if k.startswith("array.")}
+    header, meta = (_bytes_to_json(members.pop(name)) for name in ("header", "meta"))
     cls = MODELS[header["model"]]
     options = {} if issubclass(cls, KroneckerSGD) else {"resume": resume}
-    return cls.from_state(meta, arrays, **options), header["note"]
+    try:
+        with saved_state("its state"):
+            arrays = {_without_prefix(name): array for name, array in members.items()}
+            return cls.from_state(meta, arrays, **options), header.get("note")
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
 def _read_members(path: str | os.PathLike[str]) -> dict[str, NDArray]:
-    """All members of the archive at `path`; ValueError says what is wrong with it."""
-    with open(path, "rb") as stream:
-        if stream.read(4) != b"PK\x03\x04":
-            raise ValueError(f"{path} is not a model file of kroncy, or it is damaged")
-        stream.seek(0)
-        try:
-            with np.load(stream, allow_pickle=False) as archive:
-                # The header first: other members of another version may be unreadable.
-                header = archive["header"] if "header" in archive.files else np.empty(0)
-                problem = _header_problem(_bytes_to_json(header), path)
-                members = {} if problem else {key: archive[key] for key in archive.files}
-        except Exception as error:  # NumPy's parsers raise almost anything on damaged bytes
-            raise ValueError(
-                f"{path} is truncated or damaged; restore it from a copy, or train the model again "
-                f"({error})"
-            ) from None
+    """All members of the archive at `path` but the checksum, which they match."""
+    try:
+        with Archive(path) as archive:
+            # The header first: other members of another version may be unreadable.
+            problem = _header_problem(_bytes_to_json(archive.read("header")))
+            members = {} if problem else archive.read_all()
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not a model file of kroncy, or it is truncated or damaged; restore it from "
+            f"a copy, or train the model again ({error})"
+        ) from error
     if problem:
-        raise ValueError(problem)
+        raise ValueError(f"{path} {problem}")
     stored = members.pop("checksum", np.empty(0, dtype=np.uint8))
-    if stored.tobytes() != _digest(members):
+    if stored.tobytes() != digest(members):
         raise ValueError(f"{path} was modified after it was written: its checksum does not match")
+    if "meta" not in members:
+        raise ValueError(f"{path} is not a model file of kroncy: its member 'meta' is missing")
     return members
 
 
-def _header_problem(header: Any, path: str | os.PathLike[str]) -> str | None:
+def _header_problem(header: Any) -> str | None:
     """Why this version of kroncy cannot read the file, or None if it can."""
     known = isinstance(header, dict) and header.get("format") == FORMAT
-    if not known or not {"version", "model"} <= header.keys():
-        return f"{path} is not a model file of kroncy"
-    major, minor = header["version"]
+    version = header.get("version") if known else None
+    numbered = isinstance(version, list) and [type(number) for number in version] == [int, int]
+    if not numbered or not isinstance(header.get("model"), str):
+        return "is not a model file of kroncy"
+    major, minor = version
     is_newer = (major, minor) > VERSION
     if major != VERSION[0]:
         advice = "a newer one wrote the file; install a newer kroncy"
         if not is_newer:
             advice = "use the version of kroncy that wrote it, or train the model again"
         return (
-            f"{path} has format version {major}.{minor}, but kroncy {__version__} reads "
+            f"has format version {major}.{minor}, but kroncy {__version__} reads "
             f"{VERSION[0]}.x: {advice}"
         )
     if header["model"] not in MODELS:
         return (
-            f"{path} contains a {header['model']!r}, which is not a model of this kroncy"
+            f"contains a {header['model']!r}, which is not a model of this kroncy"
             f"{': a newer one wrote the file' if is_newer else ''}"
         )
     return None
 
 
-def _digest(members: Mapping[str, NDArray]) -> bytes:
-    digest = hashlib.sha256()
+def _without_prefix(name: str) -> str:
+    if not name.startswith(PREFIX):
+        raise ValueError(f"its member {name!r} is none of a model")
+    return name.removeprefix(PREFIX)
+
+
+def digest(members: Mapping[str, NDArray]) -> bytes:
+    """Checksum of the members of a file: their names, dtypes, shapes and bytes."""
+    sha256 = hashlib.sha256()
     for key in sorted(members):
         array = np.ascontiguousarray(members[key])
-        digest.update(f"{key} {array.dtype.str} {members[key].shape} ".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.digest()
+        sha256.update(f"{key} {array.dtype.str} {members[key].shape} ".encode())
+        sha256.update(array.reshape(-1).view(np.uint8).data if array.nbytes else b"")
+    return sha256.digest()
 
 
 def _json_to_bytes(value: Any) -> NDArray[np.uint8]:
@@ -206,9 +223,10 @@ def _json_to_bytes(value: Any) -> NDArray[np.uint8]:
 
 
 def _bytes_to_json(array: NDArray) -> Any:
+    """The value, or None if it is not JSON."""
     try:
-        return json.loads(bytes(array))
-    except ValueError:
+        return json.loads(array.tobytes())
+    except (ValueError, RecursionError):
         return None
 
 

@@ -2,7 +2,8 @@
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import check_array
@@ -103,6 +104,17 @@ def check_indices(indices: object, name: str, upper: int, *, what: str = "rows")
             f"{name} must lie in [0, {upper}) ({upper} {what}), got {low if low < 0 else high}"
         )
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+@contextmanager
+def saved_state(what: str) -> Iterator[None]:
+    """Turn whatever a damaged state makes Python raise inside the block into a ValueError."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{what} is incomplete: {error} is missing") from error
+    except (TypeError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{what} is damaged: {error}") from error
 
 
 def _check_range(

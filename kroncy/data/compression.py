@@ -24,6 +24,7 @@ from .tables import Matrix
 Basis = NDArray[np.float64]
 
 RESIDUAL = 8  # of a training row beyond the span: roundings of its norm, times sqrt(p)
+ORTHONORMAL = 1e-8  # largest deviation of Q^T Q from the identity
 CHECK_COST = 8  # multiply-adds of a GEMM for each that a pivoted QR counts
 
 
@@ -105,6 +106,7 @@ class Compression:
         """The bases by name, each distinct one once, for `from_arrays`."""
         bases, numbers = distinct(self.bases)
         arrays = {f"basis{j}": basis for j, basis in enumerate(bases) if basis is not None}
+        numbers = [-1 if bases[j] is None else j for j in numbers]
         return arrays | {"basis_numbers": np.array(numbers, dtype=np.int64)}
 
     @classmethod
@@ -114,14 +116,16 @@ class Compression:
         Raises
         ------
         ValueError
-            A basis does not fit the data.
+            A basis does not fit the data, or is not orthonormal.
+        KeyError
+            A basis is missing.
         """
         numbers = arrays.get("basis_numbers")
         if numbers is None:
             return None
         if numbers.shape != (data.n_factors,) or numbers.dtype != np.int64:
             raise ValueError(f"basis_numbers must be {data.n_factors} integers")
-        bases = tuple(arrays.get(f"basis{number}") for number in numbers)
+        bases = tuple(None if j == -1 else arrays[f"basis{j}"] for j in numbers)
         widths = tuple(mode.table.shape[1] for mode in data.modes)
         for basis, width in zip(bases, widths, strict=True):
             _check_basis(basis, width)
@@ -193,6 +197,10 @@ def _check_basis(basis: NDArray | None, width: int) -> None:
     fits = basis.dtype == np.float64 and basis.ndim == 2 and basis.shape[0] == width
     if not (fits and 1 <= basis.shape[1] <= width and np.all(np.isfinite(basis))):
         raise ValueError(f"a basis of shape {basis.shape} does not fit a factor of {width} columns")
+    with blas_threads(1):
+        deviation = np.abs(basis.T @ basis - np.eye(basis.shape[1])).max()
+    if not deviation <= ORTHONORMAL:
+        raise ValueError("a basis is not orthonormal")
 
 
 def _rounding(factor: Matrix) -> float:

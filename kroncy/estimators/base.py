@@ -17,8 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.callbacks import check_callback, wants_stop
 from .._base.guard import Guard
 from .._base.scaling import scale_weights
+from .._base.validation import check_integer, check_real, saved_state
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
+from .attributes import OPTIONAL_ATTRIBUTES, check_attributes, check_names
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .samples import check_rows, check_samples, check_weight, fingerprint
@@ -133,9 +135,18 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
 
-    def _private_state(self) -> tuple[str, ...]:
-        """Names of the attributes that `get_state` saves beside the public fitted attributes."""
-        return "_seed", "_fingerprint", "_train_target", "_train_weight"
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        """Names of the attributes that every fitted estimator of this class saves."""
+        return (
+            "n_iter_", "loss_curve_", "validation_indices_", "validation_scores_",
+            "best_validation_score_", "learning_rate_init_", "n_features_in_", "_seed",
+            "_fingerprint", "_train_target", "_train_weight",
+        )
+
+    def _check_attributes(self) -> None:
+        """Raise ValueError or TypeError unless the saved attributes fit each other."""
+        check_attributes(self)
 
     # -- fitting --------------------------------------------------------------------------------
 
@@ -441,8 +452,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         from_state : The inverse.
         """
         check_is_fitted(self)
-        fitted = [name for name in vars(self) if name.endswith("_") and name != "trainer_"]
-        saved = [*fitted, *self._private_state()]
+        saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
         meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
         scores = self._scores
         best = None if scores.best_is_last or not resumable else scores.best_state
@@ -479,22 +489,35 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            This version of NumPy draws other random numbers than the one that trained the model.
+            The state is incomplete or its parts do not fit each other, or this version of NumPy
+            draws other random numbers than the one that trained the model.
+        MemoryError
+            The network does not fit the machine.
 
         See Also
         --------
         get_state : The inverse.
         """
-        parameters = dict(meta["parameters"])
-        if isinstance(parameters["layout"], list):  # JSON has no tuples
-            parameters["layout"] = tuple(parameters["layout"])
-        self = cls(**parameters)
-        for name, value in join_attributes(meta, arrays).items():
-            setattr(self, name, value)
-        self.trainer_, best = join_trainer(meta["trainer"], arrays, resume)
-        best_score, n_no_improvement = meta["scores"]
-        self._scores = ScoreTracker(best_score, n_no_improvement, best is None, best)
-        return self
+        with saved_state("the state of the estimator"):
+            parameters = dict(meta["parameters"])
+            if isinstance(parameters["layout"], list):  # JSON has no tuples
+                parameters["layout"] = tuple(parameters["layout"])
+            self = cls(**parameters)
+            self._validate_params()
+            attributes = join_attributes(meta, arrays)
+            check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
+            for name, value in attributes.items():
+                setattr(self, name, value)
+            self.trainer_, best = join_trainer(meta["trainer"], arrays, resume)
+            self._check_attributes()
+            best_score, n_no_improvement = meta["scores"]
+            self._scores = ScoreTracker(
+                check_real(best_score, "best_score", finite=False),
+                check_integer(n_no_improvement, "n_no_improvement", minimum=0),
+                best is None,
+                best,
+            )
+            return self
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d
 from .._base.scaling import scale_weights
 from .._base.validation import in_python
 from ..data.kronecker_data import KroneckerData
+from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
 
@@ -225,6 +226,24 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
     def _n_classes(self) -> int:
         return len(self.classes_)
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (*super()._saved_attributes(), "classes_")
+
+    def _check_attributes(self) -> None:
+        super()._check_attributes()
+        n_outputs = self.trainer_.network.n_outputs
+        n_classes = 2 if n_outputs == 1 else n_outputs
+        shape = (n_classes,)
+        if np.shape(self.classes_) != shape or not np.array_equal(
+            np.unique(self.classes_), self.classes_
+        ):
+            raise ValueError(f"classes_ must be {n_classes} labels in ascending order")
+        target = self._train_target
+        check_array(target, "_train_target", (self.trainer_.data.n_samples,), np.int64, minimum=0)
+        if self.trainer_.loss != self._loss() or target.max() >= n_classes:
+            raise ValueError(f"the targets do not fit {n_classes} classes")
 
     def _encode_target(
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None

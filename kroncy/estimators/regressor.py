@@ -9,6 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 from .._base.scaling import center_and_spread, scale_weights
 from ..data.kronecker_data import KroneckerData
+from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
 
@@ -131,8 +132,18 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     def _loss(self) -> str:
         return "squared"
 
-    def _private_state(self) -> tuple[str, ...]:
-        return (*super()._private_state(), "_y_mean", "_y_scale")
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
+
+    def _check_attributes(self) -> None:
+        super()._check_attributes()
+        shape = self.trainer_.targets.shape
+        check_array(self._train_target, "_train_target", shape, np.float64)
+        check_array(self._y_mean, "_y_mean", shape[1:], np.float64)
+        check_array(self._y_scale, "_y_scale", shape[1:], np.float64)
+        if not np.all(self._y_scale > 0):
+            raise ValueError("_y_scale must be positive")
 
     def _encode_target(
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ..training.trainer import KroneckerSGD
 
+ATTRIBUTE = "attribute."  # prefix of the names of arrays
+
 State = tuple[dict[str, Any], dict[str, NDArray]]
 
 
@@ -25,7 +27,7 @@ def split_attributes(attributes: Mapping[str, Any]) -> State:
                 raise TypeError(f"{name} contains objects other than strings and cannot be saved")
             meta["strings"].append(name)
             value = value.astype(str)
-        arrays[f"attribute.{name}"] = value
+        arrays[f"{ATTRIBUTE}{name}"] = value
     return meta, arrays
 
 
@@ -33,7 +35,7 @@ def join_attributes(meta: dict[str, Any], arrays: Mapping[str, NDArray]) -> dict
     """The inverse of `split_attributes`."""
     return {name: copy(value) for name, value in meta["values"].items()} | {
         name: array.astype(object) if name in meta["strings"] else array
-        for name, array in _with_prefix("attribute.", arrays).items()
+        for name, array in _with_prefix(ATTRIBUTE, arrays).items()
     }
 
 
@@ -58,7 +60,7 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
         for name, array in last_arrays.items()
         if name not in best_arrays or not np.array_equal(array, best_arrays[name])
     }
-    return {"best": best, "last": last}, arrays
+    return {"best": best, "last": last, "arrays": sorted(arrays)}, arrays
 
 
 def join_trainer(
@@ -68,6 +70,10 @@ def join_trainer(
 
     The snapshot is None if the last state is the best.
     """
+    given = sorted(name for name in arrays if not name.startswith(ATTRIBUTE))
+    if given != meta["arrays"]:
+        changed = set(given).symmetric_difference(meta["arrays"])
+        raise ValueError(f"its arrays are not those that were saved: {sorted(changed)[:3]}")
     best_arrays = _with_prefix("best.", arrays)
     trainer = KroneckerSGD.from_state(meta["best"], best_arrays)
     if not last or meta["last"] is None:

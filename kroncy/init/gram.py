@@ -142,6 +142,8 @@ class Root:
 
     def coordinates(self, cross: Matrix) -> Matrix:
         """Coordinates (len(others), rank) of objects with inner products cross (u, len(others))."""
+        if not self.lower[0].any():  # all objects are zero
+            return np.zeros((cross.shape[1], 1))
         rank = self.lower.shape[1]
         pivots = np.empty(len(self.position), dtype=np.int64)
         pivots[self.position] = np.arange(len(self.position))
@@ -162,4 +164,6 @@ def factor_kernel(kernel: Matrix) -> Root:
         packed, pivots, rank, _ = scipy.linalg.lapack.dpstrf(kernel, lower=1)
     position = np.empty(len(kernel), dtype=np.int64)
     position[pivots - 1] = np.arange(len(kernel))
+    if rank == 0:
+        return Root(np.zeros((len(kernel), 1)), position)
     return Root(np.tril(packed)[:, :rank], position)

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.guard import Guard
 from .._base.threads import blas_threads, resolve_threads
+from .._base.validation import check_integer, saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import _iterations, planning
 from ._losses import LOSSES
 from .settings import NetworkSettings, check_data, check_signs
-from .state import NetworkState, check_counters, from_members, saved_state, to_members
+from .state import NetworkState, check_counters, from_members, to_members
 from .view import NetworkView
 
 

@@ -4,20 +4,19 @@ Arrays that come from a file may be anything.  The kernels trust what they are g
 shape, dtype, range and order that they rely on is checked here, in one place.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .._base.validation import check_integer, check_real
+from .._base.validation import check_bool, check_choice, check_integer, check_real
 from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import bitsets
-from .settings import NetworkSettings
+from .settings import ENGINES, STARTS, NetworkSettings
 
 COUNTERS = ("multiply_adds", "gram_entries", "neurons_fired", "neurons_flipped", "samples")
 TREE_COUNTERS = ("tree_nodes_read", "tree_nodes_written")
@@ -111,6 +110,7 @@ def to_members(
     data_meta, data_arrays = data.get_state()
     meta = {
         "settings": {name: getattr(settings, name) for name in SAVED_SETTINGS},
+        "compress": compression is not None,
         "data": data_meta,
         "n_threads": settings.n_threads,
         "scales": [state.scale, state.start_scale],
@@ -135,10 +135,16 @@ def from_members(
     below = {k.removeprefix("data_"): a for k, a in arrays.items() if k.startswith("data_")}
     data = KroneckerData.from_state(meta["data"], below)
     compression = Compression.from_arrays(data, arrays)
-    if compression is not None and not data.has_features:
-        raise ValueError("kernels cannot be compressed")
+    if (compression is not None) != check_bool(meta["compress"], "compress"):
+        raise ValueError("compress and the bases of the compression contradict each other")
     values = {name: meta["settings"][name] for name in SAVED_SETTINGS}
-    settings = NetworkSettings(**values, compress=compression or False, n_threads=meta["n_threads"])
+    check_choice(values["engine"], "engine", ENGINES)  # "auto" has been decided
+    start = check_choice(values["start"], "start", STARTS)
+    if compression is not None and (start == "gram" or not data.has_features):
+        raise ValueError("compression goes with factors and start='gaussian' only")
+    settings = NetworkSettings(
+        **values, compress=compression or False, n_threads=meta["n_threads"]
+    )
     if not np.array_equal(_first_normals(settings), arrays["stream_check"]):
         raise ValueError(
             "this NumPy draws other normal numbers than the one that trained the model; load it "
@@ -175,17 +181,6 @@ def check_values(array: NDArray, name: str, shape: tuple, dtype: DTypeLike) -> N
         raise ValueError(f"{name} must be finite")
 
 
-@contextmanager
-def saved_state(what: str) -> Iterator[None]:
-    """Turn whatever a damaged state makes Python raise inside the block into a ValueError."""
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"{what} is incomplete: {error} is missing") from error
-    except (TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError(f"{what} is damaged: {error}") from error
-
-
 def _check_array(array: NDArray, name: str, shape: tuple, *dtypes: DTypeLike) -> None:
     if not isinstance(array, np.ndarray) or array.dtype not in dtypes:
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
@@ -202,7 +197,7 @@ def _check_csr(
 ) -> None:
     """A canonical CSR matrix: columns ascend within each row and occur once."""
     _check_array(indptr, "c_indptr", (shape[0] + 1,), np.int32, np.int64)
-    if indptr[0] != 0 or np.any(np.diff(indptr) < 0):
+    if indptr[0] != 0 or np.any(indptr[1:] < indptr[:-1]):  # differences could overflow
         raise ValueError("c_indptr must start at 0 and never fall")
     check_values(values, "c_values", (int(indptr[-1]),), dtype)
     _check_array(indices, "c_indices", values.shape, np.int32)

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.validation import check_integer, check_real
+from .._base.validation import check_bool, check_integer, check_real
 from ..network.network import Network
 from ..network.state import check_values
 from .loop import Progress
 from .options import TrainingOptions
-from .targets import check_sample_weight
+from .targets import check_prepared, check_sample_weight
 
 OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping")
+MOST = 2**63 - 1  # of whatever is counted
 
 
 def to_members(
@@ -33,6 +34,7 @@ def to_members(
         "iterations": progress.iterations,
         "history": list(progress.history),
         "generator": progress.generator,
+        "weighted": sample_weight is not None,
     }
     arrays |= {"targets": targets.copy()}
     if sample_weight is not None:
@@ -44,48 +46,58 @@ def from_members(
     meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
 ) -> dict[str, Any]:
     """The arguments of `TrainingLoop` for what `to_members` returned; ValueError if damaged."""
-    options = {name: meta[name] for name in OPTIONS}
+    rate = check_real(meta["learning_rate"], "learning_rate")
+    options = TrainingOptions(**{name: meta[name] for name in OPTIONS}, learning_rate=rate)
+    if check_bool(meta["weighted"], "weighted") != ("sample_weight" in arrays):
+        raise ValueError("weighted and sample_weight contradict each other")
     network = Network.from_state(meta["network"], arrays)
-    check_values(
-        arrays["targets"], "targets", (network.data.n_samples, network.n_outputs), np.float64
-    )
-    generator = np.random.Generator(np.random.PCG64())
-    generator.bit_generator.state = meta["generator"]
+    n = network.data.n_samples
+    check_integer(options.batch_size, "batch_size", maximum=n)
+    check_values(arrays["targets"], "targets", (n, network.n_outputs), np.float64)
+    check_prepared(arrays["targets"], options.loss)
+    generator = make_generator(meta["generator"])
     return {
         "network": network,
         "targets": arrays["targets"],
-        "sample_weight": check_sample_weight(
-            arrays.get("sample_weight"), network.data.n_samples
-        ),
-        "options": TrainingOptions(
-            **options, learning_rate=check_real(meta["learning_rate"], "learning_rate")
-        ),
+        "sample_weight": check_sample_weight(arrays.get("sample_weight"), n),
+        "options": options,
         "generator": generator,
         "progress": Progress(
-            check_integer(meta["iterations"], "iterations", minimum=0),
+            check_integer(meta["iterations"], "iterations", minimum=0, maximum=MOST),
             check_history(meta["history"]),
             generator.bit_generator.state,
         ),
     }
 
 
+def make_generator(state: Mapping[str, Any]) -> np.random.Generator:
+    """A generator in a state of PCG64, which is of full period: its increment is odd."""
+    if state["state"]["inc"] % 2 != 1:
+        raise ValueError("the increment of the random number generator must be odd")
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = state
+    return generator
+
+
 def check_history(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Records of epochs with the names, kinds and ranges that `TrainingLoop.run` gives them."""
     records = []
-    for record in history:
+    for epoch, record in enumerate(history, start=1):
         records.append(
             {
-                "epoch": check_integer(record["epoch"], "epoch", minimum=1),
+                "epoch": check_integer(record["epoch"], "epoch", minimum=epoch, maximum=epoch),
                 "loss": check_real(record["loss"], "loss", minimum=0.0),
                 "learning_rate": check_real(
                     record["learning_rate"], "learning_rate", minimum=0.0, strict=True
                 ),
                 "seconds": check_real(record["seconds"], "seconds", minimum=0.0),
-                "iterations": check_integer(record["iterations"], "iterations", minimum=1),
+                "iterations": check_integer(
+                    record["iterations"], "iterations", minimum=1, maximum=MOST
+                ),
                 "fired_share": check_real(
                     record["fired_share"], "fired_share", minimum=0.0, maximum=1.0
                 ),
-                "flips": check_integer(record["flips"], "flips", minimum=0),
+                "flips": check_integer(record["flips"], "flips", minimum=0, maximum=MOST),
             }
         )
     return records

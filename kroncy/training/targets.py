@@ -37,6 +37,13 @@ def check_targets(
     return targets
 
 
+def check_prepared(targets: NDArray[np.float64], loss: str) -> None:
+    """ValueError unless `targets`, finite, are such as `check_targets` returns for this loss."""
+    binary = loss == "squared" or np.all((targets == 0) | (targets == 1))
+    if not binary or (loss == "softmax" and np.any(targets.sum(axis=1) != 1)):
+        raise ValueError(f"targets are not those of loss={loss!r}")
+
+
 def check_sample_weight(
     weights: ArrayLike | None, n_samples: int
 ) -> NDArray[np.float64] | None:

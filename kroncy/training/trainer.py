@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.validation import saved_state
 from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
 from ..network.network import Network
@@ -17,7 +18,6 @@ from ..network.settings import (
     draw_seeds,
     make_signs,
 )
-from ..network.state import saved_state
 from . import state
 from .gauss_newton import DAMPING
 from .loop import TrainingLoop

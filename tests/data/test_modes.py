@@ -171,16 +171,31 @@ def test_two_bases_are_not_mixed_up_where_new_rows_share_a_table():
     )
 
 
-@pytest.mark.parametrize("numbers", [[0], [0, 0, 0], [0, 5], ["a", "b"], [0.0, 1.0]])
-def test_a_basis_from_a_damaged_file_is_refused_or_left_out(numbers):
+@pytest.mark.parametrize("numbers", [[0], [0, 0, 0], ["a", "b"], [0.0, 1.0]])
+def test_bases_of_a_damaged_file_are_refused(numbers):
     data = KroneckerData([np.eye(2, 5), np.eye(2, 5)[:, ::-1]])
     compression = find_compression(data)
     arrays = compression.get_arrays() | {"basis_numbers": np.array(numbers)}
-    if numbers == [0, 5]:  # names no basis: that factor stays as it is
-        assert type(compression).from_arrays(data, arrays).bases[1] is None
-        return
     with pytest.raises(ValueError, match="basis_numbers must be 2 integers"):
         type(compression).from_arrays(data, arrays)
+
+
+def test_a_factor_that_stays_as_it_is_has_no_basis():
+    data = KroneckerData([np.eye(2, 5), np.eye(3)], [[0, 1], [0, 1]])
+    compression = find_compression(data)
+    arrays = compression.get_arrays()
+    assert arrays["basis_numbers"].tolist() == [0, -1]
+    assert type(compression).from_arrays(data, arrays).bases[1] is None
+    with pytest.raises(KeyError, match="basis5"):
+        type(compression).from_arrays(data, arrays | {"basis_numbers": np.array([0, 5])})
+
+
+def test_a_basis_that_is_not_orthonormal_is_refused():
+    data = KroneckerData([np.eye(2, 5), np.eye(3)], [[0, 1], [0, 1]])
+    compression = find_compression(data)
+    arrays = compression.get_arrays()
+    with pytest.raises(ValueError, match="orthonormal"):
+        type(compression).from_arrays(data, arrays | {"basis0": 1.1 * arrays["basis0"]})
 
 
 @pytest.mark.parametrize("basis", [
