@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -100,33 +100,35 @@ class _BlasLimits:
 
 
 @cache
-def _libraries() -> list[Any]:
-    # A search for the loaded BLAS libraries takes far longer than a change of their threads.
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+def _libraries() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
+    """How to read and how to set the number of each BLAS library that is loaded.
+
+    A search for the libraries takes far longer than a change of their threads.  That of OpenBLAS is
+    set by its own function: threadpoolctl (from 3.8 on) ignores every Python thread but the first
+    that set a number, lest they fight over it; here they agree, and the last must be heard.
+    """
+    return [
+        _openblas(library) or (partial(getattr, library, "num_threads"), library.set_num_threads)
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers
+    ]
+
+
+def _openblas(library: Any) -> tuple[Callable[[], int], Callable[[int], object]] | None:
+    if library.internal_api == "openblas" and library.threading_layer != "openmp":
+        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+            names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
+            if all(hasattr(library.dynlib, name) for name in names):
+                return getattr(library.dynlib, names[0]), getattr(library.dynlib, names[1])
+    return None
 
 
 def _read() -> list[int]:
-    return [library.num_threads for library in _libraries()]
+    return [read() for read, _ in _libraries()]
 
 
 def _write(numbers: list[int]) -> None:
-    for library, number in zip(_libraries(), numbers, strict=True):
-        _setter(library)(number)
-
-
-def _setter(library: Any) -> Callable[[int], object]:
-    """The function that sets the number of a library.
-
-    That of OpenBLAS itself, since threadpoolctl (from 3.8 on) ignores every Python thread but the
-    first that set a number, lest they fight over it: here they agree, and the last to leave must be
-    heard.
-    """
-    if library.internal_api == "openblas" and library.threading_layer != "openmp":
-        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
-            name = f"{prefix}openblas_set_num_threads{suffix}"
-            if hasattr(library.dynlib, name):
-                return getattr(library.dynlib, name)
-    return library.set_num_threads
+    for (_, write), number in zip(_libraries(), numbers, strict=True):
+        write(number)
 
 
 _blas = _BlasLimits()

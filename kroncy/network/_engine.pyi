@@ -4,6 +4,8 @@ import numpy as np
 
 from ._coefficients import Coefficients
 
+class Workspace: ...
+
 class Source:
     n_rows: int
     is_double: bool
