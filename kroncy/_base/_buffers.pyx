@@ -16,12 +16,12 @@ cdef void *allocate(int64_t n_bytes) except NULL:
 
 
 cdef void *address(array) except NULL:
-    """The first element of a C-contiguous array, which the caller keeps alive.
+    """The first element of a C-contiguous, aligned array, which the caller keeps alive.
 
     Unlike a memoryview it does not need to know the dtype at compile time.
     """
-    if not array.flags.c_contiguous:
-        raise ValueError("array must be C-contiguous")
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise ValueError("array must be C-contiguous and aligned")
     return <void *> <size_t> array.ctypes.data
 
 

@@ -69,12 +69,12 @@ def check_bool(value: object, name: str) -> bool:
 def check_matrix(
     values: object, name: str, *, dtype: object = FLOATS, min_rows: int = 1, min_columns: int = 1
 ) -> np.ndarray:
-    """`values` as a finite C-contiguous 2-D array; float32 and float64 keep their dtype.
+    """`values` as a finite, aligned, C-contiguous 2-D array; float32 and float64 keep their dtype.
 
     Accepts lists, data frames, read-only and strided arrays.
     """
     try:
-        return check_array(
+        array = check_array(
             values,
             dtype=dtype,
             order="C",
@@ -85,6 +85,15 @@ def check_matrix(
     except ValueError as error:
         message = str(error)
         raise ValueError(message if name in message else f"{name}: {message}") from None
+    return for_kernels(array)
+
+
+def for_kernels(array: np.ndarray, dtype: object = None) -> np.ndarray:
+    """The array, or a copy, as kernels read it: C-contiguous, aligned, with `dtype` if given.
+
+    np.ascontiguousarray returns an array that begins between two numbers as it is.
+    """
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def check_indices(indices: object, name: str, upper: int, *, what: str = "rows") -> np.ndarray:
@@ -103,7 +112,7 @@ def check_indices(indices: object, name: str, upper: int, *, what: str = "rows")
         raise ValueError(
             f"{name} must lie in [0, {upper}) ({upper} {what}), got {low if low < 0 else high}"
         )
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return for_kernels(array, np.int64)
 
 
 @contextmanager

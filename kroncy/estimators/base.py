@@ -322,6 +322,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
             "skip": self.skip,
             "weight_decay": weight_decay,
             "memory_limit": self.memory_limit,
+            "n_snapshots": int(self.early_stopping),
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
         return KroneckerSGD(data, target, **(defaults | options))

@@ -63,7 +63,9 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             # lie in the span of the first ones.
             start = "gaussian" if self.start == "auto" and data.has_features else self.start
             compress = self.compress if self.compress != "auto" else False
-            self._start_training(data, target, weight, start=start, compress=compress)
+            self._start_training(
+                data, target, weight, start=start, compress=compress, n_snapshots=0
+            )
         if not hasattr(self, "_sample_index"):
             self._sample_index = SampleIndex(
                 self.trainer_.data, self._train_target, self._train_weight
@@ -90,6 +92,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         trainer = self._make_trainer(
             old.data.append(data), target, weight,
             start=old.start,
+            n_snapshots=0,
             # The same W(0), which is in coordinates of the span of the old samples.
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,

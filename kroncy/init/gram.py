@@ -8,7 +8,6 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from ..data.gram import gram_matrix
 from ..data.kronecker_data import KroneckerData
@@ -54,7 +53,6 @@ class GramInit:
         self.budget = budget
         self.by_mode = by_mode
         if by_mode:
-            self._check_memory(sum(len(mode.table) ** 2 for mode in rows.modes))
             roots = [factor_kernel(table.gram(table)) for table in rows.modes.tables]
             self.roots = [roots[t] for t, _ in rows.modes.keys]
         else:
@@ -63,7 +61,6 @@ class GramInit:
             _, self.distinct, self.object_of = np.unique(
                 objects, axis=0, return_index=True, return_inverse=True
             )
-            self._check_memory(len(self.distinct) ** 2)
             kernel = gram_matrix(rows.take(self.distinct), np.float64, streams.n_threads)
             self.roots = [factor_kernel(kernel)]
 
@@ -123,14 +120,6 @@ class GramInit:
     def initial_weights(self, neurons: ArrayLike) -> Matrix:
         """Not available: raises ValueError."""
         raise ValueError("start='gram' draws no weights; use start='gaussian' for initial_weights")
-
-    def _check_memory(self, entries: int) -> None:
-        require_memory(
-            FACTORISING * entries,
-            "factorising the Gram matrix for start='gram'",
-            limit=self.budget,
-            remedy="Use fewer samples, or start='gaussian'",
-        )
 
 
 @dataclass(frozen=True)

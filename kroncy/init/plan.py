@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from math import inf, prod
 
+import numpy as np
+
 from ..data.compression import Compression, check_cost, find_compression
 from ..data.kronecker_data import KroneckerData
 from .gaussian import GaussianInit
@@ -33,7 +35,11 @@ class InitPlan:
     multiply_adds : float
         What z(0) costs, drawing and factorising included, in multiply-adds of a GEMM.
     nbytes : int
-        Fewest bytes that making z(0) takes besides the result.
+        Fewest bytes that making z(0) takes besides the result and what is kept.
+    factorising_nbytes : int
+        Bytes that "gram" takes before, while it factorises.
+    kept_nbytes : int
+        Bytes that "gram" keeps, for new rows, and their copies in the dtype of the training.
     """
 
     kind: str
@@ -43,6 +49,8 @@ class InitPlan:
     panels: PanelPlan
     multiply_adds: float
     nbytes: int
+    factorising_nbytes: int = 0
+    kept_nbytes: int = 0
 
     def make(self, streams: Streams, budget: int | None = None) -> GaussianInit | GramInit:
         """The source of z(0), which may use `budget` bytes beyond the state of the training."""
@@ -134,10 +142,11 @@ def _plan_gram(rows: KroneckerData, n_streams: int) -> InitPlan:
     by_mode = _by_mode_cost(rows, n_streams) < _whole_cost(rows, n_streams)
     sizes = [len(mode.table) for mode in rows.modes] if by_mode else [rows.n_samples]
     panels = _plan_panels(rows, n_streams, [(u, u) for u in sizes], triangular=not by_mode)
-    factorising = FACTORISING * sum(u * u for u in sizes)
+    entries = sum(u * u for u in sizes)
+    copied = rows.dtype.itemsize if rows.dtype != np.float64 else 0
     return InitPlan(
         "gram", rows, None, by_mode, panels, gram_multiply_adds(rows, n_streams),
-        factorising + _least_nbytes(panels),
+        _least_nbytes(panels), FACTORISING * entries, (8 + copied) * entries,
     )
 
 

@@ -230,7 +230,7 @@ def _is_plain(a: object, b: object, out: object, levels: object) -> bool:
 
 def _with_unit_stride(x: NDArray, dtype: np.dtype) -> NDArray:
     """`x` itself where BLAS can read it in place, else a C-ordered copy."""
-    if x.dtype == dtype and (_has_unit_rows(x, x.itemsize) or _has_unit_rows(x.T, x.itemsize)):
+    if x.dtype == dtype and x.flags.aligned and (_has_unit_rows(x, x.itemsize) or _has_unit_rows(x.T, x.itemsize)):
         return x
     return np.array(x, dtype=dtype, order="C")
 
@@ -299,6 +299,8 @@ def _check_buffer(
         raise TypeError(f"{name} must have dtype {dtype}, got {buffer.dtype}")
     if not buffer.flags.writeable:
         raise ValueError(f"{name} is read-only; it must be writable")
+    if not buffer.flags.aligned:
+        raise ValueError(f"{name} begins between two numbers; it must be aligned")
     for other, array in others.items():
         if array is not None and np.shares_memory(buffer, array):
             raise ValueError(f"{name} overlaps {other}; it must have memory of its own")

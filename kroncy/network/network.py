@@ -125,7 +125,7 @@ class Network(NetworkView):
         self.rows = plan.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        self.memory_budget = planning.check_memory(plan, self.settings)
+        self.memory_budget = planning.check_memory(plan, self.settings, self.n_outputs)
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),

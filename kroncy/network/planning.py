@@ -19,6 +19,9 @@ from ._tree_engine import TreeEngine
 from .prediction import dense_source
 from .settings import NetworkSettings
 
+ROW_BYTES = 128  # of a panel, for each sample or feature
+BLOCK = 256  # neurons of a block
+UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 
 def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, str]:
     """``(plan, engine)`` for these training rows, "auto" replaced by the cheaper.
@@ -68,36 +71,54 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
     return plan_init(rows, n_streams, start, compression), engine
 
 
-def check_memory(plan: InitPlan, settings: NetworkSettings) -> int | None:
+def check_memory(plan: InitPlan, settings: NetworkSettings, n_outputs: int = 1) -> int | None:
     """Bytes left for z(0) beside the state of the training; None for no limit.
 
-    What the training takes and what making z(0) takes meanwhile count together.
+    What the training takes and what making z(0) takes meanwhile count together, and so do the
+    snapshots: that of `run`, and those of the caller.
 
     Raises
     ------
     MemoryError
         They exceed the `memory_limit`, or what the machine has.
     """
-    rows = plan.rows
+    rows, engine, limit = plan.rows, settings.engine, settings.memory_limit
     n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
-    engine, limit = settings.engine, settings.memory_limit
-    if engine == "explicit":
-        state = m * int(rows.n_features) * itemsize
-    else:
-        gram = n * n * itemsize
-        state = n * m * itemsize + (gram if gram <= CACHE_BYTES else 128 * n)
-    if engine == "tree":
-        # Beside z(0), and its place taken by the snapshot that `run` makes.
-        state += tree_nbytes(n, m, itemsize == 8)
+    z0, base, moving = _engine_nbytes(plan, settings)
+    sets = n * -(-m // BLOCK) * BLOCK // 8
+    masks = sets * itemsize // 4  # of a reading of all samples
     entries = n * m * float(norm.sf(settings.threshold))
-    state = int(state + n * m / 4 + 1.5 * entries * (2 + itemsize))
+    if n_outputs == 1:  # most entries are in the pattern
+        sets *= 2
+        coefficients, entries = 1.5 * 2 * entries, UNSHARED * entries
+    else:
+        coefficients = 0.0
+    coefficients += 1.5 * entries * (2 + itemsize)
+    snapshot = sets + entries * (4 + itemsize) + moving
+    state = int(base + sets + masks + coefficients + settings.n_snapshots * snapshot)
+    making = 0 if engine == "explicit" else z0 + plan.nbytes
     require_memory(
-        state + (0 if engine == "explicit" else plan.nbytes),
+        max(plan.factorising_nbytes, state + max(making, int(snapshot + 8 * entries))),
         f"training {n} samples with {m} neurons (engine={engine!r}, start={plan.kind!r})",
         limit=limit,
         remedy="Use fewer samples or neurons, or a higher threshold",
     )
-    return None if limit is None else limit - state
+    return None if limit is None else limit - state - z0
+
+
+def _engine_nbytes(plan: InitPlan, settings: NetworkSettings) -> tuple[int, int, int]:
+    """``(z0, base, moving)`` bytes of an engine: z(0) until it is built, itself, its snapshot."""
+    rows = plan.rows
+    n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
+    if settings.engine == "explicit":
+        weights = m * int(rows.n_features) * itemsize
+        return 0, weights + ROW_BYTES * int(rows.n_features), weights
+    gram = n * n * itemsize
+    base = plan.kept_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
+    z0 = n * m * itemsize
+    if settings.engine == "tree":
+        return z0, base + tree_nbytes(n, m, itemsize == 8), z0
+    return 0, base + z0, 0
 
 
 def make_engine(

@@ -42,6 +42,8 @@ class NetworkSettings:
         At most 4096.  Default: all cores that may be used.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
+    n_snapshots : int, default=0
+        Snapshots that the caller will hold at a time, which count in the memory.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class NetworkSettings:
     seed: int = 0
     n_threads: int | None = None
     memory_limit: int | None = None
+    n_snapshots: int = 0
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -75,6 +78,7 @@ class NetworkSettings:
             "compress": check_compress(self.compress),
             "engine": check_choice(self.engine, "engine", ("auto", *ENGINES)),
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
+            "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:

@@ -94,6 +94,9 @@ class KroneckerSGD(TrainingLoop):
     n_classes : int, optional
         Of "logistic" (2) and "softmax", where labels of some classes may come later.  Default: all
         classes occur in `y`.
+    n_snapshots : int, default=0
+        Results of `snapshot` that you will hold at a time.  They count in the estimate of the
+        memory, as the one that `run` holds does.
 
     Attributes
     ----------
@@ -184,6 +187,7 @@ class KroneckerSGD(TrainingLoop):
         memory_limit: int | None = None,
         sample_weight: ArrayLike | None = None,
         n_classes: int | None = None,
+        n_snapshots: int = 0,
     ) -> None:
         check_data(data)
         options = TrainingOptions(loss, learning_rate, batch_size, weight_decay, solver, damping)
@@ -195,7 +199,7 @@ class KroneckerSGD(TrainingLoop):
         seed, generator = draw_seeds(random_state)
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit,
+            memory_limit, n_snapshots,
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)

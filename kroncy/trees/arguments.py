@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base.validation import check_indices
+from .._base.validation import check_indices, for_kernels
 
 
 def sorted_leaves(leaves: ArrayLike, n_leaves: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +41,9 @@ def check_real_dtype(dtype: np.dtype, name: str) -> None:
 
 
 def cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """A C-contiguous array of `dtype`; numbers out of its range become infinite.
+    """A C-contiguous, aligned array of `dtype`; numbers out of its range become infinite.
 
     The kernels refuse what is not finite.
     """
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=dtype)
+        return for_kernels(array, dtype)

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from .._base.memory import require_memory
 from .._base.threads import resolve_threads
-from .._base.validation import check_indices, check_integer, check_matrix, check_real
+from .._base.validation import check_indices, check_integer, check_matrix, check_real, for_kernels
 from ._max_trees import MaxTrees, tree_nbytes
 from .arguments import cast, check_real_dtype, real_array, sorted_leaves, tree_rows
 
@@ -330,8 +330,8 @@ class AsynchronousTree:
         if coefficients.nnz:
             self._trees.add_product(
                 leaves,
-                coefficients.indptr.astype(np.int64, copy=False),
-                coefficients.indices.astype(np.int64, copy=False),
+                for_kernels(coefficients.indptr, np.int64),
+                for_kernels(coefficients.indices, np.int64),
                 cast(coefficients.data, self.dtype),
                 gram_rows,
             )

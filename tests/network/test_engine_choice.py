@@ -25,3 +25,20 @@ def test_state_and_z0_count_together():
     KroneckerSGD(data, np.zeros(40), memory_limit=state + plan.nbytes, **options)
     with pytest.raises(MemoryError, match="memory_limit"):
         KroneckerSGD(data, np.zeros(40), memory_limit=state + plan.nbytes - 1, **options)
+
+
+@pytest.mark.parametrize("engine", ["lazy", "explicit", "tree"])
+def test_snapshots_of_the_caller_count(engine):
+    rows = KroneckerData.power(np.random.default_rng(7).standard_normal((40, 20)))
+    settings = NetworkSettings(
+        512, 1.0, start="gaussian", engine=engine, compress=False, dtype="float64",
+        memory_limit=2**30,
+    )
+    plan, _ = resolve(rows, settings)
+    left = [check_memory(plan, replace(settings, n_snapshots=count)) for count in range(3)]
+    sgd = KroneckerSGD(rows, np.ones(40), n_hidden=512, threshold=1.0, engine=engine, dtype="float64")
+    state = sgd.run(1).snapshot().network
+    arrays = [*state.coefficients.values(), *state.engine_arrays.values(), state.fired_bits]
+    counted = left[0] - left[1]
+    assert counted == left[1] - left[2]
+    assert 0.7 < counted / sum(array.nbytes for array in arrays) < 1.3

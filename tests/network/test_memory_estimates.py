@@ -1,0 +1,79 @@
+"""The estimate that `memory_limit` is compared with is what a training takes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the peak of the memory is read from /proc"
+)
+
+# In a process of its own: the estimate, from the message that refuses it, and then the growth of
+# the largest resident size in a training that is given so much and no more.
+SCRIPT = """
+import json, re, resource, sys, warnings
+import numpy as np
+from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+
+warnings.simplefilter("ignore")
+options = json.loads(sys.argv[1])
+n, p, outputs, early = (options.pop(name) for name in ("n", "p", "outputs", "early"))
+rng = np.random.default_rng(0)
+X = rng.standard_normal((n, p))
+y = np.stack([X[:, j] * X[:, j + 1] for j in range(outputs)], axis=1)
+data = KroneckerData.power(X)
+options |= {"n_threads": 2, "random_state": 0}
+
+def train(data, y, **options):
+    if not early:
+        return KroneckerSGD(data, y, learning_rate=1.0, **options).run(2)
+    options |= {"learning_rate_init": 1.0, "max_iter": 3, "n_iter_no_change": 3}
+    return KroneckerRegressor(**options).fit(data, y)
+
+def resident():
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * resource.getpagesize()
+
+train(data.take(range(40)), y[:40], **(options | {"n_hidden": 64}))  # code, tables, thread pools
+try:
+    train(data, y, memory_limit=1, **options)
+except MemoryError as error:
+    number, unit = re.search(r"needs ([0-9.]+) (MB|kB)", str(error)).groups()
+estimate = float(number) * {"MB": 1e6, "kB": 1e3}[unit]
+before = resident()
+train(data, y, memory_limit=int(1.01 * estimate), **options)
+peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([estimate, peak - before]))
+"""
+
+COMMON = {"threshold": 3.0, "outputs": 1, "early": False, "dtype": "float32", "compress": False}
+CASES = {
+    "lazy, float64": {"engine": "lazy", "start": "gaussian", "dtype": "float64", "n": 1500, "p": 8,
+                      "n_hidden": 8192},
+    "lazy, many entries": {"engine": "lazy", "start": "gaussian", "n": 2000, "p": 8,
+                           "n_hidden": 8192, "threshold": 0.5},
+    "lazy, three outputs": {"engine": "lazy", "start": "gaussian", "n": 2000, "p": 8,
+                            "n_hidden": 8192, "threshold": 1.0, "outputs": 3},
+    "gram": {"engine": "lazy", "start": "gram", "n": 2000, "p": 8, "n_hidden": 8192},
+    "explicit, float64": {"engine": "explicit", "start": "gaussian", "dtype": "float64", "n": 500,
+                          "p": 60, "n_hidden": 4096},
+    "explicit, early stopping": {"engine": "explicit", "start": "gaussian", "n": 500, "p": 60,
+                                 "n_hidden": 6144, "early": True},
+    "tree": {"engine": "tree", "start": "gaussian", "n": 1000, "p": 8, "n_hidden": 16384},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_estimates_are_near_the_measured_peak(case):
+    options = COMMON | case
+    if options["early"]:
+        del options["compress"]
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(options)], capture_output=True, text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    estimate, growth = json.loads(run.stdout)
+    assert 0.8 < estimate / growth < 1.25, (estimate, growth)
