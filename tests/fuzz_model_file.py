@@ -200,7 +200,8 @@ def change_values(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     elif array.dtype.kind in "fiu":
         with np.errstate(all="ignore"):
             wild = float(min(NUMBERS[rng.integers(len(NUMBERS))], 1e308))
-            flat[i] = np.float64(wild).astype(array.dtype) if kind == 3 else flat[i] + flat.dtype.type(1)
+            other = flat[i] + flat.dtype.type(1)
+            flat[i] = np.float64(wild).astype(array.dtype) if kind == 3 else other
     return array
 
 
@@ -393,7 +394,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=2000, help="number of files")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    counts, faults = run(
+    _, faults = run(
         arguments.files, arguments.seed, lambda counts: print(dict(counts), flush=True)
     )
     for number, outcome in faults:

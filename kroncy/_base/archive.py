@@ -41,7 +41,7 @@ class Archive:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._stream = open(path, "rb")
+        self._stream = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
         try:
             if self._stream.read(len(SIGNATURE)) != SIGNATURE:
                 raise ValueError("it is no .npz archive")

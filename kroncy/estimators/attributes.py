@@ -12,10 +12,11 @@ from ..training.trainer import KroneckerSGD
 
 MOST = 2**63 - 1  # of whatever is counted
 OPTIONAL_ATTRIBUTES = ("feature_names_in_",)
-MOST_SEED = 2**32 - 1
 
 
-def check_names(given: Collection[str], required: Collection[str], optional: Collection[str]) -> None:
+def check_names(
+    given: Collection[str], required: Collection[str], optional: Collection[str]
+) -> None:
     """ValueError unless `given` are the required attributes, and none but the optional ones."""
     missing = set(required).difference(given)
     unknown = set(given).difference(required, optional)
@@ -25,9 +26,8 @@ def check_names(given: Collection[str], required: Collection[str], optional: Col
 
 
 def check_attributes(estimator: Any) -> None:
-    """ValueError or TypeError unless the attributes fit each other and the trainer."""
+    """ValueError or TypeError unless the public attributes fit each other and the trainer."""
     trainer: KroneckerSGD = estimator.trainer_
-    n_samples = trainer.data.n_samples
     n_epochs = check_integer(estimator.n_iter_, "n_iter_", minimum=0, maximum=MOST)
     losses = _check_reals(estimator.loss_curve_, "loss_curve_", minimum=0.0)
     if len(losses) != n_epochs:
@@ -35,12 +35,6 @@ def check_attributes(estimator: Any) -> None:
     _check_validation(estimator, n_epochs)
     check_real(estimator.learning_rate_init_, "learning_rate_init_", minimum=0.0, strict=True)
     _check_features(estimator, trainer.data)
-    check_integer(estimator._seed, "_seed", minimum=0, maximum=MOST_SEED)
-    _check_none_or(str, estimator._fingerprint, "_fingerprint")
-    weight = estimator._train_weight
-    check_array(weight, "_train_weight", (n_samples,), np.float64)
-    if not weight.min() > 0:
-        raise ValueError("_train_weight must be positive")
 
 
 def check_array(
@@ -89,8 +83,3 @@ def _check_reals(values: Any, name: str, minimum: float | None = None) -> list[f
     if not isinstance(values, list):
         raise TypeError(f"{name} must be a list, got {values!r}")
     return [check_real(value, name, minimum=minimum) for value in values]
-
-
-def _check_none_or(kind: type, value: Any, name: str) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{name} must be of {kind.__name__} or None, got {value!r}")

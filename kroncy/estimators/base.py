@@ -1,4 +1,4 @@
-"""Base of KroneckerRegressor and KroneckerClassifier: fitting by epochs, and the fitted state."""
+"""Base of KroneckerRegressor and KroneckerClassifier: fitting by epochs."""
 
 import math
 import warnings
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -17,20 +17,18 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.callbacks import check_callback, wants_stop
 from .._base.guard import Guard
 from .._base.scaling import scale_weights
-from .._base.validation import check_integer, check_real, saved_state
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
-from .attributes import OPTIONAL_ATTRIBUTES, check_attributes, check_names
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .samples import check_rows, check_samples, check_weight, fingerprint
-from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
+from .stored import StoredEstimator, unchanged_on_error
 
 CONSTANT_ROWS = 256  # training samples whose outputs are compared,
 CONSTANT = 1e-3  # and the part of the targets' range below which they are constant
 
 
-class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
+class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
     """Everything that does not depend on the kind of target.
 
     Subclasses say which loss is trained, how targets are encoded and how outputs are scored.
@@ -40,19 +38,6 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     validation_metric: ClassVar[str]  # name of the scores of held-out samples; higher is better
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
-
-    trainer_: KroneckerSGD
-    n_iter_: int
-    loss_curve_: list[float]
-    validation_indices_: Any  # ndarray of int, or None
-    validation_scores_: Any  # list of float, or None
-    best_validation_score_: float | None
-    learning_rate_init_: float
-    _seed: int  # of everything random
-    _fingerprint: str | None  # of the arguments of fit; None after partial_fit began the training
-    _train_target: NDArray  # encoded targets of the trainer's samples
-    _train_weight: NDArray[np.float64]
-    _scores: ScoreTracker
 
     def __init__(
         self,
@@ -135,19 +120,6 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
     def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
 
-    @classmethod
-    def _saved_attributes(cls) -> tuple[str, ...]:
-        """Names of the attributes that every fitted estimator of this class saves."""
-        return (
-            "n_iter_", "loss_curve_", "validation_indices_", "validation_scores_",
-            "best_validation_score_", "learning_rate_init_", "n_features_in_", "_seed",
-            "_fingerprint", "_train_target", "_train_weight",
-        )
-
-    def _check_attributes(self) -> None:
-        """Raise ValueError or TypeError unless the saved attributes fit each other."""
-        check_attributes(self)
-
     # -- fitting --------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -205,6 +177,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         Notes
         -----
         A KeyboardInterrupt is passed on and leaves the estimator fitted, in its best state so far.
+        Before the first epoch, any exception leaves it as it was.
         """
         check_callback(monitor, "monitor")
         with self._alone("fit"):
@@ -217,6 +190,14 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         return guard.claim(what)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, monitor: Any, resume: bool) -> None:
+        with unchanged_on_error(self):
+            max_epochs, validation = self._prepare(X, y, sample_weight, resume)
+        self._run_epochs(max_epochs, validation, monitor)
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, resume: bool
+    ) -> tuple[int, ValidationSet | None]:
+        """A trainer that is ready for epochs, the number of them in all, and held-out samples."""
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
@@ -245,7 +226,7 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
             self._scores.n_no_improvement = 0
         if not reset:
             self._take_threads()
-        self._run_epochs(max_epochs, validation, monitor)
+        return max_epochs, validation
 
     def _check_training_samples(
         self,
@@ -290,7 +271,6 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
     ) -> None:
         """A new trainer on these samples, and the attributes of a training without epochs."""
-        self.__dict__.pop("trainer_", None)  # its memory is needed
         self.trainer_ = self._make_trainer(data, target, weight, **options)
         self._train_target, self._train_weight = target, weight
         self.n_iter_, self.loss_curve_ = 0, []
@@ -422,112 +402,3 @@ class BaseKroneckerEstimator(BaseEstimator, metaclass=ABCMeta):
         network = self.trainer_.network
         if network.settings.n_threads != self.n_threads:
             network.n_threads = self.n_threads
-
-    # -- state ----------------------------------------------------------------------------------
-
-    def get_state(self, *, resumable: bool = False) -> State:
-        """The fitted estimator as plain values, for `kroncy.save` or another store.
-
-        Parameters
-        ----------
-        resumable : bool, default=False
-            Whether to include what `fit` needs to resume an unfinished training.  Only a monitor
-            of `fit` can see such a training.
-
-        Returns
-        -------
-        meta : dict
-            Parameters and attributes, all of which have a JSON form if the parameters have.
-        arrays : dict of str to ndarray
-            Arrays by name; none has dtype object.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            The estimator is not fitted.
-        TypeError
-            An attribute is an array of objects other than strings.
-
-        See Also
-        --------
-        from_state : The inverse.
-        """
-        check_is_fitted(self)
-        saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
-        meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
-        scores = self._scores
-        best = None if scores.best_is_last or not resumable else scores.best_state
-        trainer_meta, trainer_arrays = split_trainer(self.trainer_, best)
-        meta |= {
-            "parameters": self.get_params(deep=False),
-            "trainer": trainer_meta,
-            "scores": [scores.best_score, scores.n_no_improvement],
-        }
-        return meta, arrays | trainer_arrays
-
-    @classmethod
-    def from_state(
-        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False
-    ) -> Self:
-        """An estimator that `get_state` described.
-
-        Parameters
-        ----------
-        meta : dict
-            As `get_state` returned it, or read back from its JSON form.
-        arrays : dict of str to ndarray
-            As `get_state` returned them.
-        resume : bool, default=False
-            Whether to return to the last state instead of the best one, so that
-            ``fit(..., resume=True)`` ends like the training that was not interrupted.  Needs a
-            state with ``resumable=True``.
-
-        Returns
-        -------
-        object
-            A fitted instance of this class.
-
-        Raises
-        ------
-        ValueError
-            The state is incomplete or its parts do not fit each other, or this version of NumPy
-            draws other random numbers than the one that trained the model.
-        MemoryError
-            The network does not fit the machine.
-
-        See Also
-        --------
-        get_state : The inverse.
-        """
-        with saved_state("the state of the estimator"):
-            parameters = dict(meta["parameters"])
-            if isinstance(parameters["layout"], list):  # JSON has no tuples
-                parameters["layout"] = tuple(parameters["layout"])
-            self = cls(**parameters)
-            self._validate_params()
-            attributes = join_attributes(meta, arrays)
-            check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
-            for name, value in attributes.items():
-                setattr(self, name, value)
-            self.trainer_, best = join_trainer(meta["trainer"], arrays, resume)
-            self._check_attributes()
-            best_score, n_no_improvement = meta["scores"]
-            self._scores = ScoreTracker(
-                check_real(best_score, "best_score", finite=False),
-                check_integer(n_no_improvement, "n_no_improvement", minimum=0),
-                best is None,
-                best,
-            )
-            return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "trainer_" in state:  # it has memory that pickle cannot copy
-            state["trainer_"] = self.trainer_.get_state()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "trainer_" in state:
-            meta, arrays = state["trainer_"]
-            self.trainer_ = KroneckerSGD.from_state(meta, arrays)

@@ -1,7 +1,6 @@
 """Incremental fitting: samples are added to a network without changing what it has learned."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from ..data.kronecker_data import KroneckerData
 from ..training.step_size import bound_learning_rate
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
+from .stored import unchanged_on_error
 
 
 class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
@@ -108,19 +108,6 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # The index is as large as the samples, and made again at need.
         return {k: v for k, v in super().__getstate__().items() if k != "_sample_index"}
-
-
-@contextmanager
-def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Give the estimator back the attributes that it had, should the block raise."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).update(before)
-        for name in vars(estimator).keys() - before.keys():
-            delattr(estimator, name)
-        raise
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,8 @@ def _is_plain(a: object, b: object, out: object, levels: object) -> bool:
 
 def _with_unit_stride(x: NDArray, dtype: np.dtype) -> NDArray:
     """`x` itself where BLAS can read it in place, else a C-ordered copy."""
-    if x.dtype == dtype and x.flags.aligned and (_has_unit_rows(x, x.itemsize) or _has_unit_rows(x.T, x.itemsize)):
+    in_place = _has_unit_rows(x, x.itemsize) or _has_unit_rows(x.T, x.itemsize)
+    if x.dtype == dtype and x.flags.aligned and in_place:
         return x
     return np.array(x, dtype=dtype, order="C")
 

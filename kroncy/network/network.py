@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.guard import Guard
 from .._base.threads import blas_threads, resolve_threads
-from .._base.validation import check_integer, saved_state
+from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import _iterations, planning
@@ -119,7 +119,10 @@ class Network(NetworkView):
         self.dtype = np.dtype(settings.dtype)
         n_threads = resolve_threads(settings.n_threads)
         self.guard = Guard()
-        plan, engine = planning.resolve(data.compact().astype(self.dtype), settings)
+        with np.errstate(over="ignore", under="ignore"):
+            rows = data.compact().astype(self.dtype)
+        planning.check_norms(rows)
+        plan, engine = planning.resolve(rows, settings)
         self.compression = plan.compression
         self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
         self.rows = plan.rows

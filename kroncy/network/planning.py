@@ -137,3 +137,16 @@ def make_engine(
         return ExplicitEngine(dense_source(rows), *args, weights)
     kind = TreeEngine if engine == "tree" else LazyEngine
     return kind(GramSource(training_panels(rows, n_threads), None), *args)
+
+
+def check_norms(rows: KroneckerData) -> None:
+    """Raise ValueError if the dtype of `rows` cannot hold their squared norms, or all are zero."""
+    limits = np.finfo(rows.dtype)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        largest = float(rows.gram_diagonal().max())
+    if not limits.tiny <= largest <= limits.max:
+        raise ValueError(
+            f"data: the largest squared norm of the rows must be between {limits.tiny:.3g} and "
+            f"{limits.max:.3g} in {rows.dtype}, got {largest:.3g}; use normalize=True, scale the "
+            "factors, or use dtype='float64'"
+        )

@@ -216,3 +216,19 @@ def test_wrong_samples_are_refused(plane, pairs, small):
     model = small().fit(X, y)
     with pytest.raises(ValueError, match=r"X has factor widths \(3, 4\), expected \(4, 4\)"):
         model.predict(pairs[0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fit_that_cannot_begin_leaves_the_model_as_it_was(plane, small):
+    X, y = plane
+    model = small().fit(X, y)
+    before, attributes = model.predict(X), set(vars(model))
+    with pytest.raises(MemoryError):
+        model.set_params(memory_limit=1000).fit(X, y)
+    assert set(vars(model)) == attributes
+    np.testing.assert_array_equal(model.predict(X), before)
+    fresh = small(memory_limit=1000)
+    with pytest.raises(MemoryError):
+        fresh.fit(X, y)
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)

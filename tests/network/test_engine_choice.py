@@ -1,5 +1,6 @@
 """Engine and memory of a training, decided before it is made."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -36,9 +37,28 @@ def test_snapshots_of_the_caller_count(engine):
     )
     plan, _ = resolve(rows, settings)
     left = [check_memory(plan, replace(settings, n_snapshots=count)) for count in range(3)]
-    sgd = KroneckerSGD(rows, np.ones(40), n_hidden=512, threshold=1.0, engine=engine, dtype="float64")
+    sgd = KroneckerSGD(
+        rows, np.ones(40), n_hidden=512, threshold=1.0, engine=engine, dtype="float64"
+    )
     state = sgd.run(1).snapshot().network
     arrays = [*state.coefficients.values(), *state.engine_arrays.values(), state.fired_bits]
     counted = left[0] - left[1]
     assert counted == left[1] - left[2]
     assert 0.7 < counted / sum(array.nbytes for array in arrays) < 1.3
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e12, 1e30])
+def test_rows_whose_norms_the_dtype_cannot_hold_are_refused(scale):
+    rows = np.random.default_rng(0).normal(size=(20, 3)) * scale
+    data = KroneckerData.power(rows, normalize=False)
+    with pytest.raises(ValueError, match="largest squared norm"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        KroneckerSGD(data, np.ones(20), n_hidden=16)
+
+
+def test_some_zero_rows_are_all_right():
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    rows[::2] = 0
+    data = KroneckerData.power(rows, normalize=False)
+    sgd = KroneckerSGD(data, np.arange(20.0), n_hidden=16, antithetic=True, random_state=0).run(2)
+    assert np.all(sgd.outputs()[::2] == 0)
