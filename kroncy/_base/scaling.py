@@ -8,7 +8,9 @@ Entries that vanish beside the largest one may underflow to 0, which is what the
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-CONSTANT = 32  # roundings of the largest number: a smaller spread comes from summing alone
+# A spread of so many roundings of the largest number, and one more for each number that is summed,
+# may come from the mean alone: NumPy sums columns in the order of the rows.
+CONSTANT = 32
 
 
 def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.int64]:
@@ -65,6 +67,7 @@ def center_and_spread(
         scaled = scale(values, -unit)
         center = np.average(scaled, axis=0, weights=weights)
         spread = np.sqrt(np.average((scaled - center) ** 2, axis=0, weights=weights))
-    spread = np.where(spread > CONSTANT * np.finfo(np.float64).eps, spread, 1.0)
+    rounding = (CONSTANT + len(values)) * np.finfo(np.float64).eps
+    spread = np.where(spread > rounding, spread, 1.0)
     unit = unit[0]
     return np.asarray(scale(center, unit)), np.asarray(scale(spread, unit))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.scaling import center_and_spread
 from ..data.kronecker_data import KroneckerData
 from .tables import Objects, Pairs
 
@@ -13,22 +14,8 @@ def column_scaling(table: Objects, standardize: bool) -> dict[str, Any]:
     """Names of the columns, with the mean and the scale of each: a JSON value for `pair_data`."""
     center = scale = None
     if standardize:
-        center, scale = (part.tolist() for part in _mean_and_deviation(table.values))
+        center, scale = (part.tolist() for part in center_and_spread(table.values))
     return {"names": table.names, "center": center, "scale": scale}
-
-
-def _mean_and_deviation(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Mean and standard deviation of columns, which is a unit for one that is constant.
-
-    Constant is what rounding cannot tell from a constant, as in scikit-learn's `StandardScaler`.
-    Columns are brought near 1 first, by powers of 2: squares of 1e200 and 1e-200 are out of range.
-    """
-    exponent = np.frexp(np.abs(values).max(axis=0))[1]
-    values = np.ldexp(values, -exponent)
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    rounding = len(values) * np.finfo(values.dtype).eps
-    constant = deviation**2 <= rounding * deviation**2 + (rounding * mean) ** 2
-    return np.ldexp(mean, exponent), np.ldexp(np.where(constant, 1.0, deviation), exponent)
 
 
 def pair_data(

@@ -47,10 +47,11 @@ def test_ordinary_numbers_keep_their_bits():
 
 @given(st.floats(-1e300, 1e300), st.integers(1, 3000))
 def test_the_spread_of_a_constant_is_its_size(value, n):
-    center, spread = center_and_spread(np.full(n, value))
-    assert abs(center - value) <= 1e-14 * abs(value)
-    size = abs(value) if abs(value) > 1e-300 else spread
-    assert spread > 0 and size <= spread <= 2 * size
+    for values in (np.full(n, value), np.full((n, 3), value)):
+        center, spread = center_and_spread(values)
+        assert np.all(abs(center - value) <= 1e-12 * abs(value))
+        size = abs(value) if abs(value) > 1e-300 else spread
+        assert np.all((spread > 0) & (size <= spread) & (spread <= 2 * size))
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
