@@ -179,8 +179,9 @@ def _header_problem(header: Any) -> str | None:
     """Why this version of kroncy cannot read the file, or None if it can."""
     known = isinstance(header, dict) and header.get("format") == FORMAT
     version = header.get("version") if known else None
-    numbered = isinstance(version, list) and [type(number) for number in version] == [int, int]
-    if not numbered or not isinstance(header.get("model"), str):
+    if not isinstance(version, list) or [type(number) for number in version] != [int, int]:
+        return "is not a model file of kroncy"
+    if not isinstance(header.get("model"), str):
         return "is not a model file of kroncy"
     major, minor = version
     is_newer = (major, minor) > VERSION

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils import check_array
 
 FLOATS = (np.float64, np.float32)
@@ -88,12 +89,13 @@ def check_matrix(
     return for_kernels(array)
 
 
-def for_kernels(array: np.ndarray, dtype: object = None) -> np.ndarray:
+def for_kernels(array: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray:
     """The array, or a copy, as kernels read it: C-contiguous, aligned, with `dtype` if given.
 
     np.ascontiguousarray returns an array that begins between two numbers as it is.
     """
-    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+    wanted = array.dtype if dtype is None else np.dtype(dtype)
+    return np.require(array, wanted, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def check_indices(indices: object, name: str, upper: int, *, what: str = "rows") -> np.ndarray:
