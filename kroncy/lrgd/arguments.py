@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import LowLevelCallable
+from scipy.optimize import Bounds
 
-from .._base.validation import check_choice, check_integer, check_real
+from .._base.validation import check_bool, check_choice, check_integer, check_real
 from .objective import Objective
 
 
@@ -53,13 +54,41 @@ def make_objective(
         h = check_real(h, "h", minimum=0, strict=True)
     if not (isinstance(noise, str) and noise == "auto"):
         noise = check_real(noise, "noise", minimum=0)
-    if max_evaluations is not None:
-        max_evaluations = check_integer(max_evaluations, "max_evaluations", minimum=0)
+    max_evaluations = check_count(max_evaluations, "max_evaluations")
     return Objective(
         fun, args=args if isinstance(args, tuple) else (args,), jac=jac, dirderiv=dirderiv,
         fun_batch=fun_batch, fd=fd, h=h, noise=0.0 if noise == "auto" else noise,
         max_evaluations=max_evaluations, n_threads=n_threads,
     )
+
+
+def check_count(value: Any, name: str) -> int | None:
+    """`value` as an int >= 0, or None.  Floats that are whole, such as 1e3, are taken."""
+    if isinstance(value, float | np.floating) and value == np.rint(value):
+        value = int(value)
+    return None if value is None else check_integer(value, name, minimum=0)
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """`value` as a bool; integers, which SciPy takes for levels of detail, are taken."""
+    if isinstance(value, int | np.integer):
+        return bool(value)
+    return check_bool(value, name)
+
+
+def refuse_bounds(bounds: Any, n_variables: int) -> None:
+    """ValueError if `bounds`, in a form that SciPy takes, bound any variable."""
+    if bounds is None:
+        return
+    if not isinstance(bounds, Bounds):
+        pairs = np.array(bounds, dtype=np.float64).reshape(-1, 2)  # None becomes NaN
+        if len(pairs) != n_variables:
+            raise ValueError(f"bounds must be {n_variables} pairs, got {len(pairs)}")
+        bounds = Bounds(*np.where(np.isnan(pairs), [-np.inf, np.inf], pairs).T)
+    if np.any(np.asarray(bounds.lb) > -np.inf) or np.any(np.asarray(bounds.ub) < np.inf):
+        raise ValueError(
+            "bounds are not supported; substitute variables, or use scipy's 'L-BFGS-B'"
+        )
 
 
 def check_callable(value: object, name: str) -> None:

@@ -1,6 +1,8 @@
 """minimize: all methods behind one interface.  scipy_method: the same for SciPy."""
 
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -8,8 +10,16 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
-from .._base.validation import check_bool, check_choice, check_integer, check_real
-from .arguments import as_generator, check_callable, check_start, make_objective
+from .._base.validation import check_choice, check_integer, check_real
+from .arguments import (
+    as_generator,
+    check_callable,
+    check_count,
+    check_flag,
+    check_start,
+    make_objective,
+    refuse_bounds,
+)
 from .directions import principal_directions, row_norms
 from .gradient_span import gradient_span_descent
 from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
@@ -206,12 +216,11 @@ def minimize(
     gtol = check_real(gtol, "gtol", minimum=0)
     ftol = check_real(ftol, "ftol", minimum=0)
     xtol = check_real(xtol, "xtol", minimum=0)
-    if maxiter is not None:
-        maxiter = check_integer(maxiter, "maxiter", minimum=0)
+    maxiter = check_count(maxiter, "maxiter")
     n_probe = check_integer(n_probe, "n_probe", minimum=1)
     restarts = check_integer(restarts, "restarts", minimum=0)
     check_callable(callback, "callback")
-    disp = check_bool(disp, "disp")
+    disp = check_flag(disp, "disp")
     rng = as_generator(random_state)
     objective = make_objective(
         fun, args, jac=jac, dirderiv=dirderiv, fun_batch=fun_batch, fd=fd, h=h, noise=noise,
@@ -244,11 +253,13 @@ def minimize(
     except Stop as stop:
         return _result(run, stop, disp)
     except BaseException as error:
-        error.kroncy_x = run.x  # type: ignore[attr-defined]
-        error.add_note(
-            f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} evaluations "
-            f"the best value was {run.f!r}; the point is in this exception's kroncy_x"
-        )
+        with suppress(Exception):  # an exception of the caller's may refuse attributes
+            error.kroncy_x = run.x  # type: ignore[attr-defined]
+            error.add_note(
+                f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} "
+                f"evaluations the best value was {run.f!r}; the point is in this exception's "
+                "kroncy_x"
+            )
         raise
     finally:
         if run.progress_bar is not None:
@@ -319,12 +330,10 @@ def scipy_method(
         Further arguments of `fun` and `jac`.
     jac : callable or None, default=None
         ``jac(x, *args) -> (p,)``, the gradient.
-    hess : None
-        Not supported.
-    hessp : None
-        Not supported.
-    bounds : None
-        Not supported.
+    hess, hessp : object, default=None
+        Not used, with a RuntimeWarning.
+    bounds : scipy.optimize.Bounds, sequence of pairs or None, default=None
+        Only bounds that bound nothing: None or infinite.
     constraints : None or empty
         Not supported.
     callback : callable or None, default=None
@@ -332,7 +341,7 @@ def scipy_method(
     tol : float or None, default=None
         The ``ftol`` of `minimize`, unless the options set it.
     **options
-        Further keywords of `minimize`.
+        Further keywords of `minimize`; ``maxfev`` and ``maxfun`` stand for ``max_evaluations``.
 
     Returns
     -------
@@ -344,8 +353,13 @@ def scipy_method(
     TypeError
         An argument of `minimize` is not of the type stated.
     ValueError
-        Bounds, constraints or second derivatives are given, or an argument of `minimize` is out
+        Bounds that bound a variable or constraints are given, or an argument of `minimize` is out
         of range.
+
+    Warns
+    -----
+    RuntimeWarning
+        `hess` or `hessp` is given.
 
     See Also
     --------
@@ -361,16 +375,16 @@ def scipy_method(
     >>> result.success, result.rank
     (True, 1)
     """
-    if bounds is not None:
-        raise ValueError(
-            "bounds are not supported; substitute variables, or use scipy's 'L-BFGS-B'"
-        )
+    refuse_bounds(bounds, np.size(x0))
     if constraints not in ((), [], {}, None):
         raise ValueError(
             "constraints are not supported; add a penalty to fun, or use scipy's 'trust-constr'"
         )
     if hess is not None or hessp is not None:
-        raise ValueError("hess and hessp are not supported; leave them out")
+        warnings.warn("hess and hessp are not used", RuntimeWarning, stacklevel=2)
+    for name in ("maxfev", "maxfun"):
+        if name in options:
+            options.setdefault("max_evaluations", options.pop(name))
     if tol is not None:
         options.setdefault("ftol", tol)
     if "algorithm" in options:

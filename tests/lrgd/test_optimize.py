@@ -1,9 +1,12 @@
 """The interface: bad input, callbacks, budgets, errors raised by the user, use through SciPy."""
 
+from dataclasses import dataclass
+
 import low_rank_problems as problems
 import numpy as np
 import pytest
 import scipy.optimize
+from scipy.optimize import Bounds
 
 import kroncy.lrgd
 
@@ -206,9 +209,74 @@ def test_scipy_passes_tolerance_callback_jac_and_algorithm():
     [
         ({"bounds": [(0, 1)] * 80}, "bounds are not supported.*L-BFGS-B"),
         ({"constraints": {"type": "eq", "fun": sum}}, "constraints are not.*trust-constr"),
-        ({"hess": lambda x: np.eye(80)}, "hess and hessp"),
     ],
 )
 def test_scipy_arguments_that_cannot_be_served_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         scipy.optimize.minimize(PROBLEM.f, PROBLEM.x0, method=kroncy.lrgd.scipy_method, **given)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"options": {"disp": 0}},
+        {"options": {"maxiter": 1e3}},
+        {"options": {"maxfev": 1000}},
+        {"options": {"maxfun": 1e4}},
+        {"bounds": [(None, None)] * 30},
+        {"bounds": [(-np.inf, None)] * 30},
+        {"bounds": Bounds(-np.inf, np.inf)},
+        {"x0": np.zeros(30, int)},
+    ],
+    ids=str,
+)
+def test_scipy_habits(options):
+    given = {"x0": np.zeros(30)} | options
+    found = scipy.optimize.minimize(
+        lambda x: (x[:3] - 1) @ (x[:3] - 1), method=kroncy.lrgd.scipy_method, **given
+    )
+    assert found.success
+    assert found.fun < 1e-8
+
+
+def test_second_derivatives_are_ignored_with_a_warning():
+    with pytest.warns(RuntimeWarning, match="hess and hessp are not used"):
+        found = scipy.optimize.minimize(
+            lambda x: x[:2] @ x[:2], np.ones(20), method=kroncy.lrgd.scipy_method, hess=np.eye
+        )
+    assert found.success
+
+
+def test_limits_of_another_name_hold():
+    found = scipy.optimize.minimize(
+        lambda x: x @ x, np.ones(200), method=kroncy.lrgd.scipy_method, options={"maxfev": 40}
+    )
+    assert found.nfev <= 40
+    assert not found.success
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    reason: str
+
+
+class SlottedError(Exception):
+    __slots__ = ("reason",)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize("error", [FrozenError("mine"), SlottedError("mine")], ids=repr)
+def test_the_exception_of_the_caller_arrives_unchanged(error):
+    calls = []
+
+    def fun(x):
+        calls.append(x)
+        if len(calls) == 5:
+            raise error
+        return x @ x
+
+    with pytest.raises(type(error)) as caught:
+        kroncy.lrgd.minimize(fun, np.ones(10), random_state=0)
+    assert caught.value is error
