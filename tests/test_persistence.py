@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 
 import kroncy
 from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
-from kroncy.persistence import read_model, write_model
+from kroncy.persistence import digest, read_model, write_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -264,3 +264,68 @@ def test_interrupted_write_leaves_the_old_file(fitted, stored, monkeypatch):
         kroncy.save(fitted, stored)
     assert stored.read_bytes() == before
     assert [path.name for path in stored.parent.iterdir()] == ["model.npz"]
+
+
+# -- forged files, whose checksum matches ---------------------------------------------------------
+
+
+def forge(path, *, meta=None, arrays=None):
+    """Write the file again with other values, and a checksum of these."""
+    changed = {key: array for key, array in members(path).items() if key != "checksum"}
+    if meta is not None:
+        values = json.loads(changed["meta"].tobytes())
+        meta(values)
+        changed["meta"] = as_json(values)
+    if arrays is not None:
+        arrays(changed)
+    np.savez(path, **changed, checksum=np.frombuffer(digest(changed), dtype=np.uint8))
+
+
+def wrap_around(arrays):
+    """Row ends whose differences, in int64, are all positive, although they are far apart."""
+    ends = arrays["array.best.c_indptr"].astype(np.int64)
+    ends[1:5] = 2**63 - 1, -(2**63), -1, 0
+    arrays["array.best.c_indptr"] = ends
+
+
+FORGED_META = {
+    "an unknown parameter": lambda meta: meta["parameters"].update(depth=3),
+    "a parameter out of range": lambda meta: meta["parameters"].update(max_iter=-1),
+    "an odd number of neurons": lambda meta: meta["parameters"].update(n_hidden="many"),
+    "too many threads": lambda meta: meta["parameters"].update(n_threads=10**9, layout=3),
+    "an unknown attribute": lambda meta: meta["values"].update(predict=3),
+    "no attribute": lambda meta: meta["values"].pop("n_iter_"),
+    "epochs": lambda meta: meta["values"].update(n_iter_=7),
+    "a loss": lambda meta: meta["values"].update(loss_curve_=["low"]),
+    "columns": lambda meta: meta["values"].update(n_features_in_=17),
+    "a seed": lambda meta: meta["values"].update(_seed=-1),
+    "a score": lambda meta: meta.update(scores=[float("nan"), 0]),
+    "batches": lambda meta: meta["trainer"]["best"].update(batch_size=10**18),
+    "an engine": lambda meta: meta["trainer"]["best"]["network"]["settings"].update(engine="auto"),
+    "a generator": lambda meta: meta["trainer"]["best"]["generator"]["state"].update(inc=2),
+    "no state": lambda meta: meta.pop("trainer"),
+}
+FORGED_ARRAYS = {
+    "row ends": wrap_around,
+    "a foreign member": lambda arrays: arrays.update(more=np.zeros(3)),
+    "a foreign array": lambda arrays: arrays.update({"array.best.more": np.zeros(3)}),
+    "a foreign attribute": lambda arrays: arrays.update({"array.attribute.fit": np.zeros(3)}),
+    "no values": lambda arrays: arrays.pop("array.best.c_values"),
+    "a spread": lambda arrays: arrays.update({"array.attribute._y_scale": np.array(0.0)}),
+    "dates": lambda arrays: arrays.update({"array.best.signs": np.zeros(64, "M8[s]")}),
+    "no meta": lambda arrays: arrays.pop("meta"),
+}
+
+
+@pytest.mark.parametrize("change", FORGED_META.values(), ids=FORGED_META)
+def test_forged_values_are_refused(stored, change):
+    forge(stored, meta=change)
+    with pytest.raises(ValueError, match=r"model\.npz"):
+        kroncy.load(stored)
+
+
+@pytest.mark.parametrize("change", FORGED_ARRAYS.values(), ids=FORGED_ARRAYS)
+def test_forged_arrays_are_refused(stored, change):
+    forge(stored, arrays=change)
+    with pytest.raises(ValueError, match=r"model\.npz"):
+        kroncy.load(stored)

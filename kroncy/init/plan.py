@@ -38,7 +38,7 @@ class InitPlan:
         Fewest bytes that making z(0) takes besides the result and what is kept.
     factorising_nbytes : int
         Bytes that "gram" takes before, while it factorises.
-    held_nbytes : int
+    root_nbytes : int
         Bytes that "gram" keeps, for new rows, and their copies in the dtype of the training.
     """
 
@@ -50,7 +50,7 @@ class InitPlan:
     multiply_adds: float
     nbytes: int
     factorising_nbytes: int = 0
-    held_nbytes: int = 0
+    root_nbytes: int = 0
 
     def make(self, streams: Streams, budget: int | None = None) -> GaussianInit | GramInit:
         """The source of z(0), which may use `budget` bytes beyond the state of the training."""

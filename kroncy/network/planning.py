@@ -114,7 +114,7 @@ def _engine_nbytes(plan: InitPlan, settings: NetworkSettings) -> tuple[int, int,
         weights = m * int(rows.n_features) * itemsize
         return 0, weights + ROW_BYTES * int(rows.n_features), weights
     gram = n * n * itemsize
-    base = plan.held_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
+    base = plan.root_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
     z0 = n * m * itemsize
     if settings.engine == "tree":
         return z0, base + tree_nbytes(n, m, itemsize == 8), z0

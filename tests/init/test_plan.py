@@ -74,7 +74,7 @@ def test_making_z0_takes_no_less_and_little_more_than_planned(kind, shape):
     plan.make(streams, budget=plan.nbytes).z0()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    drawing = result + plan.nbytes + plan.held_nbytes
+    drawing = result + plan.nbytes + plan.root_nbytes
     assert peak <= max(plan.factorising_nbytes, drawing) + 2**17
     np.testing.assert_allclose(init.z0(), plan.make(streams).z0(), atol=1e-10)
     with pytest.raises(MemoryError, match="memory_limit"):
