@@ -246,6 +246,8 @@ class Objective:
         gradient = np.asarray(self.jac(x.copy(), *self.args), dtype=float)
         if gradient.shape != x.shape:
             raise TypeError(f"jac must return shape {x.shape}, got {gradient.shape}")
+        if not np.all(np.isfinite(gradient)):
+            raise Stop(Status.NOT_FINITE, "jac is not finite at the current point.")
         return gradient
 
     def _differences(

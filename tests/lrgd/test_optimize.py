@@ -280,3 +280,13 @@ def test_the_exception_of_the_caller_arrives_unchanged(error):
     with pytest.raises(type(error)) as caught:
         kroncy.lrgd.minimize(fun, np.ones(10), random_state=0)
     assert caught.value is error
+
+
+@pytest.mark.parametrize("method", ["sketch", "lrgd", "iterated", "adaptive", "gradient-span"])
+def test_a_gradient_that_is_not_finite_ends_the_run(method):
+    found = kroncy.lrgd.minimize(
+        lambda x: x @ x, np.ones(6), method=method, jac=lambda x: np.full(6, np.nan),
+        random_state=0, max_evaluations=5000,
+    )
+    assert not found.success
+    assert "jac is not finite" in found.message
