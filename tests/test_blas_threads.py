@@ -59,8 +59,8 @@ def test_the_same_bits_for_any_number_of_blas_threads():
     for threads in ("1", "2"):
         limits = {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS", "MKL", "BLIS")}
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT], env=os.environ | limits, capture_output=True, text=True,
-            timeout=300,
+            [sys.executable, "-P", "-c", SCRIPT], env=os.environ | limits, capture_output=True,
+            text=True, timeout=300,
         )
         assert done.returncode == 0, done.stderr
         found.append(done.stdout.splitlines())

@@ -53,6 +53,6 @@ def test_the_foundations_import_nothing_else_of_kroncy():
         "print(*(name for name in sys.modules if name.startswith('kroncy.')))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
     )
     assert all(name.startswith("kroncy._base") for name in done.stdout.split())

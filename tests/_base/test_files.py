@@ -137,7 +137,7 @@ def test_standard_output(tmp_path):
     )
     path = tmp_path / "file"
     with open(path, "wb") as file:
-        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+        subprocess.run([sys.executable, "-P", "-c", code], stdout=file, check=True)
     assert path.read_bytes() == b"True\nnew"
     assert not is_standard_output(path) and not is_standard_output("/dev/null")
 

@@ -71,7 +71,7 @@ def test_estimates_are_near_the_measured_peak(case):
     if options["early"]:
         del options["compress"]
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(options)], capture_output=True, text=True,
+        [sys.executable, "-P", "-c", SCRIPT, json.dumps(options)], capture_output=True, text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
