@@ -54,6 +54,11 @@ def number(*, above: float | None = None, below: float | None = None) -> Callabl
     return parse
 
 
+def or_auto(kind: Callable[[str], float]) -> Callable[[str], float | str]:
+    """Type of an option whose value may also be the word auto."""
+    return lambda text: text if text == "auto" else kind(text)
+
+
 def separator(text: str) -> str:
     """Type of an option whose value separates cells: a character, or the word tab."""
     mark = "\t" if text in ("tab", "\\t") else text
@@ -70,8 +75,8 @@ PARAMETERS = (
     ("--bias", "bias", number(), "constant that is appended to each row of both tables"),
     ("--skip", "skip", number(), "weight of a linear function that is added to the network"),
     ("--alpha", "alpha", number(), "strength of the L2 penalty"),
-    ("--learning-rate", "learning_rate_init", number(above=0),
-     "initial step size (default: chosen by the data)"),
+    ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
+     "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
     ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
     ("--patience", "n_iter_no_change", integer(1),
@@ -90,6 +95,7 @@ FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
 def in_options(text: str) -> str:
     """What the library says about parameters, as a text about options."""
     names = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
+    names["n_samples"] = "number of pairs"
     for name, flag in names.items():
         text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
         text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)

@@ -398,11 +398,18 @@ def test_errors_speak_of_options(files, capsys):
         ("learning_rate_init, learning_rate=2", "--learning-rate, --learning-rate 2"),
         ("a higher threshold, tol or alpha", "a higher --threshold, --tol or --alpha"),
         ("--alpha, my_tol, tolerance", "--alpha, my_tol, tolerance"),
+        ("alpha / n_samples", "--alpha / number of pairs"),
         ("(engine='lazy', start='gram')", "(engine lazy, start gram)"),
     ],
 )
 def test_parameters_are_told_as_options(text, told):
     assert in_options(text) == told
+
+
+def test_the_learning_rate_may_be_auto(files):
+    run("train", model="default.npz")
+    assert run("train", "--learning-rate", "auto") == 0
+    assert_same_files("M.npz", "default.npz")
 
 
 def test_inputs_are_not_replaced(files, capsys):
