@@ -293,6 +293,7 @@ FORGED_META = {
     "a parameter out of range": lambda meta: meta["parameters"].update(max_iter=-1),
     "an odd number of neurons": lambda meta: meta["parameters"].update(n_hidden="many"),
     "too many threads": lambda meta: meta["parameters"].update(n_threads=10**9, layout=3),
+    "a layout": lambda meta: meta["parameters"].update(layout=[True, 3]),
     "an unknown attribute": lambda meta: meta["values"].update(predict=3),
     "no attribute": lambda meta: meta["values"].pop("n_iter_"),
     "epochs": lambda meta: meta["values"].update(n_iter_=7),

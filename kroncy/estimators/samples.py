@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,18 @@ def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:
     options = {"normalize": estimator.normalize, "bias": float(estimator.bias)}
     if layout == "power":
         return KroneckerData.power(X, **options)
-    widths = [check_integer(width, "layout", minimum=1) for width in layout]
+    widths = check_widths(layout)
     if len(widths) < 2 or sum(widths) != X.shape[1]:
         raise ValueError(
             f"layout={layout} must contain at least 2 widths that add up to the {X.shape[1]} "
             "columns of X"
         )
     return KroneckerData(np.split(X, np.cumsum(widths)[:-1], axis=1), **options)
+
+
+def check_widths(layout: Sequence[int]) -> list[int]:
+    """The widths of a `layout` other than "power"; TypeError or ValueError if they are none."""
+    return [check_integer(width, "layout", minimum=1) for width in layout]
 
 
 def fingerprint(data: KroneckerData, *arrays: NDArray) -> str:

@@ -13,6 +13,7 @@ from .._base.validation import check_integer, check_real, saved_state
 from ..training.trainer import KroneckerSGD
 from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_attributes, check_names
 from .early_stopping import ScoreTracker
+from .samples import check_widths
 from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
 
 MOST_SEED = 2**32 - 1
@@ -134,6 +135,8 @@ class StoredEstimator(BaseEstimator):
                 parameters["layout"] = tuple(parameters["layout"])
             self = cls(**parameters)
             self._validate_params()
+            if parameters["layout"] != "power":
+                check_widths(parameters["layout"])
             attributes = join_attributes(meta, arrays)
             check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
             for name, value in attributes.items():
