@@ -166,12 +166,11 @@ def identify_subspace(
         error = objective.derivative_error(value) * math.sqrt(p)
         threshold = max(tolerance * values[0] if tolerance else 0.0, ERRORS * error)
         rank = int(np.sum(values > threshold))
-        if rank < len(gradients) or rank == p:  # one gradient more than there are directions
-            certified = True
-            unexplained = float(values[rank] / values[0]) if rank < p else 0.0
+        if rank == p:  # nothing is left to probe
+            certified, unexplained = True, 0.0
         else:
             certified, unexplained = _probe(
-                objective, rng, random_point, rows, n_probe, error, tolerance
+                objective, rng, random_point, rows[:rank], n_probe, error, tolerance
             )
     if rank == 0:
         raise ValueError("fun does not vary around x0 beyond the error of its differences")

@@ -58,6 +58,25 @@ def test_noise_does_not_pass_for_directions():
     assert found.rank == 2
 
 
+@pytest.mark.parametrize("n_probe", [1, 3])
+def test_probes_come_last_before_a_certificate(n_probe):
+    def fun(x):  # varies along the second variable in half of the space only
+        return x[0] ** 2 + max(0.0, x[1]) ** 2
+
+    for seed in range(10):
+        columns = []
+
+        def dirderiv(x, U, columns=columns):
+            columns.append(U.shape[1])
+            return U[0] * 2 * x[0] + U[1] * 2 * max(0.0, x[1])
+
+        found = identify_subspace(
+            fun, np.ones(30), dirderiv=dirderiv, n_probe=n_probe, random_state=seed
+        )
+        assert found.certified
+        assert columns[-n_probe:] == n_probe * [found.rank + 1]
+
+
 @pytest.mark.parametrize(
     ("fun", "options", "message"),
     [
