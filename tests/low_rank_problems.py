@@ -90,6 +90,34 @@ def rosenbrock(p, r, seed):
     return Ridge(A, g, dg, A.T @ start, 0.0)
 
 
+class Wells(Problem):
+    """A bowl in some variables and a double well in `wells` others, x = Q (bowl, wells).
+
+    Half way between its two minima each well has a strict saddle, and x0 lies there in every
+    well.  A well may open only when the bowl's first variable comes close to its minimum
+    (`late`): at the start its second derivative is positive then.
+    """
+
+    def __init__(self, p, wells, seed, *, late=False, rotate=True):
+        rng = np.random.default_rng(seed)
+        n = p - wells
+        Q = np.linalg.qr(rng.standard_normal((p, p)))[0] if rotate else np.eye(p)
+        bowl, depth = 10 ** rng.uniform(-1, 1, n), 10 ** rng.uniform(-1, 0.5, wells)
+        centre = 1 + rng.random(n)
+
+        def f(x):
+            u = Q.T @ x
+            gate = np.tanh(4 * (u[0] / centre[0] - 0.5)) if late else 1.0
+            well = u[n:] ** 4 - 2 * gate * u[n:] ** 2
+            return float(np.sum(bowl * (u[:n] - centre) ** 2) + np.sum(depth * well))
+
+        super().__init__(f, np.zeros(p), 0.0)
+        self.wells = lambda x: (Q.T @ x)[n:]
+
+    def is_saddle(self, x):
+        return bool(np.any(np.abs(self.wells(x)) < 0.5))
+
+
 def flat_tail(p, r, seed, tail):
     """Full rank: r eigenvalues from 1 to 0.1 along random directions, all others `tail`."""
     rng = np.random.default_rng(seed)

@@ -7,17 +7,20 @@ From function to minimum, and what each file does:
 - `directions`: orthonormal bases and projections of direction rows through their Gram matrix
 - `_derivatives`: perturbs and evaluates along many directions
 - `quasi_newton`: damped BFGS along given directions
+- `curvature`: tells a minimum from a saddle, and leaves the saddle
 - `sketch_descent`: the default method; sketch, descend, probe outside, sketch again
 - `gradient_span`: the method for functions without a low rank; descent in a span of gradients
 - `low_rank_descent`: the published algorithms LRGD, iterated LRGD and adaptive LRGD
 - `run`: the current point, tolerances, callback and record of a minimisation
 - `termination`: the reasons for which a minimisation ends
-- `arguments`: checks shared by the two entry points
-- `optimize`: minimize and scipy_method
+- `arguments`: checks shared by the entry points
+- `optimize`: minimize
+- `scipy_interface`: scipy_method, the same for scipy.optimize.minimize
 - `active_subspace`: identify_subspace
 """
 
 from .active_subspace import identify_subspace
-from .optimize import minimize, scipy_method
+from .optimize import minimize
+from .scipy_interface import scipy_method
 
 __all__ = ["identify_subspace", "minimize", "scipy_method"]

@@ -1,6 +1,6 @@
 """Argument checks that `minimize` and `identify_subspace` share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,10 @@ def make_objective(
     fun_batch: Callable | None, fd: str, h: float | None, noise: Any,
     max_evaluations: int | None, n_threads: int | None,
 ) -> Objective:
-    """An `Objective` of checked arguments; with noise "auto" its noise is still to be estimated."""
+    """An `Objective` of checked arguments; with noise "auto" its noise is still to be estimated.
+
+    `max_evaluations` is checked already.
+    """
     if fun is None and fun_batch is None:
         raise TypeError("fun must be callable (or give fun_batch), got None")
     if fun is not None and not (callable(fun) or isinstance(fun, LowLevelCallable)):
@@ -54,7 +57,6 @@ def make_objective(
         h = check_real(h, "h", minimum=0, strict=True)
     if not (isinstance(noise, str) and noise == "auto"):
         noise = check_real(noise, "noise", minimum=0)
-    max_evaluations = check_count(max_evaluations, "max_evaluations")
     return Objective(
         fun, args=args if isinstance(args, tuple) else (args,), jac=jac, dirderiv=dirderiv,
         fun_batch=fun_batch, fd=fd, h=h, noise=0.0 if noise == "auto" else noise,
@@ -62,36 +64,75 @@ def make_objective(
     )
 
 
-def check_count(value: Any, name: str) -> int | None:
-    """`value` as an int >= 0, or None.  Floats that are whole, such as 1e3, are taken."""
-    if isinstance(value, float | np.floating) and value == np.rint(value):
-        value = int(value)
-    return None if value is None else check_integer(value, name, minimum=0)
-
-
-def check_flag(value: Any, name: str) -> bool:
-    """`value` as a bool; integers, which SciPy takes for levels of detail, are taken."""
-    if isinstance(value, int | np.integer):
-        return bool(value)
-    return check_bool(value, name)
-
-
-def refuse_bounds(bounds: Any, n_variables: int) -> None:
-    """ValueError if `bounds`, in a form that SciPy takes, bound any variable."""
-    if bounds is None:
-        return
-    if not isinstance(bounds, Bounds):
-        pairs = np.array(bounds, dtype=np.float64).reshape(-1, 2)  # None becomes NaN
-        if len(pairs) != n_variables:
-            raise ValueError(f"bounds must be {n_variables} pairs, got {len(pairs)}")
-        bounds = Bounds(*np.where(np.isnan(pairs), [-np.inf, np.inf], pairs).T)
-    if np.any(np.asarray(bounds.lb) > -np.inf) or np.any(np.asarray(bounds.ub) < np.inf):
-        raise ValueError(
-            "bounds are not supported; substitute variables, or use scipy's 'L-BFGS-B'"
-        )
-
-
 def check_callable(value: object, name: str) -> None:
     """TypeError where `value` is neither callable nor None."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be callable or None, got {value!r}")
+
+
+def check_limit(value: object, name: str) -> int | None:
+    """`value` as a number of evaluations or iterations; None and infinity are no limit.
+
+    As in SciPy a float may count them, ``maxiter=1e3``, if it is a whole number.
+    """
+    if isinstance(value, (float, np.floating)):
+        if value == np.inf:
+            return None
+        if value.is_integer():
+            value = int(value)
+    return None if value is None else check_integer(value, name, minimum=0)
+
+
+def check_max_evaluations(**limits: object) -> int | None:
+    """The limit that one of several names sets, at least 1."""
+    given = {
+        name: limit
+        for name, limit in ((name, check_limit(value, name)) for name, value in limits.items())
+        if limit is not None
+    }
+    if len(set(given.values())) > 1:
+        listed = ", ".join(f"{name}={limit}" for name, limit in given.items())
+        raise ValueError(f"{', '.join(limits)} name one limit: give one of them, not {listed}")
+    for name, limit in given.items():
+        if limit == 0:
+            raise ValueError(f"{name} must be at least 1: even the start must be evaluated")
+        return limit
+    return None
+
+
+def check_display(value: object) -> bool:
+    """`value` as a bool; as in SciPy an integer will do."""
+    if isinstance(value, (int, np.integer)):
+        return bool(value > 0)
+    return check_bool(value, "disp")
+
+
+def check_bounds(bounds: Bounds | Iterable | None, p: int) -> None:
+    """ValueError where `bounds` bound one of p variables; bounds at infinity are none."""
+    if bounds is None:
+        return
+    if isinstance(bounds, Bounds):
+        lower, upper = bounds.lb, bounds.ub
+    else:
+        try:
+            pairs = [(low, high) for low, high in bounds]
+            lower = np.array([-np.inf if low is None else low for low, _ in pairs], dtype=float)
+            upper = np.array([np.inf if high is None else high for _, high in pairs], dtype=float)
+        except (TypeError, ValueError):
+            raise TypeError(
+                "bounds must be a scipy.optimize.Bounds or a sequence of (min, max) pairs, got "
+                f"{bounds!r}"
+            ) from None
+    try:
+        lower, upper = np.broadcast_to(lower, p), np.broadcast_to(upper, p)
+    except ValueError:
+        raise ValueError(
+            f"bounds must be one pair for each of the {p} variables, got {np.size(lower)}"
+        ) from None
+    bounded = np.flatnonzero((lower != -np.inf) | (upper != np.inf))
+    if bounded.size:
+        j = bounded[0]
+        raise ValueError(
+            f"bounds are not supported, but variable {j} must lie in [{lower[j]}, {upper[j]}]; "
+            "substitute variables, or use scipy's 'L-BFGS-B'"
+        )

@@ -15,15 +15,17 @@ from .objective import length_scale
 from .quasi_newton import descend
 from .run import Run
 from .sketch import Sketch
-from .termination import NOT_FINITE_NEARBY, Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 REDUCTION = 1e-3  # of the predicted decrease between two gradients
 MIN_EIGENVALUE = 1e-4  # of whitened second derivatives; smaller ones are rounding
+TILT = 0.01  # of the first gradient, at random
 MAX_DIRECTIONS = 60  # beyond it the oldest are dropped
 
 
 def gradient_span_descent(
-    run: Run, *, sketch: Sketch | None = None, max_rank: int | None = None
+    run: Run, rng: np.random.Generator, *, sketch: Sketch | None = None,
+    max_rank: int | None = None,
 ) -> NoReturn:
     """Minimise from run.x until Stop is raised.
 
@@ -31,38 +33,38 @@ def gradient_span_descent(
     ----------
     run : Run
         Where to begin, and where the result is left.
+    rng : numpy.random.Generator
+        Tilts the first direction.
     sketch : Sketch or None
         Its rows are the first directions of the span.
     max_rank : int or None
         Directions in the span at most; None is 60.
     """
     p = run.x.size
-    curvature = 1.0 if sketch is None else sketch.curvature / p  # mean along a unit direction
+    run.curvature = curvature = 1.0 if sketch is None else sketch.curvature / p  # mean one
     most = min(p, max_rank or MAX_DIRECTIONS)
     rows = np.empty((0, p)) if sketch is None else np.ascontiguousarray(sketch.rows[-most:])
     hessian = np.eye(len(rows))
     if len(rows):
         slopes = run.objective.derivatives(run.x, run.f, rows)
+        run.search(rows, slopes)
         _, hessian, _, _ = descend(run, rows, slopes, hessian, REDUCTION, curvature * p)
     failures = 0
     while True:
-        gradient = run.objective.gradient(run.x, run.f, curvature)
+        gradient = run.full_gradient()
         norm = float(np.linalg.norm(gradient))
-        if norm == 0 and not run.objective.exact:
-            raise Stop(
-                Status.STATIONARY_START,
-                "Every difference along the axes is zero: the function is piecewise constant, or "
-                "stationary on the scale of the differences.",
-            )
         if norm <= run.gtol:
             raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
         outside = _outside(gradient, rows)
+        if not len(rows):  # gradients alone never leave a plane in which f is symmetric
+            outside = outside + TILT * norm * rng.standard_normal(p) / math.sqrt(p)
         outside_norm = float(np.linalg.norm(outside))
         if outside_norm > max(_gradient_rounding(run, curvature), 1e-6 * norm):
             rows, hessian = _add_direction(run, rows, hessian, outside / outside_norm, outside_norm)
         slopes = rows @ gradient
         predicted = float(slopes @ np.linalg.solve(hessian, slopes)) / 2
-        run.directions, run.probe_residual = rows, outside_norm
+        run.search(rows, slopes)
+        run.probe_residual = outside_norm
         run.add_phase("gradient", rank=len(rows), predicted=predicted)
         if predicted <= run.min_decrease(len(rows)):
             raise Stop(
@@ -76,8 +78,7 @@ def gradient_span_descent(
         else:
             failures += 1
             _check_failure(run, failures, predicted)
-            if run.objective.noise > 0:
-                continue  # another gradient, of other noise, decides
+            continue  # another gradient, of other noise or of central differences, decides
         if len(rows) > most:
             rows, hessian = np.ascontiguousarray(rows[-most:]), hessian[-most:, -most:]
 
@@ -93,20 +94,21 @@ def _gradient_rounding(run: Run, curvature: float) -> float:
 
 
 def _check_failure(run: Run, failures: int, predicted: float) -> None:
-    """Raise Stop where `failures` gradients in a row gave no decrease, unless noise excuses it."""
+    """Raise Stop where `failures` gradients in a row gave no decrease, unless noise excuses it.
+
+    Forward differences show curvature where the slope is zero: central ones are tried first.
+    """
     if run.objective.noise > 0:
         if failures < 2:
             return
         raise Stop(
             Status.CONVERGED, "Converged to the noise level: two full gradients gave no decrease."
         )
-    if predicted <= 100 * run.min_decrease(run.rank):
+    if run.is_noise(predicted, run.rank):
         raise Stop(Status.CONVERGED, "Converged: no decrease along the full gradient.")
-    raise Stop(
-        Status.NO_DECREASE,
-        "No decrease along a descent direction: the differences are too noisy (set noise=, or "
-        "pass jac=).",
-    )
+    if run.objective.sharpen():
+        return
+    raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
 
 def _outside(gradient: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -148,7 +150,7 @@ def _add_direction(
         base = run.x + h * row
         crossed = objective.values(base, rows, h)
         cross = (crossed - singles - objective.value(base) + run.f) / h**2
-        if np.all(np.isfinite(cross)):
+        if np.all(np.abs(cross) <= 1 / MIN_EIGENVALUE):
             full[q, :q] = full[:q, q] = cross
     values, vectors = np.linalg.eigh(full)
     values = np.maximum(np.abs(values), MIN_EIGENVALUE)

@@ -17,7 +17,7 @@ import numpy as np
 from .directions import orthonormal_rows, principal_directions, residual
 from .objective import length_scale
 from .run import Run
-from .termination import Status, Stop
+from .termination import NO_DECREASE, Status, Stop
 
 MIN_RESIDUAL = 1e-5  # of a normalised gradient: what is smaller lies in the span already
 ADAPTIVE_REDUCTION = 0.1  # in-span gradient, over the last gradient's residual, that ends a descent
@@ -33,7 +33,10 @@ class GradientStep:
         self._last = 1.0
 
     def __call__(self, gradient: np.ndarray, squared_norm: float) -> None:
-        """Move run.x against `gradient`, a gradient in the span, of that squared norm."""
+        """Move run.x against `gradient`, a gradient in the span, of that squared norm.
+
+        Where rounding would hide the decrease, differences become central and run.x stays.
+        """
         run = self.run
         if self.constant is not None:
             x = run.x - self.constant * gradient
@@ -46,6 +49,8 @@ class GradientStep:
             return
         t = 2 * self._last
         for _ in range(MAX_HALVINGS):
+            if t / 2 * squared_norm <= run.noise and run.objective.sharpen():
+                return  # to the same point, where the caller computes a sharper gradient
             x = run.x - t * gradient
             f = run.objective.value(x)
             if f <= run.f - t / 2 * squared_norm:
@@ -53,10 +58,7 @@ class GradientStep:
                 run.accept(x, f)
                 return
             t /= 2
-        raise Stop(
-            Status.NO_DECREASE,
-            "No decrease along the projected gradient: the differences are too noisy.",
-        )
+        raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
 
 def lrgd(
@@ -111,7 +113,7 @@ def adaptive_lrgd(
     move, most = GradientStep(run, step), max_rank or run.x.size
     rows = np.empty((0, run.x.size))
     while True:
-        gradient = run.objective.gradient(run.x, run.f)
+        gradient = run.full_gradient()
         norm = float(np.linalg.norm(gradient))
         if norm <= run.gtol:
             raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
@@ -122,7 +124,10 @@ def adaptive_lrgd(
             _use_directions(run, rows, "enlarge")
         inside_norm = float(np.linalg.norm(rows @ gradient))
         reduced = min(ADAPTIVE_REDUCTION * outside_norm, 0.5 * inside_norm)
+        before = run.nit, run.objective.fd
         _descend_inside(run, move, max(run.gtol / 2, reduced))
+        if (run.nit, run.objective.fd) == before and not run.objective.sharpen():
+            raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
 
 def sample_subspace(
@@ -159,7 +164,7 @@ def sample_subspace(
 
 
 def _use_directions(run: Run, rows: np.ndarray, kind: str) -> None:
-    run.directions = rows
+    run.search(rows)
     run.add_phase(kind, rank=len(rows))
 
 
@@ -167,7 +172,7 @@ def _descend_inside(run: Run, move: GradientStep, tolerance: float) -> None:
     """Steps in the span of run.directions until the gradient inside is at most `tolerance`."""
     rows = run.directions
     while True:
-        slopes = run.objective.derivatives(run.x, run.f, rows)
+        slopes = run.slopes = run.objective.derivatives(run.x, run.f, rows)
         squared_norm = float(slopes @ slopes)
         if squared_norm <= tolerance**2:
             return
@@ -178,7 +183,7 @@ def _descend_frozen(run: Run, move: GradientStep, rank: int) -> NoReturn:
     while True:
         gradients = []
         for _ in range(rank):
-            gradient = run.objective.gradient(run.x, run.f)
+            gradient = run.full_gradient()
             squared_norm = float(gradient @ gradient)
             if squared_norm <= run.gtol**2:
                 raise Stop(Status.CONVERGED, "Converged: the full gradient is below gtol.")
@@ -194,8 +199,9 @@ def _descend_sliding(run: Run, move: GradientStep, rank: int) -> NoReturn:
     while np.linalg.norm(window[-1]) > run.gtol:
         # Nearly dependent estimates stay in the span: the authors' SVD always has r vectors.
         _, values, rows = np.linalg.svd(np.stack(window[-rank:]), full_matrices=False)
-        run.directions, run.singular_values = rows, values
         slopes = run.objective.derivatives(run.x, run.f, rows)
+        run.search(rows, slopes)
+        run.singular_values = values
         estimate = slopes @ rows
         if slopes @ slopes > 0:
             move(estimate, float(slopes @ slopes))
@@ -207,7 +213,7 @@ def _descend_sliding(run: Run, move: GradientStep, rank: int) -> NoReturn:
 
 def _full_step(run: Run, move: GradientStep) -> np.ndarray:
     """A step against the full gradient, which is returned."""
-    gradient = run.objective.gradient(run.x, run.f)
+    gradient = run.full_gradient()
     squared_norm = float(gradient @ gradient)
     if squared_norm > 0:
         move(gradient, squared_norm)

@@ -68,6 +68,8 @@ class Objective:
     ----------
     nfev : int
         Evaluations of the function.
+    njev : int
+        Calls of `jac`; without it, full gradients.
     n_directional : int
         Directional derivatives; a full gradient counts p.
     n_full_gradients : int
@@ -92,7 +94,8 @@ class Objective:
         self.max_evaluations = max_evaluations
         self.n_threads = resolve_threads(n_threads)
         self.rounding = 0.0
-        self.nfev = self.n_directional = self.n_full_gradients = 0
+        self.nfev = self.njev = self.n_directional = self.n_full_gradients = 0
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # a point and its Jacobian
         self.c_function = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
 
     @property
@@ -171,7 +174,7 @@ class Objective:
                 )
             return slopes
         if self.jac is not None:
-            return directions @ self._jacobian(x)
+            return directions @ self.jacobian(x)
         return self._differences(x, f, directions, curvature)
 
     def gradient(self, x: np.ndarray, f: float, curvature: float = 1.0) -> np.ndarray:
@@ -179,7 +182,8 @@ class Objective:
         self.n_full_gradients += 1
         self.n_directional += x.size
         if self.jac is not None:
-            return self._jacobian(x)
+            return self.jacobian(x)
+        self.njev += 1
         if self.dirderiv is not None:
             rows = max(1, BLOCK_BYTES // (8 * x.size))
             self.n_directional -= x.size
@@ -188,6 +192,32 @@ class Objective:
                 for start in range(0, x.size, rows)
             ])
         return self._differences(x, f, None, curvature)
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """The gradient (p,) that `jac` returns; Stop where it is not finite."""
+        gradient = self._call_jac(x)
+        if not np.all(np.isfinite(gradient)):
+            raise Stop(Status.NOT_FINITE, "jac is not finite at the current point.")
+        return gradient
+
+    def last_jacobian(self, x: np.ndarray) -> np.ndarray:
+        """What `jac` returns at this very array, from its last call where that was the point."""
+        return self._last[1] if self._last is not None and self._last[0] is x else self._call_jac(x)
+
+    def sharpen(self) -> bool:
+        """Use central differences in place of forward ones; False where these are not in use."""
+        forward = self.fd == "forward" and not self.exact
+        if forward:
+            self.fd = "central"
+        return forward
+
+    def central_slope(
+        self, x: np.ndarray, f: float, direction: np.ndarray, curvature: float
+    ) -> float:
+        """Derivative along `direction`, whose second derivative is `curvature`."""
+        h = max((3 * self.noise_at(f)) ** (1 / 3) / math.sqrt(curvature), MIN_STEP)
+        ahead, behind = self.values(x, np.stack([direction, direction]), np.array([h, -h]))
+        return float(ahead - behind) / (2 * h)
 
     def second_difference_step(self, x: np.ndarray) -> float:
         """Longest step of second differences along a Gaussian direction; it grows with `noise`."""
@@ -242,12 +272,12 @@ class Objective:
             )
         return values
 
-    def _jacobian(self, x: np.ndarray) -> np.ndarray:
+    def _call_jac(self, x: np.ndarray) -> np.ndarray:
+        self.njev += 1
         gradient = np.asarray(self.jac(x.copy(), *self.args), dtype=float)
         if gradient.shape != x.shape:
             raise TypeError(f"jac must return shape {x.shape}, got {gradient.shape}")
-        if not np.all(np.isfinite(gradient)):
-            raise Stop(Status.NOT_FINITE, "jac is not finite at the current point.")
+        self._last = x, gradient
         return gradient
 
     def _differences(

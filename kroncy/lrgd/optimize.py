@@ -1,31 +1,32 @@
-"""minimize: all methods behind one interface.  scipy_method: the same for SciPy."""
+"""minimize: all methods behind one interface."""
 
-import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, Literal, NoReturn
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import OptimizeResult
+from scipy.optimize import Bounds, OptimizeResult
 from tqdm.auto import tqdm
 
 from .._base.validation import check_choice, check_integer, check_real
 from .arguments import (
     as_generator,
+    check_bounds,
     check_callable,
-    check_count,
-    check_flag,
+    check_display,
+    check_limit,
+    check_max_evaluations,
     check_start,
     make_objective,
-    refuse_bounds,
 )
+from .curvature import leave_saddle
 from .directions import principal_directions, row_norms
 from .gradient_span import gradient_span_descent
 from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
 from .run import Run
 from .sketch_descent import sketch_descent
-from .termination import Status, Stop
+from .termination import Status, Stop, stopped
 
 METHODS = ("sketch", "lrgd", "iterated", "adaptive", "gradient-span")
 LOW_RANK_METHODS = ("lrgd", "iterated", "adaptive")  # as published
@@ -51,14 +52,17 @@ def minimize(
     gtol: float | None = None,
     ftol: float = 1e-14,
     xtol: float = 0.0,
-    max_evaluations: int | None = None,
-    maxiter: int | None = None,
+    max_evaluations: float | None = None,
+    maxfev: float | None = None,
+    maxfun: float | None = None,
+    maxiter: float | None = None,
+    bounds: Bounds | Sequence | None = None,
     n_probe: int = 2,
     restarts: int = 3,
     callback: Callable[..., object] | None = None,
     n_threads: int | None = None,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
-    disp: bool = False,
+    disp: bool | int = False,
 ) -> OptimizeResult:
     """Minimise a function of many variables that varies in few directions.
 
@@ -106,9 +110,14 @@ def minimize(
     xtol : float, default=0.0
         Stop once a step is below ``xtol * (xtol + |x|)``.
     max_evaluations : int or None, default=None
-        Evaluations of the function allowed; never exceeded.
+        Evaluations of the function allowed; never exceeded.  This and `maxiter` may be whole
+        numbers of type float (``1e3``); infinity is no limit.
+    maxfev, maxfun : int or None, default=None
+        The names that SciPy's methods have for `max_evaluations`.
     maxiter : int or None, default=None
         Iterations allowed.
+    bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None
+        Accepted where they bound nothing, as ``[(None, None)] * p``; finite ones are refused.
     n_probe : int, default=2
         New random directions probed before convergence is declared.
     restarts : int, default=3
@@ -121,8 +130,8 @@ def minimize(
         where the function is so fast that threads would cost more.  Results do not depend on it.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=None
         Source of the random directions; an int makes runs repeatable.
-    disp : bool, default=False
-        Show a progress bar and the final message.
+    disp : bool or int, default=False
+        Show a progress bar and the final message; an integer does where it is positive.
 
     Returns
     -------
@@ -135,13 +144,18 @@ def minimize(
             Whether ``status`` is 0.
         ``status`` : int
             0 converged, 1 evaluations exhausted, 2 iterations exhausted, 3 the rank is too low,
-            4 the function is not finite, 5 the start is stationary or the function constant,
-            6 no decrease though the gradient is not zero, 7 unbounded below, 99 stopped by the
+            4 the function is not finite, 5 the function does not vary around the start, 6 no
+            decrease though the gradient is not zero, 7 unbounded below, 99 stopped by the
             callback.
         ``message`` : str
             The reason in words.
-        ``nit``, ``nfev`` : int
-            Iterations, and evaluations of the function.
+        ``jac`` : ndarray of shape (p,)
+            The gradient at ``x``: from the `jac` given (called once more if need be), or else by
+            differences where a method computed it whole at ``x``, or else the part of it in the
+            span of ``basis``; NaN where the last step was not followed by any derivative.
+        ``nit``, ``nfev``, ``njev`` : int
+            Iterations, evaluations of the function, and calls of `jac`; full gradients where
+            `jac` is not given.
         ``n_directional``, ``n_full_gradients`` : int
             Directional derivatives (a full gradient counts p), and full gradients.
         ``rank`` : int
@@ -166,8 +180,8 @@ def minimize(
     MemoryError
         A sketch of p variables exceeds the memory available.
     Exception
-        Whatever the functions or the callback raise.  The best point so far is in the
-        exception's ``kroncy_x`` and described in its notes.
+        Whatever the functions or the callback raise, the very object.  The best point so far is
+        in its ``kroncy_x`` and described in its notes, unless it refuses attributes.
 
     See Also
     --------
@@ -179,6 +193,11 @@ def minimize(
     A sketch of rank r takes about (r + 4) (r + 5) / 2 evaluations and an iteration r + 2, for
     any p; beside the function, an iteration takes O(r p).  float64 only: finite differences of
     float32 values have no digits to spare.
+
+    A gradient vanishes at saddles too.  So success also says that no negative second derivative
+    was found.  A sketch finds any that its differences resolve, if the function varies in few
+    directions or has at most 64 variables.  For other functions 3 to 16 further gradients find one
+    that is not small beside the largest.
 
     References
     ----------
@@ -216,18 +235,20 @@ def minimize(
     gtol = check_real(gtol, "gtol", minimum=0)
     ftol = check_real(ftol, "ftol", minimum=0)
     xtol = check_real(xtol, "xtol", minimum=0)
-    maxiter = check_count(maxiter, "maxiter")
+    max_evaluations = check_max_evaluations(
+        max_evaluations=max_evaluations, maxfev=maxfev, maxfun=maxfun
+    )
+    maxiter = check_limit(maxiter, "maxiter")
+    check_bounds(bounds, p)
     n_probe = check_integer(n_probe, "n_probe", minimum=1)
     restarts = check_integer(restarts, "restarts", minimum=0)
     check_callable(callback, "callback")
-    disp = check_flag(disp, "disp")
+    disp = check_display(disp)
     rng = as_generator(random_state)
     objective = make_objective(
         fun, args, jac=jac, dirderiv=dirderiv, fun_batch=fun_batch, fd=fd, h=h, noise=noise,
         max_evaluations=max_evaluations, n_threads=n_threads,
     )
-    if max_evaluations == 0:
-        raise ValueError("max_evaluations must be at least 1: even the start must be evaluated")
     f = objective.value(x)
     if not np.isfinite(f):
         raise ValueError(f"fun must be finite at x0, got {f}")
@@ -235,25 +256,35 @@ def minimize(
         objective, x, f, ftol=ftol, gtol=gtol, xtol=xtol, maxiter=maxiter, callback=callback,
         progress_bar=tqdm(desc=f"lrgd {method}", unit="f") if disp else None,
     )
-    try:
-        run.check_iterations()
-        if noise == "auto":
-            objective.noise = objective.estimate_noise(x, f, rng.standard_normal(p))
+
+    def descend() -> NoReturn:
         if method == "lrgd":
             lrgd(run, rng, step=step, rank=forced_rank, max_rank=max_rank, n_probe=n_probe)
         if method == "iterated":
             iterated_lrgd(run, step=step, rank=forced_rank, refresh=refresh)
         if method == "adaptive":
             adaptive_lrgd(run, step=step, max_rank=max_rank)
-        if method == "gradient-span":
-            gradient_span_descent(run, max_rank=max_rank)
-        _sketch_and_gradients(
-            run, rng, rank=forced_rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
-        )
-    except Stop as stop:
-        return _result(run, stop, disp)
+        gradient_span_descent(run, rng, max_rank=max_rank)
+
+    def solve() -> NoReturn:
+        run.check_iterations()
+        if noise == "auto":
+            objective.noise = objective.estimate_noise(x, f, rng.standard_normal(p))
+        if method == "sketch":
+            _sketch_and_gradients(
+                run, rng, rank=forced_rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
+            )
+        while True:
+            stop = stopped(descend)
+            if stop.status != Status.CONVERGED or not leave_saddle(
+                run, rng, sketch=True, confined=method in LOW_RANK_METHODS
+            ):
+                raise stop
+
+    try:
+        return _result(run, stopped(solve), disp)
     except BaseException as error:
-        with suppress(Exception):  # an exception of the caller's may refuse attributes
+        with contextlib.suppress(Exception):  # a frozen one refuses attributes
             error.kroncy_x = run.x  # type: ignore[attr-defined]
             error.add_note(
                 f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} "
@@ -276,13 +307,13 @@ def _sketch_and_gradients(
             run, rng, rank=rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
         )
         before = run.f
-        try:
-            gradient_span_descent(run, sketch=sketch)
-        except Stop as stop:
-            # Noise ends a span early in a curved valley; a sketch at its end sees further.
-            gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
-            if stop.status != Status.CONVERGED or not gained:
-                raise
+        stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
+        # Noise ends a span early in a curved valley; a sketch at its end sees further.
+        gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
+        if stop.status != Status.CONVERGED or not (
+            gained or leave_saddle(run, rng, sketch=run.certified or not np.any(run.gradient))
+        ):
+            raise stop
 
 
 def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
@@ -291,102 +322,12 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     rows = run.directions
     if len(rows):
         rows, _ = principal_directions(rows / row_norms(rows)[:, None])
+    jac = run.gradient_estimate()
     return OptimizeResult(
-        x=run.x, fun=run.f, success=stop.status == Status.CONVERGED, status=int(stop.status),
-        message=stop.message, nit=run.nit, nfev=run.objective.nfev,
-        n_directional=run.objective.n_directional,
+        x=run.x, fun=run.f, jac=jac, success=stop.status == Status.CONVERGED,
+        status=int(stop.status), message=stop.message, nit=run.nit, nfev=run.objective.nfev,
+        njev=run.objective.njev, n_directional=run.objective.n_directional,
         n_full_gradients=run.objective.n_full_gradients, rank=run.rank, basis=rows.T,
         singular_values=run.singular_values, certified=bool(run.certified),
         probe_residual=run.probe_residual, phases=run.phases,
     )
-
-
-def scipy_method(
-    fun: Callable,
-    x0: ArrayLike,
-    args: tuple = (),
-    *,
-    jac: Callable | None = None,
-    hess: object = None,
-    hessp: object = None,
-    bounds: object = None,
-    constraints: object = (),
-    callback: Callable[..., object] | None = None,
-    tol: float | None = None,
-    **options: Any,
-) -> OptimizeResult:
-    """Run `minimize` as a method of `scipy.optimize.minimize`.
-
-    ``scipy.optimize.minimize(fun, x0, method=kroncy.lrgd.scipy_method, options=...)``; the
-    options are the keywords of `minimize`, with ``method`` under the name ``algorithm``.
-
-    Parameters
-    ----------
-    fun : callable
-        ``fun(x, *args) -> float``.
-    x0 : array-like of shape (p,)
-        Start; real and finite.
-    args : tuple, default=()
-        Further arguments of `fun` and `jac`.
-    jac : callable or None, default=None
-        ``jac(x, *args) -> (p,)``, the gradient.
-    hess, hessp : object, default=None
-        Not used, with a RuntimeWarning.
-    bounds : scipy.optimize.Bounds, sequence of pairs or None, default=None
-        Only bounds that bound nothing: None or infinite.
-    constraints : None or empty
-        Not supported.
-    callback : callable or None, default=None
-        As in `minimize`.
-    tol : float or None, default=None
-        The ``ftol`` of `minimize`, unless the options set it.
-    **options
-        Further keywords of `minimize`; ``maxfev`` and ``maxfun`` stand for ``max_evaluations``.
-
-    Returns
-    -------
-    scipy.optimize.OptimizeResult
-        As returned by `minimize`.
-
-    Raises
-    ------
-    TypeError
-        An argument of `minimize` is not of the type stated.
-    ValueError
-        Bounds that bound a variable or constraints are given, or an argument of `minimize` is out
-        of range.
-
-    Warns
-    -----
-    RuntimeWarning
-        `hess` or `hessp` is given.
-
-    See Also
-    --------
-    minimize : The function behind this interface.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.optimize import minimize
-    >>> import kroncy.lrgd
-    >>> bowl = lambda x: (x.sum() - 2) ** 2
-    >>> result = minimize(bowl, np.zeros(300), method=kroncy.lrgd.scipy_method)
-    >>> result.success, result.rank
-    (True, 1)
-    """
-    refuse_bounds(bounds, np.size(x0))
-    if constraints not in ((), [], {}, None):
-        raise ValueError(
-            "constraints are not supported; add a penalty to fun, or use scipy's 'trust-constr'"
-        )
-    if hess is not None or hessp is not None:
-        warnings.warn("hess and hessp are not used", RuntimeWarning, stacklevel=2)
-    for name in ("maxfev", "maxfun"):
-        if name in options:
-            options.setdefault("max_evaluations", options.pop(name))
-    if tol is not None:
-        options.setdefault("ftol", tol)
-    if "algorithm" in options:
-        options["method"] = options.pop("algorithm")
-    return minimize(fun, x0, args, jac=jac, callback=callback, **options)

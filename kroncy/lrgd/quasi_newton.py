@@ -6,7 +6,7 @@ second derivative along each is about 1.  One step length then serves every diff
 
 import numpy as np
 
-from .objective import Objective
+from .objective import TINY, Objective
 from .run import Run
 
 ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
@@ -21,6 +21,8 @@ def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np
     """
     image = hessian @ step
     curvature, product = step @ image, step @ change
+    if not curvature > TINY:
+        return hessian  # values near zero: nothing to divide by
     if product < 0.1 * curvature:
         share = 0.9 * curvature / (curvature - product)
         change = share * change + (1 - share) * image
@@ -89,7 +91,8 @@ def descend(
     predicted : float
         The decrease they predict.
     converged : bool
-        Whether no decrease worth an iteration is left along `rows`.
+        Whether no decrease worth an iteration is left along `rows`.  False without any iteration:
+        the decrease predicted is not there.
     """
     gram = rows @ rows.T if run.gtol > 0 else None
     first = None
@@ -105,14 +108,17 @@ def descend(
             return gradient, hessian, predicted, converged
         direction = step @ rows
         found = line_search(run.objective, run.x, run.f, direction, slope)
-        if found is None:  # no decrease along a descent direction: noise is all that is left
-            return gradient, hessian, predicted, True
+        if found is None:
+            if not run.is_noise(predicted, len(rows)):  # nor need it be slope
+                slope = run.objective.central_slope(run.x, run.f, direction, 2 * predicted)
+                predicted *= min(1.0, abs(slope) / (2 * predicted)) ** 2
+            return gradient, hessian, predicted, run.is_noise(predicted, len(rows))
         t, f = found
         x = run.x + t * direction
         run.accept(x, f)
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
-        new = run.objective.derivatives(x, f, rows, np.diag(hessian))
+        new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
         hessian = bfgs_update(hessian, t * step, new - gradient)
         gradient = new
         if t * np.linalg.norm(direction) <= run.xtol * (run.xtol + np.linalg.norm(x)):

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from .objective import Objective
 from .termination import Status, Stop
 
+FORWARD_ERRORS = 100  # times the noise: decreases that errors of slopes predict
 UNBOUNDED = -1e100  # a function with lower values is taken to have no minimum
 
 
@@ -38,8 +39,14 @@ class Run:
     ----------
     x, f : ndarray of shape (p,), float
         The current point and its value.
-    f_start : float
-        The value at the start.
+    x_start, f_start : ndarray of shape (p,), float
+        The start and its value.
+    gradient : ndarray of shape (p,) or None
+        The full gradient at x, where it was computed.
+    curvature : float
+        Second derivative along an axis that the differences of full gradients assume.
+    slopes : ndarray of shape (rank,) or None
+        Derivatives along `directions` at x, where they were computed.
     nit : int
         Iterations.
     directions : ndarray of shape (q, p)
@@ -57,11 +64,14 @@ class Run:
         xtol: float, maxiter: int | None, callback: Callable[..., object] | None,
         progress_bar: tqdm | None,
     ) -> None:
-        self.objective, self.x, self.f, self.f_start = objective, x, f, f
+        self.objective, self.x, self.f, self.x_start, self.f_start = objective, x, f, x, f
         self.ftol, self.gtol, self.xtol, self.maxiter = ftol, gtol, xtol, maxiter
         self.nit, self.progress_bar = 0, progress_bar
         self.phases: list[dict[str, Any]] = []
-        self.directions, self.singular_values = np.empty((0, x.size)), np.empty(0)
+        self.singular_values = np.empty(0)
+        self.gradient: np.ndarray | None = None
+        self.curvature = 1.0
+        self.search(np.empty((0, x.size)))
         self.certified, self.probe_residual = False, float("nan")
         self._callback, self._wants_result = callback, wants_result(callback)
 
@@ -69,6 +79,26 @@ class Run:
     def rank(self) -> int:
         """Number of directions searched last."""
         return len(self.directions)
+
+    def search(self, directions: np.ndarray, slopes: np.ndarray | None = None) -> None:
+        """Search along `directions` (q, p) from now on; `slopes` (q,) where they are known."""
+        self.directions, self.slopes = directions, slopes
+
+    def full_gradient(self) -> np.ndarray:
+        """Compute the full gradient at x."""
+        self.gradient = self.objective.gradient(self.x, self.f, self.curvature)
+        return self.gradient
+
+    def gradient_estimate(self) -> np.ndarray:
+        """The gradient (p,) at x, as `minimize` documents its ``jac``."""
+        if self.objective.jac is not None:
+            return self.objective.last_jacobian(self.x)
+        if self.gradient is not None:
+            return self.gradient
+        if self.slopes is None:
+            return np.full(self.x.size, np.nan)
+        gram = self.directions @ self.directions.T
+        return np.linalg.lstsq(gram, self.slopes)[0] @ self.directions
 
     @property
     def noise(self) -> float:
@@ -79,9 +109,16 @@ class Run:
         """Predicted decrease along q directions below which it is noise, or below ftol."""
         return max(q * self.noise, self.ftol * (self.f_start - self.f))
 
+    def is_noise(self, predicted: float, q: int) -> bool:
+        """Whether a decrease predicted along q directions may be noise where no step achieves it.
+
+        Slopes by forward differences are less accurate than values.
+        """
+        return predicted <= FORWARD_ERRORS * self.min_decrease(q)
+
     def accept(self, x: np.ndarray, f: float) -> None:
         """Move to x with value f: one iteration.  Calls the callback; may raise Stop."""
-        self.x, self.f = x, f
+        self.x, self.f, self.gradient, self.slopes = x, f, None, None
         self.nit += 1
         if f < UNBOUNDED:
             raise Stop(Status.UNBOUNDED, "The function seems to be unbounded below.")

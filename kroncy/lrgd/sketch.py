@@ -19,7 +19,7 @@ from .objective import Objective, length_scale
 from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 OVERSAMPLING = 3  # rows that must add nothing to the rank before it counts as found
-SMALL_P = 64  # up to this many variables the sketch is a random rotation of the whole space
+SMALL_P = 64  # up to this many variables a sketch may take them all, randomly rotated
 BYTES_PER_ENTRY = 64  # of a sketch: rows, whitened rows, and the arrays of a descent along them
 
 
@@ -29,20 +29,25 @@ class Sketch:
 
     rows: np.ndarray  # (q, p), whitened: second derivative about 1 along each
     gradient: np.ndarray  # (q,), along the rows
+    second: np.ndarray  # (q,), second derivative along each row: 1, -1, or 0 where f is linear
+    falling: np.ndarray  # (k, p), whitened: all of negative curvature, more than `rank` allows too
     rank: int
     singular_values: np.ndarray  # (d,), of the second differences, descending
-    signs: np.ndarray  # (q,), of the second derivative along each row
     certified: bool  # the rank stopped rising before the directions ran out
-    curvature: float  # mean second derivative along a Gaussian direction
+    curvature: float  # mean size of the second derivative along a Gaussian direction
     columns: int  # d
+    third: float  # largest third derivative to reckon with along a Gaussian direction
+    error: float  # of a second derivative along a Gaussian direction
 
 
 def max_columns(p: int) -> int:
-    """Directions that a sketch may take: their d^2 / 2 values stay below half a gradient."""
+    """Directions that a sketch may take: all of few variables; of many, so that their d^2 / 2
+    values stay below half a gradient.
+    """
     fit = int(available_memory() // (BYTES_PER_ENTRY * p))
     if fit < 4:
         require_memory(4 * BYTES_PER_ENTRY * p, f"a sketch of {p} variables")
-    return min(p, fit, max(32, math.isqrt(p)))
+    return min(p, fit, max(SMALL_P if p <= SMALL_P else 32, math.isqrt(p)))
 
 
 class _RandomRows:
@@ -74,14 +79,22 @@ class _RandomRows:
         return self._rows[: self._count]
 
 
-def choose_step(
-    objective: Objective, x: np.ndarray, f: float, directions: np.ndarray
-) -> tuple[float, float]:
-    """Step h of the second differences, and the error of one of them.
+def difference_step(noise: float, third: float, longest: float) -> tuple[float, float]:
+    """Step h of second differences, and the error of one of them.
 
-    Rounding adds 4 noise / h^2 and the third derivative T adds h T.  T is measured along the
-    rows of `directions` (2, p) with a long step, where only a T that matters shows: a quadratic
-    gets the longest step.
+    Rounding adds 4 noise / h^2 and the third derivative adds h times it.
+    """
+    h = min((4 * noise / third) ** (1 / 3), longest)
+    return h, 4 * noise / h**2 + h * third
+
+
+def third_derivative(
+    objective: Objective, x: np.ndarray, f: float, directions: np.ndarray
+) -> tuple[float, float, float]:
+    """The arguments of `difference_step` at x.
+
+    The third derivative is measured along the rows of `directions` (2, p) with a long step, where
+    only one that matters shows: a quadratic gets the longest step.
     """
     longest = objective.second_difference_step(x)
     steps = np.arange(1.0, 4.0)
@@ -103,8 +116,8 @@ def choose_step(
         objective.set_rounding(x, slope**2 + (second * h) ** 2, second)
         noise = objective.noise_at(abs(f) + slope * h + second * h**2)
         bound = max(third, 4 * noise / longest**3)
-        h = min((4 * noise / bound) ** (1 / 3), longest)
-    return h, 4 * noise / h**2 + h * bound
+        h, _ = difference_step(noise, bound, longest)
+    return noise, bound, longest
 
 
 def make_sketch(
@@ -145,7 +158,8 @@ def make_sketch(
         most = min(p, limit + oversampling)
     random_rows = _RandomRows(p, rng)
     first = random_rows.add()
-    h, error = choose_step(objective, x, f, np.stack([first, rng.standard_normal(p)]))
+    measured = third_derivative(objective, x, f, np.stack([first, rng.standard_normal(p)]))
+    h, error = difference_step(*measured)
     single = np.empty(0)  # f(x + h v_j)
     matrix = np.empty((0, 0))  # second differences v_i H v_j
     while True:
@@ -162,7 +176,7 @@ def make_sketch(
             random_rows.add()  # eigenvalues of a large matrix are not computed after each row
             continue
         slopes = (single - f) / h - h / 2 * np.diag(matrix)
-        eigenvalues, vectors, rest = _split(matrix, slopes, error, length_scale(x), h)
+        eigenvalues, vectors, second, rest = _split(matrix, slopes, error, length_scale(x), h)
         q = len(eigenvalues)
         if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
             certified = limit is None or q <= limit
@@ -171,24 +185,26 @@ def make_sketch(
             certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
             break
         random_rows.add()
-    if rank is not None:
-        eigenvalues, vectors = eigenvalues[:rank], vectors[:, :rank]
     whitening = (vectors / np.sqrt(np.abs(eigenvalues))).T
-    spectrum = np.sort(np.abs(np.append(eigenvalues, rest)))[::-1]
+    curvature = float(np.trace(matrix) - 2 * np.sum(eigenvalues[second < 0])) / d
+    inside = whitening[:rank]
     return Sketch(
-        rows=whitening @ rows, gradient=whitening @ slopes, rank=len(eigenvalues),
-        singular_values=spectrum, signs=np.sign(eigenvalues), certified=certified,
-        curvature=max(float(np.trace(matrix)) / d, error), columns=d,
+        rows=inside @ rows, gradient=inside @ slopes, second=second[:rank],
+        falling=whitening[second < 0] @ rows, rank=len(inside),
+        singular_values=np.sort(np.abs(np.append(eigenvalues, rest)))[::-1],
+        certified=certified, curvature=max(curvature, error), columns=d, third=measured[1],
+        error=error,
     )
 
 
 def _split(
     matrix: np.ndarray, slopes: np.ndarray, error: float, scale: float, h: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Eigenpairs of `matrix` above its error, largest first, and the other eigenvalues.
 
-    A direction along which f is linear has slope and no curvature.  It is added to the pairs with
-    the curvature that makes its Newton step one length scale.
+    Between them the `second` of a `Sketch`: the sign of each pair's eigenvalue.  A direction along
+    which f is linear has slope and no curvature.  It is added to the pairs with the curvature that
+    makes its Newton step one length scale, and with a sign of 0.
     """
     d = len(matrix)
     tolerance = 3 * math.sqrt(d) * error
@@ -201,11 +217,12 @@ def _split(
     norm = float(np.linalg.norm(outside))
     # The error turns an eigenvector by error / eigenvalue, and slope leaks out by as much.
     leak = 3 * float(np.linalg.norm(inside / values[:q]))
-    if norm <= tolerance * (10 * h + leak):
-        return values[:q], vectors[:, :q], values[q:]
+    if q == d or norm <= tolerance * (10 * h + leak):
+        return values[:q], vectors[:, :q], np.sign(values[:q]), values[q:]
     extra = max(tolerance, norm / scale)
     return (
         np.append(values[:q], extra),
         np.column_stack([vectors[:, :q], outside / norm]),
+        np.append(np.sign(values[:q]), 0.0),
         values[q + 1 :],
     )

@@ -1,18 +1,24 @@
-"""The default method: descend inside a sketch, probe outside it, make another where that pays."""
+"""The default method: descend inside a sketch, probe outside it, make another where that pays.
+
+It ends where a sketch made at the point, or one whose second derivatives still hold there, shows
+no negative curvature.
+"""
 
 import math
 
 import numpy as np
 
+from .curvature import curvature_holds, descend_along, leave_saddle
+from .objective import length_scale
 from .quasi_newton import descend
 from .run import Run
-from .sketch import OVERSAMPLING, Sketch, make_sketch
-from .termination import NOT_FINITE_NEARBY, Status, Stop
+from .sketch import OVERSAMPLING, SMALL_P, Sketch, make_sketch
+from .termination import NOT_FINITE_NEARBY, STATIONARY_START, Status, Stop
 
 REDUCTION = 1e-2  # of the predicted decrease between two probes: the gradient fell 10 times
 PROBE_RATIO = 20.0  # decrease along a new direction, over that inside, that needs a new sketch
-SETTLED = 3  # iterations after which second derivatives of the start prove nothing any more
-SADDLE_STEPS = np.array([1.0, -1.0, 0.1, -0.1, 0.01, -0.01])  # along whitened directions
+SETTLED = 3  # iterations after which a sketch proves nothing any more
+MIN_CURVATURE = 0.05  # along a probe, over the mean one: half of what rounding may be
 
 
 def sketch_descent(
@@ -24,7 +30,7 @@ def sketch_descent(
     Returns the last `Sketch` where full gradients must take over, because the rank could not be
     certified or noise was declared.
     """
-    best_rank, stalls, checks = 0, 0, 0
+    best_rank, stalls, checks, few = 0, 0, 0, run.x.size <= SMALL_P
     while True:
         sketch = make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
@@ -41,21 +47,22 @@ def sketch_descent(
                 raise Stop(
                     Status.CONVERGED, "Converged: the function no longer varies around the point."
                 )
-            raise Stop(
-                Status.STATIONARY_START,
-                "Every sampled derivative is zero: the start is stationary, or the function does "
-                "not vary on the scale of the start.",
-            )
-        run.directions = sketch.rows
+            raise Stop(Status.STATIONARY_START, STATIONARY_START)
+        run.search(sketch.rows, sketch.gradient)
         if not sketch.certified and rank is None:
             return sketch
         before = run.nit
-        if _descend_and_probe(run, rng, sketch, n_probe):
-            # Far from its start a sketch is judged by another one, made where the descent ended.
-            checks += 1
+        if checks > max(restarts, 1) or _descend_and_probe(run, rng, sketch, n_probe):
             if rank is None and run.objective.noise > 0:
                 return sketch  # noise hides weak directions from a sketch: full gradients judge
-            if run.nit - before <= SETTLED or checks > max(restarts, 1):
+            moved = run.nit - before
+            if moved > SETTLED or (moved and not curvature_holds(run, rng, sketch)):
+                checks += 1  # another sketch, made where the descent ended, judges this one
+            elif not (
+                descend_along(run, sketch.falling)
+                # A given rank cuts the sketch short: one of all variables sees what it missed.
+                or (not sketch.certified and few and leave_saddle(run, rng, sketch=True))
+            ):
                 raise Stop(
                     Status.CONVERGED,
                     "Converged: no further decrease is predicted, neither in the subspace nor "
@@ -86,10 +93,10 @@ def _descend_and_probe(
             run, sketch.rows, gradient, hessian, REDUCTION, sketch.curvature
         )
         run.add_phase("descent", rank=sketch.rank, predicted=predicted)
-        if converged and run.nit == before and _leave_saddle(run, sketch):
-            return False
-        decrease = probe(run, rng, sketch.curvature, n_probe)
-        run.probe_residual = decrease
+        if run.nit == before and not converged:
+            return False  # the sketch is wrong about this point
+        outside = sketch.rank < run.x.size
+        run.probe_residual = decrease = probe(run, rng, sketch, n_probe) if outside else 0.0
         if decrease > PROBE_RATIO * max(predicted, run.min_decrease(sketch.rank)):
             run.add_phase("probe", rank=sketch.rank, predicted=decrease)
             return False
@@ -97,8 +104,13 @@ def _descend_and_probe(
             return True
 
 
-def probe(run: Run, rng: np.random.Generator, curvature: float, count: int) -> float:
-    """Largest decrease that a parabola predicts along `count` new Gaussian directions."""
+def probe(run: Run, rng: np.random.Generator, sketch: Sketch, count: int) -> float:
+    """Largest decrease that a parabola predicts along `count` new Gaussian directions.
+
+    One that opens downwards predicts what it loses within the length scale of x, unless the
+    sketch knows of negative curvature itself.
+    """
+    curvature = sketch.curvature
     h = 6 * math.sqrt(run.noise / curvature)
     best = 0.0
     for _ in range(count):
@@ -106,18 +118,9 @@ def probe(run: Run, rng: np.random.Generator, curvature: float, count: int) -> f
         ahead, behind = run.objective.values(run.x, line, np.array([h, -h]))
         if not (np.isfinite(ahead) and np.isfinite(behind)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
-        second = max((ahead + behind - 2 * run.f) / h**2, 0.05 * curvature)
+        second = (ahead + behind - 2 * run.f) / h**2
+        if second < -5 * MIN_CURVATURE * curvature and not len(sketch.falling):
+            best = max(best, -second * length_scale(run.x) ** 2 / 2)
+        second = max(second, MIN_CURVATURE * curvature)
         best = max(best, ((ahead - behind) / (2 * h)) ** 2 / (2 * second))
     return best
-
-
-def _leave_saddle(run: Run, sketch: Sketch) -> bool:
-    """Step off a stationary point along a direction of negative curvature, if that descends."""
-    for row in sketch.rows[sketch.signs < 0]:
-        t = SADDLE_STEPS
-        values = run.objective.values(run.x, np.tile(row, (len(t), 1)), t)
-        best = int(np.nanargmin(np.where(np.isfinite(values), values, np.inf)))
-        if values[best] < run.f - 10 * run.noise:
-            run.accept(run.x + t[best] * row, float(values[best]))
-            return True
-    return False

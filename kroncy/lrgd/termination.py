@@ -1,6 +1,8 @@
 """How a minimisation ends: with a status and a message."""
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import Any, NoReturn
 
 
 class Status(IntEnum):
@@ -25,4 +27,23 @@ class Stop(Exception):
         self.status, self.message = status, message
 
 
+def stopped(descend: Callable[..., NoReturn], *args: Any, **options: Any) -> Stop:
+    """Call `descend` and return the Stop that it raises.
+
+    What runs next is then outside the handler, and an error of the user has no Stop as context.
+    """
+    try:
+        descend(*args, **options)
+    except Stop as stop:
+        return stop
+
+
+STATIONARY_START = (
+    "Every sampled derivative is zero: the start is stationary, or the function does not vary on "
+    "the scale of the start."
+)
+NO_DECREASE = (
+    "No decrease along a descent direction: the differences are too noisy (set noise=, or pass "
+    "jac=)."
+)
 NOT_FINITE_NEARBY = "The function is not finite near the current point."

@@ -153,9 +153,15 @@ def test_a_point_without_neighbours_ends_with_a_status():
     assert "not finite" in result.message
 
 
-def test_jumps_end_with_a_status():
-    result = run(lambda x: np.floor(x[0]), np.zeros(40), max_evaluations=20_000)
-    assert not result.success
+@pytest.mark.parametrize("p", [2, 40, 200])
+def test_jumps_end_with_a_status(p):
+    def floor(x):
+        return np.floor(x[0])
+
+    inside = run(floor, np.full(p, 0.3))
+    assert (inside.status, inside.success) == (5, False)
+    at_a_jump = run(floor, np.zeros(p), max_evaluations=20_000)
+    assert not at_a_jump.success or at_a_jump.fun == floor(at_a_jump.x) == -1  # on a plateau
 
 
 def test_tolerances_stop_earlier():
@@ -240,19 +246,65 @@ def test_scipy_habits(options):
 
 
 def test_second_derivatives_are_ignored_with_a_warning():
-    with pytest.warns(RuntimeWarning, match="hess and hessp are not used"):
+    for given, message in (
+        ({"hess": np.eye}, r"does not use Hessian information \(hess\)"),
+        ({"hessp": np.dot}, r"does not use Hessian-vector product information \(hessp\)"),
+    ):
+        with pytest.warns(RuntimeWarning, match=message) as caught:
+            found = scipy.optimize.minimize(
+                lambda x: x[:2] @ x[:2], np.ones(20), method=kroncy.lrgd.scipy_method, **given
+            )
+        assert found.success
+        assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["max_evaluations", "maxfev", "maxfun"])
+def test_limits_of_every_name_hold(name):
+    for limit in (40, 4e1, np.float32(40), np.int64(40)):
         found = scipy.optimize.minimize(
-            lambda x: x[:2] @ x[:2], np.ones(20), method=kroncy.lrgd.scipy_method, hess=np.eye
+            lambda x: x @ x, np.ones(200), method=kroncy.lrgd.scipy_method, options={name: limit}
         )
-    assert found.success
+        assert found.status == 1
+        assert found.nfev <= 40
+        assert run(**{name: limit}).status == 1
+    assert run(**{name: np.inf}).success
 
 
-def test_limits_of_another_name_hold():
-    found = scipy.optimize.minimize(
-        lambda x: x @ x, np.ones(200), method=kroncy.lrgd.scipy_method, options={"maxfev": 40}
-    )
-    assert found.nfev <= 40
-    assert not found.success
+@pytest.mark.parametrize("bounds", [
+    None, [(None, None)] * 80, [(-np.inf, np.inf)] * 80, np.tile([-np.inf, np.inf], (80, 1)),
+    Bounds(-np.inf, np.inf), Bounds(np.full(80, -np.inf), np.inf),
+], ids=lambda bounds: type(bounds).__name__)
+def test_bounds_that_bound_nothing_are_taken(bounds):
+    assert run(bounds=bounds).success
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"bounds": [(None, None)] * 7 + [(0, None)] + [(None, None)] * 72}, ValueError,
+         r"bounds are not supported, but variable 7 must lie in \[0.0, inf\]"),
+        ({"bounds": Bounds(-1, 1)}, ValueError, "variable 0 must lie in.*L-BFGS-B"),
+        ({"bounds": [(np.nan, np.nan)] * 80}, ValueError, "variable 0 must lie in"),
+        ({"bounds": [(None, None)] * 79}, ValueError, "one pair for each of the 80.*got 79"),
+        ({"bounds": [1, 2]}, TypeError, "bounds must be a scipy.optimize.Bounds or a sequence"),
+        ({"bounds": 3}, TypeError, "bounds must be"),
+        ({"maxfev": 10, "maxfun": 20}, ValueError, "name one limit.*not maxfev=10, maxfun=20"),
+        ({"maxfev": 0}, ValueError, "maxfev must be at least 1"),
+        ({"maxfun": 1.5}, TypeError, "maxfun must be an integer, got 1.5"),
+        ({"maxiter": np.nan}, TypeError, "maxiter must be an integer, got nan"),
+        ({"maxiter": True}, TypeError, "maxiter must be an integer"),
+        ({"disp": None}, TypeError, "disp must be True or False"),
+    ],
+)
+def test_habits_that_cannot_be_served_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        run(**options)
+
+
+def test_an_integer_shows_the_progress_or_not(capsys):
+    for disp, shown in ((0, False), (-1, False), (1, True), (np.int32(2), True)):
+        run(disp=disp)
+        assert ("lrgd sketch" in capsys.readouterr().err) == shown
 
 
 @dataclass(frozen=True)
@@ -267,19 +319,23 @@ class SlottedError(Exception):
         raise AttributeError(name)
 
 
+@pytest.mark.parametrize("method", ["sketch", "gradient-span", "iterated"])
+@pytest.mark.parametrize("stop", [5, 12, 22, 40])
 @pytest.mark.parametrize("error", [FrozenError("mine"), SlottedError("mine")], ids=repr)
-def test_the_exception_of_the_caller_arrives_unchanged(error):
+def test_the_exception_of_the_caller_arrives_unchanged(error, stop, method):
     calls = []
 
     def fun(x):
         calls.append(x)
-        if len(calls) == 5:
+        if len(calls) == stop:
             raise error
         return x @ x
 
     with pytest.raises(type(error)) as caught:
-        kroncy.lrgd.minimize(fun, np.ones(10), random_state=0)
+        kroncy.lrgd.minimize(fun, np.ones(10), method=method, random_state=0)
     assert caught.value is error
+    assert error.__context__ is None
+    assert len(calls) == stop
 
 
 @pytest.mark.parametrize("method", ["sketch", "lrgd", "iterated", "adaptive", "gradient-span"])
@@ -290,3 +346,46 @@ def test_a_gradient_that_is_not_finite_ends_the_run(method):
     )
     assert not found.success
     assert "jac is not finite" in found.message
+
+
+@pytest.mark.parametrize("method", ["sketch", "lrgd", "iterated", "adaptive", "gradient-span"])
+def test_the_gradient_at_the_result(method):
+    problem = problems.logistic(60, 3, 1)
+    for given in ({}, {"jac": problem.gradient}, {"dirderiv": problem.dirderiv}):
+        found = run(problem.f, problem.x0, method=method, maxiter=20, **given)
+        assert found.jac.shape == (60,)
+        if "jac" in given:
+            np.testing.assert_array_equal(found.jac, problem.gradient(found.x))
+            assert found.njev > 0
+        elif not np.any(np.isnan(found.jac)):
+            expected = problem.gradient(found.x)
+            inside = found.basis @ (found.basis.T @ expected)
+            distance = np.minimum(
+                np.linalg.norm(found.jac - inside), np.linalg.norm(found.jac - expected)
+            )
+            assert distance < 1e-6
+            assert found.njev == found.n_full_gradients
+
+
+def test_a_gradient_that_nobody_computed_is_not_a_number():
+    found = run(maxiter=1)
+    assert np.all(np.isnan(found.jac))
+    assert found.njev == 0
+    early = run(max_evaluations=1)
+    assert np.all(np.isnan(early.jac))
+
+
+@pytest.mark.parametrize("method", ["sketch", "lrgd", "iterated", "adaptive", "gradient-span"])
+@pytest.mark.parametrize("p", [5, 100])
+@pytest.mark.parametrize("offset", [0.0, 7.0])
+def test_a_start_at_the_minimum_is_a_success(method, p, offset):
+    A = np.random.default_rng(0).normal(size=(3, p))
+    for fun, x0 in (
+        (lambda x: offset + (x - 1) @ (x - 1), np.ones(p)),
+        (lambda x: offset + np.sum((A @ x) ** 2), np.zeros(p)),
+        (lambda x: offset + np.sum(np.cosh(A @ x / 10)), np.zeros(p)),
+        (lambda x: offset + 1e-3 * x @ x, np.zeros(p)),
+    ):
+        found = run(fun, x0, method=method, max_evaluations=50_000)
+        assert found.success, found.message
+        assert found.fun <= fun(x0)

@@ -1,0 +1,141 @@
+"""Whether a stationary point is a minimum: what a gradient cannot tell from a saddle.
+
+A descent that starts where f is symmetric in a variable never leaves the plane of symmetry, and
+its gradient vanishes at a saddle on that plane as it does at a minimum.  So second derivatives are
+looked at before success is claimed, and a direction of negative ones is a way down.
+"""
+
+import math
+
+import numpy as np
+
+from .directions import principal_directions, residual, row_norms
+from .objective import length_scale
+from .run import Run
+from .sketch import SMALL_P, Sketch, difference_step, make_sketch, third_derivative
+from .termination import STATIONARY_START, Status, Stop
+
+CHECKS = 2  # directions along which the second derivatives of a sketch are compared with new ones
+DRIFT = 1e-3  # of a second derivative: what changed by less has not changed
+ERRORS = 10.0  # times the error of a second difference: what is larger is no error
+HESSIAN_PRODUCTS = 16  # of the Lanczos method: finds a twentieth of the largest
+FEW_PRODUCTS = 3  # finds what is about as large as the largest
+GAIN = 0.1  # part of the decrease that negative curvature predicts that a step must achieve
+SHORTER = 0.2  # the next step, where one gains too little
+
+
+def curvature_holds(run: Run, rng: np.random.Generator, sketch: Sketch) -> bool:
+    """Whether second derivatives at run.x are those that `sketch` found at another point.
+
+    They are compared along sums of all whitened rows with random signs: every eigenvalue counts as
+    much as any other, so that one of q that has changed its sign shows.  Where the sketch took the
+    whole space, directions along which it found no curvature are compared too.
+    """
+    q, p = sketch.rows.shape
+    directions: np.ndarray = rng.choice([-1.0, 1.0], (CHECKS, q)) @ sketch.rows
+    if q < sketch.columns == p:
+        lengths = row_norms(sketch.rows)
+        basis, _ = principal_directions(sketch.rows / lengths[:, None])
+        for j, drawn in enumerate(rng.standard_normal((CHECKS, p))):
+            outside = residual(drawn, basis)
+            directions[j] += lengths.max() * outside / np.linalg.norm(outside)
+    lengths = row_norms(directions) / math.sqrt(p)  # that of a Gaussian direction is 1
+    longest = run.objective.second_difference_step(run.x)
+    step, error = difference_step(run.noise, sketch.third, longest)
+    h = step / lengths
+    ahead = run.objective.values(run.x, directions, h)
+    behind = run.objective.values(run.x, directions, -h)
+    found = (ahead + behind - 2 * run.f) / h**2
+    allowed = DRIFT * q + ERRORS * (error + sketch.error) * lengths**2
+    return bool(np.all(np.abs(found - np.sum(sketch.second)) <= allowed))
+
+
+def descend_along(run: Run, rows: np.ndarray) -> bool:
+    """Step from a stationary point along the first of `rows` that leads down.
+
+    The second derivative along each row is about -1: a step t gains t^2 / 2 as long as it is
+    short enough.  Steps begin at the length scale of x and end where noise hides the gain.
+    """
+    least = max(10 * run.noise, run.min_decrease(1))
+    longest = length_scale(run.x) * math.sqrt(run.x.size) / row_norms(rows)
+    for row, t in zip(rows, longest, strict=True):
+        while t * t / 2 > least:
+            values = run.objective.values(run.x, np.stack([row, row]), np.array([t, -t]))
+            values[~np.isfinite(values)] = np.inf
+            f = float(values.min())
+            if run.f - f > max(least, GAIN * t * t / 2):
+                run.add_phase("saddle", gain=run.f - f)
+                run.accept(run.x + (t if f == values[0] else -t) * row, f)
+                return True
+            t *= SHORTER
+    return False
+
+
+def leave_saddle(
+    run: Run, rng: np.random.Generator, *, sketch: bool, confined: bool = False
+) -> bool:
+    """Move off run.x where it is a saddle, and say whether it was one.
+
+    Raises Stop where f does not vary around the start, which is then no minimum either.
+
+    Parameters
+    ----------
+    run : Run
+        At a stationary point.
+    rng : numpy.random.Generator
+        Draws the directions.
+    sketch : bool
+        Whether f may vary in few directions.  Then, as with few variables, a sketch tells by
+        values alone whether any curvature is negative.  Otherwise products of the Hessian with a
+        vector, each by a gradient, find a negative one that is not too small.
+    confined : bool
+        The descent had no random directions, and a plane of symmetry may have held it.
+
+    Returns
+    -------
+    bool
+    """
+    if sketch or run.x.size <= SMALL_P:
+        found = make_sketch(run.objective, run.x, run.f, rng)
+        if found.rank == 0 and run.nit == 0:
+            raise Stop(Status.STATIONARY_START, STATIONARY_START)
+        if descend_along(run, found.falling):
+            return True
+        if found.certified:
+            return False
+    # A descent along random directions is unlikely to end at a saddle, where it did not start.
+    reach = run.objective.second_difference_step(run.x) * math.sqrt(run.x.size)
+    stayed = np.linalg.norm(run.x - run.x_start) <= reach
+    thorough = confined or stayed or run.objective.jac is not None
+    return _leave_by_gradients(run, rng, HESSIAN_PRODUCTS if thorough else FEW_PRODUCTS)
+
+
+def _leave_by_gradients(run: Run, rng: np.random.Generator, products: int) -> bool:
+    """Descend along the most negative curvature that `products` steps of the Lanczos method find.
+
+    It starts from a random vector; differences of gradients multiply by the Hessian.
+    """
+    p, objective = run.x.size, run.objective
+    gradient = run.full_gradient() if run.gradient is None else run.gradient
+    # An error of derivatives adds error / h to a product, and the third derivative h times it.
+    error = objective.derivative_error(run.f) * math.sqrt(run.curvature)
+    _, third, longest = third_derivative(objective, run.x, run.f, rng.standard_normal((2, p)))
+    h = min(math.sqrt(error / third), longest) * math.sqrt(p)
+    error *= 2 * math.sqrt(p) / h
+    basis, images = np.empty((0, p)), np.empty((0, p))
+    vector = rng.standard_normal(p)
+    for _ in range(min(products, p)):
+        basis = np.vstack([basis, vector / np.linalg.norm(vector)])
+        x = run.x + h * basis[-1]
+        image = (objective.gradient(x, objective.value(x), run.curvature) - gradient) / h
+        images = np.vstack([images, image])
+        product = basis @ images.T
+        values, vectors = np.linalg.eigh((product + product.T) / 2)
+        if values[0] < -error:
+            row = vectors[:, 0] @ basis / math.sqrt(-values[0])
+            if descend_along(run, row[None]):
+                return True
+        vector = residual(image, basis)
+        if np.linalg.norm(vector) <= error:
+            break  # the span holds its own images
+    return False
