@@ -21,6 +21,7 @@ multiplication.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._base.installation import check_compiled
 from ._base.version import __version__
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ __all__ = [
     "save",
     "show_config",
 ]
+
+check_compiled()
 
 
 # NumPy, SciPy and scikit-learn take a second to import.  The command line, a part of this package,
