@@ -15,6 +15,7 @@ from reference_capi import HEADER
 
 ROOT = Path(__file__).parents[2]
 CFLAGS = shlex.split(os.environ.get("CFLAGS", ""))
+pytestmark = pytest.mark.compiler
 
 
 def run(*command, cwd, **variables):

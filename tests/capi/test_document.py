@@ -29,6 +29,7 @@ def clean_environment():
     return variables | {"PATH": os.pathsep.join(entry for entry in path if entry not in own)}
 
 
+@pytest.mark.compiler
 @pytest.mark.network
 def test_the_examples_are_built_by_the_commands_of_the_document(tmp_path):
     clone = tmp_path / "clone"
