@@ -31,7 +31,7 @@ import kroncy
 from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
 from kroncy.persistence import digest, read_model, write_model
 
-SECONDS = 60  # for one file; one that takes longer is a hang
+SECONDS = 300  # for one file; one that takes longer is a hang
 BATCH = 1000  # files of one child process
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -331,9 +331,9 @@ def run_batch(numbers: range, seed: int, folder: Path, paths: list[Path], report
         path = folder / f"forged{os.getpid()}.npz"
         changed += write_members(path, forged, rng)
         resume = which == len(models) - 1 and rng.random() < 0.5
-        began = time.perf_counter()
+        began = time.process_time()
         outcome = try_file(path, changed, last if resume else expected[which], resume)
-        if time.perf_counter() - began > 5:
+        if time.process_time() - began > 5:
             outcome = f"FAULT slow: {outcome}"
         report((number, f"{outcome} {changed}" if "FAULT" in outcome else outcome))
         path.unlink()
