@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
-from .._base.guard import Guard
+from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
@@ -186,8 +186,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
 
     def _alone(self, what: str) -> AbstractContextManager[None]:
         """Refuse the block to a second thread: two trainings of one estimator would mix."""
-        guard: Guard = self.__dict__.setdefault("_guard", Guard())
-        return guard.claim(what)
+        return guard_of(self).claim(what)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, monitor: Any, resume: bool) -> None:
         with unchanged_on_error(self):

@@ -89,7 +89,8 @@ typedef struct {
     int64_t batch_size;   /* used by the automatic learning rate */
     int64_t seed;         /* 0 to 2**32 - 1 */
     double threshold;     /* negative: sqrt(0.4 ln n_hidden) */
-    double learning_rate; /* 0: chosen from the Gram matrices of a few batches */
+    double learning_rate; /* 0: chosen from the Gram matrices of a few batches; batches of fewer
+                           * samples then take smaller steps where this one would overshoot */
     double skip;
     double weight_decay;
     int loss;

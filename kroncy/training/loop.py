@@ -19,7 +19,7 @@ from ..network.state import NetworkState
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
 from .reader import NetworkReader
-from .step_size import check_learning_rate, stable_learning_rate
+from .step_size import bound_learning_rate, check_learning_rate, is_auto, stable_learning_rate
 
 PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
 
@@ -69,6 +69,8 @@ class TrainingLoop(NetworkReader):
         Of a PCG64; orders the samples.
     progress : Progress, optional
         Of a training that goes on.
+    learning_rate : float, optional
+        Of a training that goes on.  Default: what the options say.
     """
 
     @blas_threads(1)
@@ -80,6 +82,7 @@ class TrainingLoop(NetworkReader):
         options: TrainingOptions,
         generator: np.random.Generator,
         progress: Progress | None = None,
+        learning_rate: float | None = None,
     ) -> None:
         self._network = network
         self.options = options
@@ -93,14 +96,17 @@ class TrainingLoop(NetworkReader):
         self._iterations = 0
         if progress is not None:
             self._set_progress(progress)
-        rate = options.learning_rate
-        if isinstance(rate, str):
-            rate = 1.0
-            if options.solver == "sgd":
-                rate = stable_learning_rate(
-                    network, options.batch_size, sample_weight, options.weight_decay
-                )
-        self.learning_rate = rate
+        self.learning_rate = self._first_rate() if learning_rate is None else learning_rate
+
+    def _first_rate(self) -> float:
+        options = self.options
+        if not is_auto(options.learning_rate):
+            return float(options.learning_rate)
+        if options.solver == "gauss-newton":
+            return 1.0
+        return stable_learning_rate(
+            self._network, options.batch_size, self._weights, options.weight_decay
+        )
 
     # -- training -------------------------------------------------------------------------------
 
@@ -232,12 +238,16 @@ class TrainingLoop(NetworkReader):
         done, options = 0, self.options
         with blas_threads(1):
             if self._gauss_newton is None:
-                total, done = self._network.run_batches(
-                    order, batch_size, self._targets, loss=options.loss,
-                    learning_rate=self._learning_rate, weight_decay=options.weight_decay,
-                    sample_weight=self._weights, total=total,
-                )
-                self._iterations += -(-done // batch_size)
+                for part, rate in self._parts_and_rates(order, batch_size):
+                    total, n = self._network.run_batches(
+                        part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
+                        weight_decay=options.weight_decay, sample_weight=self._weights,
+                        total=total,
+                    )
+                    self._iterations += -(-n // batch_size)
+                    done += n
+                    if n < len(part):
+                        break
                 return total, done
             for begin in range(0, len(order), batch_size):
                 batch = order[begin : begin + batch_size]
@@ -248,6 +258,24 @@ class TrainingLoop(NetworkReader):
                 done += len(batch)
                 self._iterations += 1
         return total, done
+
+    def _parts_and_rates(
+        self, order: NDArray[np.int64], batch_size: int
+    ) -> Iterator[tuple[NDArray[np.int64], float]]:
+        """Parts of `order` with their learning rates.
+
+        "auto" is from batches of full size: a shorter one, which is the last, has its own bound.
+        """
+        last = len(order) % batch_size or batch_size
+        short = is_auto(self.options.learning_rate) and last < self.batch_size
+        cut = len(order) - last * short
+        if cut:
+            yield order[:cut], self._learning_rate
+        if short:
+            batch = order[cut:]
+            yield batch, bound_learning_rate(
+                self._learning_rate, self._network, batch, self._weights
+            )
 
     # -- how it is trained ----------------------------------------------------------------------
 

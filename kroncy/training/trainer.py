@@ -47,7 +47,8 @@ class KroneckerSGD(TrainingLoop):
         Loss of a sample.
     learning_rate : "auto" or float > 0, default="auto"
         Multiplies the mean gradient of a batch (the paper's eta times n).  "auto" is from the
-        tangent kernels of a few batches, well within the stability limit.
+        tangent kernels of a few batches, well within the stability limit; a batch of fewer
+        samples takes a smaller step where this one would overshoot.
     batch_size : int, default=32
         Samples of an iteration, at most n_samples.
     start : {"auto", "gaussian", "gram"}, default="auto"

@@ -207,7 +207,7 @@ cdef class MaxTrees:
         if status == KRONCY_TREE_BUSY:
             raise RuntimeError(
                 "the trees are in use in another thread: an update excludes queries and other "
-                "updates")
+                "updates, and a process that was forked during an update cannot use them")
         if status == KRONCY_TREE_NO_MEMORY:
             raise MemoryError("no memory to plan the update")
         if status == KRONCY_TREE_NOT_FINITE:

@@ -12,6 +12,7 @@
 #endif
 
 #include "_openmp.h"
+#include "_sharing.h"
 #include "_simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -220,16 +221,11 @@ double max_trees_max(const max_trees *tree, int64_t i) {
 }
 
 int max_trees_enter(max_trees *tree, int writing) {
-    int users = __atomic_load_n(&tree->users, __ATOMIC_RELAXED);
-    do {
-        if (users < 0 || (writing && users)) return KRONCY_TREE_BUSY;
-    } while (!__atomic_compare_exchange_n(&tree->users, &users, writing ? -1 : users + 1, 1,
-                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-    return 0;
+    return kroncy_enter(&tree->calls, writing) ? KRONCY_TREE_BUSY : 0;
 }
 
 void max_trees_leave(max_trees *tree, int writing) {
-    __atomic_fetch_add(&tree->users, writing ? 1 : -1, __ATOMIC_RELEASE);
+    kroncy_leave(&tree->calls, writing);
 }
 
 /* ---- update ---- */

@@ -28,7 +28,7 @@ typedef struct {
     int64_t tree_groups;                  /* groups of one tree, all levels */
     void *tiles;
     double magnitude; /* an upper bound of |leaf| */
-    int users;        /* queries running now; -1: an update */
+    uint64_t calls;   /* queries running now, or an update: see _sharing.h */
     int64_t nodes_visited, nodes_recomputed;
     void *idle_scratch;
 } max_trees;
