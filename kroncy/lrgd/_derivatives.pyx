@@ -5,10 +5,10 @@ of `directions`, or, where that is None, the coordinate axis of the same number.
 """
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
-from cython.parallel cimport parallel, prange
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
+from .._base._team cimport team_run
 
 from time import perf_counter
 
@@ -20,6 +20,20 @@ cdef extern from "Python.h":
 cdef size_t LINE = 8        # doubles in a cache line: threads must not share one
 cdef size_t PIECE = 1 << 15
 cdef size_t LONG_POINT = 1 << 18    # doubles that are worth waking threads for: 2 MB
+cdef double DOUBLE = 1.0            # nanoseconds to write one, roughly
+cdef double ENOUGH = 1e9            # nanoseconds: the caller knows that it is worth sharing
+
+# The arguments of a loop over the pieces of one point, or over points.
+cdef struct PointLoop:
+    const double *x
+    const double *directions
+    size_t p
+    double *points
+    Py_ssize_t first            # direction
+    double step                 # of one point, or
+    const double *steps         # of each
+    const Callback *f
+    double *out
 
 
 cdef void write_point(
@@ -43,17 +57,25 @@ cdef void write_long_point(
 ) noexcept nogil:
     """The same in pieces shared among threads: one core cannot use the bandwidth of the memory.
 
-    Pieces are scheduled dynamically, because threads of the function may still occupy a core.
+    Pieces are small, because threads of the function may still occupy a core.
     """
-    cdef Py_ssize_t piece, pieces = <Py_ssize_t> ((p + PIECE - 1) // PIECE)
-    cdef size_t begin
+    cdef PointLoop loop
     if directions == NULL or n_threads == 1 or p < LONG_POINT:
         write_point(x, directions, j, h, point, p)
         return
-    for piece in prange(pieces, num_threads=kroncy_team(n_threads), schedule="dynamic"):
-        begin = PIECE * piece
-        write_point(x + begin, directions + <size_t> j * p + begin, 0, h, point + begin,
-                    min(PIECE, p - begin))
+    loop.x = x
+    loop.directions = directions + <size_t> j * p
+    loop.p = p
+    loop.points = point
+    loop.step = h
+    team_run(n_threads, (p + PIECE - 1) // PIECE, DOUBLE * p, write_piece, &loop)
+
+
+cdef void write_piece(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef PointLoop *loop = <PointLoop *> context
+    cdef size_t begin = PIECE * <size_t> piece
+    write_point(loop.x + begin, loop.directions + begin, 0, loop.step, loop.points + begin,
+                min(PIECE, loop.p - begin))
 
 
 cdef size_t point_stride(size_t p) noexcept nogil:
@@ -72,18 +94,24 @@ cdef void evaluate_points(
     Py_ssize_t start, Py_ssize_t stop, size_t p, double *points, double *out, int n_threads,
 ) noexcept nogil:
     """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_stride(p) for each thread."""
-    cdef Py_ssize_t j
-    cdef double *point = points
-    if n_threads == 1:
-        for j in range(start, stop):
-            write_point(x, directions, j, h[j], points, p)
-            out[j] = call(f, <int> p, points)
-        return
-    with parallel(num_threads=kroncy_team(n_threads)):
-        point = points + kroncy_thread_id() * point_stride(p)
-        for j in prange(start, stop, schedule="static"):
-            write_point(x, directions, j, h[j], point, p)
-            out[j] = call(f, <int> p, point)
+    cdef PointLoop loop
+    loop.x = x
+    loop.directions = directions
+    loop.p = p
+    loop.points = points
+    loop.first = start
+    loop.steps = h
+    loop.f = f
+    loop.out = out
+    team_run(n_threads, stop - start, ENOUGH, evaluate_point, &loop)
+
+
+cdef void evaluate_point(void *context, int64_t index, int thread) noexcept nogil:
+    cdef PointLoop *loop = <PointLoop *> context
+    cdef Py_ssize_t j = loop.first + index
+    cdef double *point = loop.points + thread * point_stride(loop.p)
+    write_point(loop.x, loop.directions, j, loop.steps[j], point, loop.p)
+    loop.out[j] = call(loop.f, <int> loop.p, point)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:

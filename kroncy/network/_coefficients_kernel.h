@@ -23,6 +23,9 @@
 
 #include <stdint.h>
 
+/* Nanoseconds that one thread takes for a multiply-add of the product, roughly. */
+#define KRONCY_MULTIPLY_ADD 0.04
+
 #define KRONCY_TILE 2048 /* samples: 256 kB of panel; 32 * KRONCY_TILE must fit 16 bits */
 #define KRONCY_OFFSET_SHIFT 5
 #define KRONCY_BLOCK 256 /* neurons: the unit of ownership and of scheduling */

@@ -70,6 +70,7 @@ cdef class Engine:
     cdef void group_z(self, Workspace work, Source source, int64_t first, int n_blocks,
                       const int64_t *rows, Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const Step *step) noexcept nogil
+    cdef double step_work(self, Py_ssize_t count) noexcept nogil
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil
     cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil
@@ -83,7 +84,7 @@ cdef class Engine:
     cdef int group_size(self) noexcept nogil
     cdef int panel_width(self) noexcept nogil
     cdef int row_width(self, Py_ssize_t count) noexcept nogil
-    cdef void forward_group(self, Workspace work, Source source, int64_t first,
-                            const int64_t *rows, Py_ssize_t count, int width, void *z_out,
-                            uint32_t *masks, const int64_t *places) noexcept nogil
+    cdef void forward_group(self, Workspace work, Source source, int thread,
+                            int64_t group, const int64_t *rows, Py_ssize_t count, int width,
+                            void *z_out, uint32_t *masks, const int64_t *places) noexcept nogil
     cdef int step_block(self, int64_t block, const Step *step) noexcept nogil

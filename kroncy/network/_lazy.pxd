@@ -11,4 +11,5 @@ cdef class GramSource(Source):
 
 
 cdef class LazyEngine(Engine):
-    pass
+    cdef void add_skip(
+        self, int64_t chunk, const void *panel, int width, void *sums) noexcept nogil

@@ -3,11 +3,10 @@
 Only C is kept current.  An iteration costs nnz(C) * |S| multiply-adds and the Gram panel;
 neither depends on the number of features.
 """
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from .._base._buffers cimport address, allocate
-from .._base._openmp cimport kroncy_team
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
 from ._engine cimport Source, Workspace
 from ._tiles cimport KRONCY_BLOCK, block_rows
@@ -23,6 +22,14 @@ cdef extern from "_lazy_kernel.h" nogil:
 
 cdef enum:
     CHUNK = 2048        # samples of a partial sum of the skip: fixed, so the sums are too
+
+cdef double ENTRY = 0.05            # nanoseconds that one entry of the panel takes the skip, roughly
+
+cdef struct SkipLoop:
+    void *engine                    # LazyEngine
+    const void *panel
+    int width
+    void *sums
 
 
 cdef class GramSource(Source):
@@ -93,21 +100,35 @@ cdef class LazyEngine(Engine):
 
     cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil:
         cdef int width = self.row_width(count)
-        cdef int64_t chunk, chunk_bytes = self.n_outputs * width * self.itemsize
-        for chunk in prange(n_chunks(self), num_threads=kroncy_team(work.n_threads),
-                            schedule="static"):
-            kroncy_skip_outputs(
-                self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
-                self.n_outputs, self.skip_values, work.prepared,
-                <char *> work.skip + chunk * chunk_bytes)
+        cdef SkipLoop loop
+        loop.engine = <void *> self
+        loop.panel = work.prepared
+        loop.width = width
+        loop.sums = work.skip
+        team_run(work.n_threads, n_chunks(self),
+                 ENTRY * self.n_samples * width * self.n_outputs, skip_chunk, &loop)
         kroncy_sum_outputs(self.is_double, n_chunks(self), width, <int> count, self.n_outputs,
                            self.scale, work.skip, f)
+
+    cdef void add_skip(
+        self, int64_t chunk, const void *panel, int width, void *sums
+    ) noexcept nogil:
+        """The partial sums of one chunk of samples."""
+        kroncy_skip_outputs(
+            self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
+            self.n_outputs, self.skip_values, panel,
+            <char *> sums + chunk * self.n_outputs * width * self.itemsize)
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.coefficients.n_entries() * count
 
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return self.n_samples * count
+
+
+cdef void skip_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef SkipLoop *loop = <SkipLoop *> context
+    (<LazyEngine> loop.engine).add_skip(chunk, loop.panel, loop.width, loop.sums)
 
 
 cdef int64_t n_chunks(LazyEngine self) noexcept nogil:
