@@ -120,6 +120,6 @@ def descend(
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
         new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
         hessian = bfgs_update(hessian, t * step, new - gradient)
-        gradient = new
+        gradient, run.hessian = new, hessian
         if t * np.linalg.norm(direction) <= run.xtol * (run.xtol + np.linalg.norm(x)):
             return gradient, hessian, predicted, True
