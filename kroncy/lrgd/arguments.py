@@ -11,6 +11,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import Bounds
 
 from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .box import Box
 
 
 def check_start(x0: ArrayLike) -> np.ndarray:
@@ -134,10 +135,10 @@ def check_display(value: object) -> bool:
     return check_bool(value, "disp")
 
 
-def check_bounds(bounds: Bounds | Iterable | None, p: int) -> None:
-    """ValueError where `bounds` bound one of p variables; bounds at infinity are none."""
+def check_bounds(bounds: Bounds | Iterable | None, p: int) -> Box | None:
+    """The box of p variables that `bounds` describe, or None where they bound nothing."""
     if bounds is None:
-        return
+        return None
     if isinstance(bounds, Bounds):
         lower, upper = bounds.lb, bounds.ub
     else:
@@ -151,15 +152,19 @@ def check_bounds(bounds: Bounds | Iterable | None, p: int) -> None:
                 f"{bounds!r}"
             ) from None
     try:
-        lower, upper = np.broadcast_to(lower, p), np.broadcast_to(upper, p)
+        lower, upper = (
+            np.array(np.broadcast_to(bound, p), dtype=np.float64) for bound in (lower, upper)
+        )
     except ValueError:
         raise ValueError(
             f"bounds must be one pair for each of the {p} variables, got {np.size(lower)}"
         ) from None
-    bounded = np.flatnonzero((lower != -np.inf) | (upper != np.inf))
-    if bounded.size:
-        j = bounded[0]
+    wrong = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
+    if wrong.size:
+        j = wrong[0]
         raise ValueError(
-            f"bounds are not supported, but variable {j} must lie in [{lower[j]}, {upper[j]}]; "
-            "substitute variables, or use scipy's 'L-BFGS-B'"
+            f"bounds of variable {j}: the minimum {lower[j]} must not exceed the maximum "
+            f"{upper[j]}, and a number must lie between"
         )
+    box = Box(lower, upper)
+    return box if box.bounds_anything else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .box import Box
 from .directions import row_norms
 from .evaluator import Evaluator
 from .termination import NOT_FINITE_NEARBY, Status, Stop
@@ -117,6 +118,45 @@ class Objective(Evaluator):
                 for start in range(0, x.size, rows)
             ])
         return self._differences(x, f, None, curvature)
+
+    def gradient_inside(
+        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray
+    ) -> np.ndarray:
+        """The full gradient (p,), by differences that stay in the box.
+
+        `curvature` (p,) are the second derivatives along the axes.  A variable without room gets
+        a slope of 0.
+        """
+        if self.exact or self.fd == "complex":
+            return self.gradient(x, f, curvature)
+        self.n_full_gradients += 1
+        self.n_directional += x.size
+        self.njev += 1
+        noise = self.noise_at(f)
+        central = self.fd == "central"
+        if self.h is not None:
+            h = np.full(x.size, self.h)
+        else:
+            h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
+                noise / curvature)
+        above, below = box.upper - x, x - box.lower
+        ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
+        behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)
+        if central:
+            first, second = ahead, -behind
+        else:
+            first, second = np.where(ahead > 0, ahead, -behind), np.zeros(x.size)
+        slopes = np.zeros(x.size)
+        moved = np.flatnonzero(first != second)
+        rows = np.eye(x.size)[moved] if moved.size < x.size else None
+        values = self.values(x, rows, first[moved])
+        others = self.values(x, rows, second[moved]) if central else f
+        slopes[moved] = (values - others) / (first - second)[moved]
+        # A one-sided difference is off by half its step times the curvature, of which that is known.
+        slopes -= (first + second) / 2 * curvature
+        if not np.all(np.isfinite(slopes)):
+            raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+        return slopes
 
     def sharpen(self) -> bool:
         """Use central differences in place of forward ones; False where these are not in use."""

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
+from .box import Box
 from .objective import Objective
 from .termination import Status, Stop
 
@@ -34,6 +35,8 @@ class Run:
         As in `minimize`.
     progress_bar : tqdm or None
         Shows evaluations, value and rank.
+    box : Box or None
+        Bounds of x; None: there are none.
 
     Attributes
     ----------
@@ -64,11 +67,12 @@ class Run:
     def __init__(
         self, objective: Objective, x: np.ndarray, f: float, *, ftol: float, gtol: float,
         xtol: float, maxiter: int | None, callback: Callable[..., object] | None,
-        progress_bar: tqdm | None,
+        progress_bar: tqdm | None, box: Box | None = None,
     ) -> None:
         self.objective, self.x, self.f, self.x_start, self.f_start = objective, x, f, x, f
         self.ftol, self.gtol, self.xtol, self.maxiter = ftol, gtol, xtol, maxiter
         self.nit, self.progress_bar = 0, progress_bar
+        self.box = Box(np.full(x.size, -np.inf), np.full(x.size, np.inf)) if box is None else box
         self.phases: list[dict[str, Any]] = []
         self.singular_values = np.empty(0)
         self.gradient: np.ndarray | None = None

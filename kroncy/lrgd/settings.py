@@ -22,6 +22,7 @@ from .arguments import (
     check_max_evaluations,
     check_start,
 )
+from .box import Box
 from .directions import principal_directions, row_norms
 from .journal import Checkpoint, Journal, checksum, generator_from, generator_state
 
@@ -37,6 +38,7 @@ class Settings:
     """What `minimize` was asked for."""
 
     x: np.ndarray
+    box: Box | None
     functions: Functions
     method: str
     rank: int | None
@@ -112,7 +114,8 @@ def check_settings(given: dict[str, Any]) -> Settings:
     if maxtime is not None:
         maxtime = check_real(maxtime, "maxtime", minimum=0, strict=True, finite=False)
         maxtime = None if maxtime == np.inf else maxtime
-    check_bounds(given["bounds"], p)
+    box = check_bounds(given["bounds"], p)
+    x = x if box is None else box.clip(x)
     rows, hessian = _start_directions(given["basis"], given["subspace"], p)
     if rows is not None and method not in START_METHODS:
         raise ValueError(
@@ -126,7 +129,7 @@ def check_settings(given: dict[str, Any]) -> Settings:
             "once, and a LowLevelCallable has n_threads"
         )
     settings = dict(
-        x=x, functions=functions, method=method, rank=rank, max_rank=max_rank, step=step,
+        x=x, box=box, functions=functions, method=method, rank=rank, max_rank=max_rank, step=step,
         refresh=given["refresh"], noise=noise, start_rows=rows, start_hessian=hessian,
         gtol=check_real(gtol, "gtol", minimum=0), ftol=check_real(ftol, "ftol", minimum=0),
         xtol=check_real(given["xtol"], "xtol", minimum=0), maxtime=maxtime,

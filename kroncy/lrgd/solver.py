@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from .._base.workers import Workers
 from .curvature import leave_saddle
 from .directions import principal_directions, row_norms
+from .few_variables import FEW, few_variables_descent
 from .gradient_span import gradient_span_descent
 from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
 from .objective import Objective
@@ -39,7 +40,7 @@ def solve(settings: Settings) -> OptimizeResult:
             run = Run(
                 objective, settings.x, objective.value(settings.x), ftol=settings.ftol,
                 gtol=settings.gtol, xtol=settings.xtol, maxiter=settings.maxiter,
-                callback=settings.callback, progress_bar=progress_bar,
+                callback=settings.callback, progress_bar=progress_bar, box=settings.box,
             )
             try:
                 return _result(run, stopped(_descend, run, settings), settings.disp)
@@ -66,6 +67,8 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if settings.noise == "auto":
         objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
     if settings.method == "sketch":
+        if _is_small(settings):
+            few_variables_descent(run, rng)
         _sketch_and_gradients(run, settings)
     while True:
         stop = stopped(_descend_otherwise, run, settings)
@@ -88,6 +91,13 @@ def _descend_otherwise(run: Run, settings: Settings) -> NoReturn:
         adaptive_lrgd(run, step=settings.step, max_rank=settings.max_rank)
     gradient_span_descent(
         run, rng, max_rank=settings.max_rank, sketch=None if run.nit else _known(run, settings)
+    )
+
+
+def _is_small(settings: Settings) -> bool:
+    """Whether a sketch would be the whole space, and nothing else is asked for."""
+    return settings.x.size <= FEW and all(
+        value is None for value in (settings.rank, settings.max_rank, settings.start_rows)
     )
 
 
