@@ -91,9 +91,9 @@ cdef double call(const Callback *f, int p, double *point) noexcept nogil:
 
 cdef void evaluate_points(
     const Callback *f, const double *x, const double *directions, const double *h,
-    Py_ssize_t start, Py_ssize_t stop, size_t p, double *points, double *out, int n_threads,
+    Py_ssize_t start, Py_ssize_t count, size_t p, double *points, double *out, int n_threads,
 ) noexcept nogil:
-    """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_stride(p) for each thread."""
+    """out[i] = f(x + h_j d_j), j = start + i, OUT; points WORK: point_stride(p) for each thread."""
     cdef PointLoop loop
     loop.x = x
     loop.directions = directions
@@ -103,7 +103,7 @@ cdef void evaluate_points(
     loop.steps = h
     loop.f = f
     loop.out = out
-    team_run(n_threads, stop - start, ENOUGH, evaluate_point, &loop)
+    team_run(n_threads, count, ENOUGH, evaluate_point, &loop)
 
 
 cdef void evaluate_point(void *context, int64_t index, int thread) noexcept nogil:
@@ -111,7 +111,7 @@ cdef void evaluate_point(void *context, int64_t index, int thread) noexcept nogi
     cdef Py_ssize_t j = loop.first + index
     cdef double *point = loop.points + thread * point_stride(loop.p)
     write_point(loop.x, loop.directions, j, loop.steps[j], point, loop.p)
-    loop.out[j] = call(loop.f, <int> loop.p, point)
+    loop.out[index] = call(loop.f, <int> loop.p, point)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
@@ -121,12 +121,15 @@ cdef const double *first(const double[:, ::1] directions) noexcept:
 
 
 cdef int check(
-    const double[::1] x, const double[:, ::1] directions, const double[::1] h, double[::1] out,
+    const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
+    double[::1] out,
 ) except -1:
     """Raise ValueError unless sizes agree and nothing is empty; called before every loop below."""
     cdef Py_ssize_t rows = x.shape[0] if directions is None else directions.shape[0]
-    if x.shape[0] == 0 or rows == 0 or h.shape[0] != rows or out.shape[0] != rows:
-        raise ValueError("x, directions, h and out must agree in size and not be empty")
+    if x.shape[0] == 0 or h.shape[0] != rows or out.shape[0] == 0:
+        raise ValueError("x, directions and h must agree in size, and out must not be empty")
+    if start < 0 or start + out.shape[0] > rows:
+        raise ValueError("start and out must lie within the directions")
     if directions is not None and directions.shape[1] != x.shape[0]:
         raise ValueError("a direction must be as long as x")
     return 0
@@ -134,10 +137,10 @@ cdef int check(
 
 def values_python(
     function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-    double[::1] out, int n_threads,
+    Py_ssize_t start, double[::1] out, int n_threads,
 ):
-    """out[j] = function(x + h_j d_j) for a Python callable of one point."""
-    check(x, directions, h, out)
+    """out[i] = function(x + h_j d_j), j = start + i, for a Python callable of one point."""
+    check(x, directions, h, start, out)
     cdef const double *base = &x[0]
     cdef const double *rows = first(directions)
     cdef size_t p = x.shape[0]
@@ -145,7 +148,7 @@ def values_python(
     cdef double[::1] view
     cdef Py_ssize_t own = 0
     point = None
-    for j in range(h.shape[0]):
+    for j in range(start, start + out.shape[0]):
         # A function may store its argument: then the next point gets a buffer of its own.
         if point is None or Py_REFCNT(<PyObject *> point) != own:
             point = np.empty(p)
@@ -153,7 +156,7 @@ def values_python(
             own = Py_REFCNT(<PyObject *> point)
         with nogil:
             write_long_point(base, rows, j, h[j], &view[0], p, n_threads)
-        out[j] = function(point)
+        out[j - start] = function(point)
 
 
 def write_points(
@@ -221,31 +224,30 @@ cdef class CFunction:
 
     def values(
         self, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-        double[::1] out, int n_threads,
+        Py_ssize_t start, double[::1] out, int n_threads,
     ):
-        """out[j] = f(x + h_j d_j), directions shared among threads, a buffer for each thread."""
-        check(x, directions, h, out)
+        """out[i] = f(x + h_j d_j), j = start + i, shared among threads, a buffer for each thread."""
+        check(x, directions, h, start, out)
         if x.shape[0] > 2147483647 or n_threads < 1:
             raise ValueError("x must have less than 2**31 entries and n_threads be positive")
         cdef const double *base = &x[0]
         cdef const double *rows = first(directions)
         cdef const double *steps = &h[0]
         cdef double *results = &out[0]
-        cdef Py_ssize_t count = h.shape[0]
+        cdef Py_ssize_t count = out.shape[0], done = 0
         cdef size_t p = x.shape[0], stride = point_stride(p)
         cdef int threads = <int> min(n_threads, count)
-        cdef Py_ssize_t start = 0
         cdef double seconds
         if self.work is None or <size_t> self.work.shape[0] < threads * stride:
             self.work = np.empty(threads * stride)
         cdef double *points = &self.work[0]
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()
-            write_point(base, rows, 0, steps[0], points, p)
+            write_point(base, rows, start, steps[start], points, p)
             results[0] = call(&self.function, <int> p, points)
-            start = 1
+            done = 1
             if (perf_counter() - seconds) * count < self.worth_threads:
                 threads = 1
         with nogil:
-            evaluate_points(&self.function, base, rows, steps, start, count, p, points, results,
-                            threads)
+            evaluate_points(&self.function, base, rows, steps, start + done, count - done, p,
+                            points, results + done, threads)
