@@ -202,7 +202,7 @@ def lrgd():
 
 def together():
     """Two trainings at once against the two one after the other."""
-    print(f"throughput of two trainings at once / one after the other"
+    print("throughput of two trainings at once / one after the other"
           f"    ({cores_received():.2f} cores free)")
     for n, m, count in ((2048, 1024, 40), (2048, 4096, 12)):
         pair = [trainer(n, m) for _ in range(2)]

@@ -41,8 +41,8 @@ cdef enum:
     MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
-cdef double PREACTIVATION = 0.15    # to look at, in the forward half
-cdef double STEP = 0.1              # for each neuron and sample, in the backward half
+cdef double PREACTIVATION = 2.0     # for each neuron and sample, in the forward half
+cdef double STEP = 1.3              # for each neuron and sample, in the backward half
 
 # The arguments of a loop over groups of blocks, or over blocks.
 cdef struct ProductLoop:
@@ -368,7 +368,8 @@ cdef class Engine:
             if status != 0:
                 return status
             self.coefficients.begin_add(&part)
-            team_run(self.n_threads, self.n_blocks, self.step_work(part.count), backward_block, &loop)
+            team_run(self.n_threads, self.n_blocks, self.step_work(part.count), backward_block,
+                     &loop)
             self.coefficients.end_add(&part)
             part.masks += self.n_masks(part.count)
             done += part.count

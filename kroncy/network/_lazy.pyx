@@ -23,7 +23,7 @@ cdef extern from "_lazy_kernel.h" nogil:
 cdef enum:
     CHUNK = 2048        # samples of a partial sum of the skip: fixed, so the sums are too
 
-cdef double ENTRY = 0.05            # nanoseconds that one entry of the panel takes the skip, roughly
+cdef double ENTRY = 0.05            # nanoseconds of the skip for an entry of a panel, roughly
 
 cdef struct SkipLoop:
     void *engine                    # LazyEngine

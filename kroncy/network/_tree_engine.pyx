@@ -41,7 +41,7 @@ cdef enum:
     CHUNK = 1024        # samples of a panel that one thread transposes at a time
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
-cdef double LEAF = 0.05     # of all leaves of a tree, in a query
+cdef double LEAF = 0.25     # of all leaves of a tree, in a query
 cdef double ENTRY = 0.2     # copied or transposed
 
 # The arguments of a loop over samples, blocks or chunks of samples.
