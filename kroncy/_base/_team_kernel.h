@@ -3,7 +3,7 @@
  * A thread that calls kroncy_run for the first time makes its helpers; they end with it.  Between
  * loops a helper spins for some ten microseconds and then sleeps, so that neither other processes
  * nor the threads of other libraries find the cores taken.  (OpenMP's own threads spin for
- * milliseconds at every end of a region.)  Nobody waits for a thread that the system does not run:
+ * milliseconds at every end of a region.)  A thread that the system does not run holds up no other:
  * indices are handed out in small pieces, the caller takes them too, and only helpers that are
  * inside a piece when none is left are waited for.  Where one of these had lost its core, the
  * caller goes on without helpers for ten times as long as that cost. */

@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t
 from .._base._buffers cimport address, allocate
 from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
-from ._engine cimport Source, Workspace
 from ._tiles cimport KRONCY_BLOCK, block_rows
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_engine_kernel.h" nogil:

@@ -25,8 +25,9 @@ from ..trees._max_trees cimport (
     max_trees_scratch_size, max_trees_values
 )
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace, near_underflow
+from ._engine cimport Engine, near_underflow
 from ._lazy cimport GramSource, LazyEngine
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_tree_engine_kernel.h" nogil:

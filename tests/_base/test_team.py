@@ -17,7 +17,8 @@ DRIVER = Path(__file__).with_name("team_driver.c")
 
 def compiler():
     """The C compiler, or None."""
-    return shutil.which((os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[-1])
+    command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    return shutil.which(command.split()[-1])
 
 
 @pytest.fixture(scope="module", params=["plain", "openmp", "watched"])
@@ -26,7 +27,9 @@ def program(request, tmp_path_factory):
     kernel = Path(BASE, "_team_kernel.c")
     if compiler() is None or not kernel.exists():
         pytest.skip("needs a C compiler and the sources")
-    flags = {"plain": [], "openmp": ["-fopenmp"], "watched": ["-fopenmp", "-g", "-fsanitize=thread"]}
+    flags = {
+        "plain": [], "openmp": ["-fopenmp"], "watched": ["-fopenmp", "-g", "-fsanitize=thread"],
+    }
     out = tmp_path_factory.mktemp("team") / "driver"
     command = [compiler(), "-std=gnu11", "-O2", "-Wall", "-Werror", *flags[request.param],
                f"-I{BASE}", str(DRIVER), str(kernel), "-pthread", "-o", str(out)]
