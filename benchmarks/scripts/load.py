@@ -52,9 +52,9 @@ def busy(n):
 def cores_received(seconds=0.5):
     """CPU seconds a second that two busy processes get here: 2.0 on a free machine of 2 cores."""
     code = (
-        "import time; e = time.perf_counter() + %f\n"
+        f"import time; e = time.perf_counter() + {seconds}\n"
         "while time.perf_counter() < e: pass\n"
-        "print(time.process_time())" % seconds
+        "print(time.process_time())"
     )
     processes = [
         subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE)
@@ -202,7 +202,7 @@ def lrgd():
 
 def together():
     """Two trainings at once against the two one after the other."""
-    print(f"throughput of two trainings at once / one after the other"
+    print("throughput of two trainings at once / one after the other"
           f"    ({cores_received():.2f} cores free)")
     for n, m, count in ((2048, 1024, 40), (2048, 4096, 12)):
         pair = [trainer(n, m) for _ in range(2)]

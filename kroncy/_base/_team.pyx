@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 cdef extern from "_team_kernel.h" nogil:
     void kroncy_run(int n_threads, int64_t n, double work, kroncy_body body, void *context)
+    void kroncy_share_from(int64_t *sharing, int64_t *waking)
 
 
 cdef void team_run(
@@ -13,3 +14,12 @@ cdef void team_run(
     `work`: nanoseconds that one thread takes for all, roughly.
     """
     kroncy_run(n_threads, n, work, body, context)
+
+
+def share_from(int64_t sharing, int64_t waking):
+    """Set from how many nanoseconds of work on loops are shared, and wake helpers that sleep.
+
+    For tests, which share everything, and measurements.  Returns the two numbers before.
+    """
+    kroncy_share_from(&sharing, &waking)
+    return sharing, waking

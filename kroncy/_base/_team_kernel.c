@@ -1,7 +1,6 @@
 #include "_team_kernel.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,12 +8,9 @@
 #include "_openmp.h"
 
 /* Nanoseconds, measured by benchmarks/scripts/load.py. */
-enum {
-    WORTH_SHARING = 8000,   /* work that a helper which is awake gains from */
-    WORTH_WAKING = 60000,   /* and one that sleeps: it begins some 20 us later */
-    SPIN = 20000,           /* a wait that keeps the core */
-    PATIENCE = 100000,      /* a wait that offers the core to others; after it the thread sleeps */
-};
+static int64_t worth_sharing = 8000; /* work that a helper which is awake gains from */
+static int64_t worth_waking = 60000; /* and one that sleeps: it begins some 20 us later */
+enum { SPIN = 50000 };      /* a wait that keeps the core; after it the thread sleeps */
 enum { RECOVERY = 10 };     /* lost time is at most a tenth of the time without helpers after it */
 enum { PIECES = 16 };       /* of a loop, for each thread */
 
@@ -76,12 +72,11 @@ static inline void pause_core(void) {
 #endif
 }
 
-/* One round of waiting since `begin`; whether it is time to sleep. */
+/* One round of waiting since `begin`; whether it is time to sleep.  Not to yield: Linux takes a whole
+ * slice of time from a thread that yields, and a thread that wakes is preferred. */
 static int wait_awake(int64_t begin) {
     for (int i = 0; i < 16; i++) pause_core();
-    const int64_t waited = nanoseconds(CLOCK_MONOTONIC) - begin;
-    if (waited > SPIN) sched_yield();
-    return waited > PATIENCE;
+    return nanoseconds(CLOCK_MONOTONIC) - begin > SPIN;
 }
 
 static void take_pieces(team *t, int thread) {
@@ -253,8 +248,7 @@ static void await_members(team *t) {
     if (!MEMBERS(__atomic_and_fetch(&t->state, ~OPEN, __ATOMIC_ACQ_REL))) return;
     const int64_t begin = nanoseconds(CLOCK_MONOTONIC);
     while (MEMBERS(__atomic_load_n(&t->state, __ATOMIC_ACQUIRE))) {
-        for (int i = 0; i < 16; i++) pause_core();
-        if (nanoseconds(CLOCK_MONOTONIC) - begin > SPIN) {
+        if (wait_awake(begin)) {
             sleep_until_left(t);
             return;
         }
@@ -265,40 +259,49 @@ static void run_alone(int64_t n, kroncy_body body, void *context) {
     for (int64_t i = 0; i < n; i++) body(context, i, 0);
 }
 
+void kroncy_share_from(int64_t *sharing, int64_t *waking) {
+    *sharing = __atomic_exchange_n(&worth_sharing, *sharing, __ATOMIC_RELAXED);
+    *waking = __atomic_exchange_n(&worth_waking, *waking, __ATOMIC_RELAXED);
+}
+
+/* A loop that helpers may join. */
+static void share(team *t, int n_threads, int64_t n, double work, kroncy_body body, void *context) {
+    t->busy = 1;
+    t->body = body;
+    t->context = context;
+    t->n = n;
+    t->piece = n / ((int64_t)n_threads * PIECES) + 1;
+    __atomic_store_n(&t->next, 0, __ATOMIC_RELAXED);
+    const loop_state serial = SERIAL(__atomic_load_n(&t->state, __ATOMIC_RELAXED)) + 1u;
+    __atomic_store_n(&t->state, serial << 32 | (loop_state)n_threads << 17 | OPEN,
+                     __ATOMIC_SEQ_CST);
+    if (work >= __atomic_load_n(&worth_waking, __ATOMIC_RELAXED) &&
+        __atomic_load_n(&t->sleepers, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&t->lock);
+        pthread_cond_broadcast(&t->posted);
+        pthread_mutex_unlock(&t->lock);
+    }
+    take_pieces(t, 0);
+    await_members(t);
+    t->busy = 0;
+}
+
 void kroncy_run(int n_threads, int64_t n, double work, kroncy_body body, void *context) {
     n_threads = kroncy_team(n_threads);
     if (n_threads > n) n_threads = (int)n;
-    if (n_threads <= 1 || work < WORTH_SHARING || is_helper || (own_team && own_team->busy)) {
+    if (n_threads <= 1 || work < __atomic_load_n(&worth_sharing, __ATOMIC_RELAXED) || is_helper ||
+        (own_team && own_team->busy)) {
         run_alone(n, body, context);
         return;
     }
-    /* Several teams divide the processors. */
+    /* Several teams at work divide the processors. */
     const int running = __atomic_add_fetch(&n_running, 1, __ATOMIC_RELAXED);
-    if (running > 1) {
-        const int share = kroncy_processors() / running;
-        if (n_threads > share) n_threads = share;
-    }
+    if (running > 1 && n_threads > kroncy_processors() / running)
+        n_threads = kroncy_processors() / running;
     team *t = n_threads > 1 ? find_team(n_threads) : NULL;
-    if (!t || !t->n_helpers || nanoseconds(CLOCK_MONOTONIC) < t->alone_until) {
+    if (t && t->n_helpers && nanoseconds(CLOCK_MONOTONIC) >= t->alone_until)
+        share(t, n_threads, n, work, body, context);
+    else
         run_alone(n, body, context);
-    } else {
-        t->busy = 1;
-        t->body = body;
-        t->context = context;
-        t->n = n;
-        t->piece = n / ((int64_t)n_threads * PIECES) + 1;
-        __atomic_store_n(&t->next, 0, __ATOMIC_RELAXED);
-        loop_state serial = SERIAL(__atomic_load_n(&t->state, __ATOMIC_RELAXED)) + 1u;
-        __atomic_store_n(&t->state, serial << 32 | (loop_state)n_threads << 17 | OPEN,
-                         __ATOMIC_SEQ_CST);
-        if (work >= WORTH_WAKING && __atomic_load_n(&t->sleepers, __ATOMIC_SEQ_CST)) {
-            pthread_mutex_lock(&t->lock);
-            pthread_cond_broadcast(&t->posted);
-            pthread_mutex_unlock(&t->lock);
-        }
-        take_pieces(t, 0);
-        await_members(t);
-        t->busy = 0;
-    }
     __atomic_sub_fetch(&n_running, 1, __ATOMIC_RELAXED);
 }

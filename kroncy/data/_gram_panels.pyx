@@ -31,7 +31,7 @@ cdef enum:
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
 cdef double MULTIPLY_ADD = 0.03     # of a GEMM
-cdef double ENTRY = 0.1             # of a panel, gathered and multiplied for each mode
+cdef double ENTRY = 0.5             # of a panel, gathered or multiplied, for each mode
 
 # The arguments of a loop over chunks: of a panel, or of the part of one mode.
 cdef struct CombineLoop:

@@ -9,7 +9,7 @@ cdef extern from "_contraction_kernel.h" nogil:
     void kroncy_gather(bint, int64_t, int64_t, const void *, void *)
 
 # Nanoseconds of one thread, roughly.
-cdef double MULTIPLY_ADD = 0.1
+cdef double MULTIPLY_ADD = 0.3
 cdef double GATHER = 1.0
 
 # The arguments of a loop over rows of z.

@@ -37,8 +37,8 @@ cdef enum:
     SLICE = 2048  # a slice has SLICE**2 multiplications at least: no small-matrix kernel
 
 
-cdef double PATIENCE = 1e10     # multiplications between two looks at signals: below a second
-cdef double MULTIPLY_ADD = 0.03 # nanoseconds of one thread, roughly
+cdef double PATIENCE = 1e10      # multiplications between two looks at signals: below a second
+cdef double MULTIPLY_ADD = 0.03  # nanoseconds of one thread, roughly
 
 # The arguments of a loop over slices of a product.
 cdef struct SliceLoop:

@@ -20,7 +20,6 @@ from libc.string cimport memset
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
-from ._coefficients cimport Coefficients
 from ._fired cimport FiredSets
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
 
@@ -41,18 +40,10 @@ cdef enum:
     MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
-cdef double PREACTIVATION = 0.15    # to look at, in the forward half
-cdef double STEP = 0.1              # for each neuron and sample, in the backward half
+cdef double PREACTIVATION = 2.0     # for each neuron and sample, in the forward half
+cdef double STEP = 1.3              # for each neuron and sample, in the backward half
 
 # The arguments of a loop over groups of blocks, or over blocks.
-cdef struct ProductLoop:
-    void *coefficients      # Coefficients
-    int64_t n_blocks
-    int group
-    const void *panel
-    int row_bytes
-    void *out
-
 cdef struct ForwardLoop:
     void *engine            # Engine
     void *work              # Workspace
@@ -68,41 +59,6 @@ cdef struct BackwardLoop:
     void *engine            # Engine
     const Step *step
     int failed
-
-
-cdef class Workspace:
-    """What a pass over rows writes, and the operations that it counts: one for each call.
-
-    So any number of threads read a network at once.  The training has one of its own, for as long
-    as the engine lives.
-    """
-
-    def __dealloc__(self):
-        self.release()
-
-    cdef void release(self) noexcept:
-        """Free all memory."""
-        free(self.z)
-        free(self.f)
-        free(self.skip)
-        free(self.prepared)
-        free(self.parts)
-        free(self.query)
-        free(self.masks)
-        self.z = self.f = self.skip = self.prepared = self.parts = self.query = NULL
-        self.masks = NULL
-        self.n_threads = self.mask_panels = 0
-
-
-cdef class Source:
-    """Rows whose pre-activations can be asked for: the training samples, or others."""
-
-    cdef int reserve(self, Workspace work) except -1:
-        """Memory for `prepare`."""
-        return 0
-
-    cdef void prepare(self, Workspace work, const int64_t *rows, Py_ssize_t count) noexcept nogil:
-        """Make ready, in the workspace, whatever `Engine.group_z` reads about these rows."""
 
 
 cdef class Engine:
@@ -233,19 +189,7 @@ cdef class Engine:
         But for the signs: with one output row r is to be multiplied by a_r.  panel (n_samples,
         width) and out (n_blocks * 256, width) are 64-byte aligned, with rows of 64 or 128 bytes.
         """
-        cdef ProductLoop loop
-        cdef int64_t n_groups
-        loop.coefficients = <void *> self.coefficients
-        loop.n_blocks = self.n_blocks
-        loop.group = self.group_size()
-        loop.row_bytes = panel.strides[0]
-        loop.panel = address(panel)
-        loop.out = address(out)
-        n_groups = (self.n_blocks + loop.group - 1) // loop.group
-        with nogil:
-            team_run(self.n_threads, n_groups,
-                     KRONCY_MULTIPLY_ADD * self.coefficients.n_entries() * self.panel_width(),
-                     product_group, &loop)
+        self.coefficients.multiply(panel, out, self.group_size(), self.n_threads)
         return out
 
     # -- the forward half -----------------------------------------------------------------------
@@ -368,7 +312,8 @@ cdef class Engine:
             if status != 0:
                 return status
             self.coefficients.begin_add(&part)
-            team_run(self.n_threads, self.n_blocks, self.step_work(part.count), backward_block, &loop)
+            team_run(self.n_threads, self.n_blocks, self.step_work(part.count), backward_block,
+                     &loop)
             self.coefficients.end_add(&part)
             part.masks += self.n_masks(part.count)
             done += part.count
@@ -474,14 +419,6 @@ cdef class Engine:
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         """Entries of G that a panel of `count` samples takes."""
         return 0
-
-
-cdef void product_group(void *context, int64_t group, int thread) noexcept nogil:
-    cdef ProductLoop *loop = <ProductLoop *> context
-    cdef int64_t first = group * loop.group
-    (<Coefficients> loop.coefficients).product(
-        first, <int> min(loop.group, loop.n_blocks - first), loop.panel, loop.row_bytes,
-        <char *> loop.out + first * KRONCY_BLOCK * loop.row_bytes)
 
 
 cdef void forward_group(void *context, int64_t group, int thread) noexcept nogil:

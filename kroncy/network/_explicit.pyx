@@ -12,8 +12,9 @@ from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport team_run
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace
+from ._engine cimport Engine
 from ._tiles cimport KRONCY_BLOCK, block_rows
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_coefficients_kernel.h" nogil:

@@ -23,7 +23,7 @@ cdef enum:
     ROWS = 64           # neurons of a unit of work
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
-cdef double WORD = 0.3      # of two bitsets, compared
+cdef double WORD = 0.1      # of two bitsets, compared
 cdef double ENTRY = 5.0     # of a row that is multiplied with itself
 
 # The arguments of a loop over tiles of a matrix of counts.

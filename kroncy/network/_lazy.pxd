@@ -2,7 +2,8 @@
 from libc.stdint cimport int64_t
 
 from ..data._gram_panels cimport GramPanels
-from ._engine cimport Engine, Source
+from ._engine cimport Engine
+from ._workspace cimport Source
 
 
 cdef class GramSource(Source):

@@ -1,7 +1,8 @@
 import numpy as np
 
 from ..data._gram_panels import GramPanels
-from ._engine import Engine, Source
+from ._engine import Engine
+from ._workspace import Source
 
 class GramSource(Source):
     def __init__(self, panels: GramPanels, z0: np.ndarray | None) -> None: ...

@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t
 from .._base._buffers cimport address, allocate
 from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
-from ._engine cimport Source, Workspace
 from ._tiles cimport KRONCY_BLOCK, block_rows
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_engine_kernel.h" nogil:
@@ -23,7 +23,7 @@ cdef extern from "_lazy_kernel.h" nogil:
 cdef enum:
     CHUNK = 2048        # samples of a partial sum of the skip: fixed, so the sums are too
 
-cdef double ENTRY = 0.05            # nanoseconds that one entry of the panel takes the skip, roughly
+cdef double ENTRY = 0.05            # nanoseconds of the skip for an entry of a panel, roughly
 
 cdef struct SkipLoop:
     void *engine                    # LazyEngine

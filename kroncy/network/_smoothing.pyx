@@ -18,7 +18,7 @@ cdef extern from "_smoothing_kernel.h" nogil:
     void kroncy_add_expected_excess(bint, int64_t, int, double, double, double, const void *,
                                     const void *, double *)
 
-cdef double NEURON = 5      # nanoseconds of one thread, roughly
+cdef double NEURON = 20     # nanoseconds of one thread, roughly
 
 cdef struct ExcessLoop:
     bint is_double

@@ -25,8 +25,9 @@ from ..trees._max_trees cimport (
     max_trees_scratch_size, max_trees_values
 )
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace, near_underflow
+from ._engine cimport Engine, near_underflow
 from ._lazy cimport GramSource, LazyEngine
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_tree_engine_kernel.h" nogil:
@@ -41,7 +42,7 @@ cdef enum:
     CHUNK = 1024        # samples of a panel that one thread transposes at a time
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
-cdef double LEAF = 0.05     # of all leaves of a tree, in a query
+cdef double LEAF = 0.25     # of all leaves of a tree, in a query
 cdef double ENTRY = 0.2     # copied or transposed
 
 # The arguments of a loop over samples, blocks or chunks of samples.

@@ -9,7 +9,7 @@ from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._real cimport real
 from .._base._team cimport kroncy_atomic_set, team_run
 
-cdef double LEAF = 0.05     # nanoseconds of a query for each leaf of a tree, roughly
+cdef double LEAF = 0.25     # nanoseconds of a query for each leaf of a tree, roughly
 
 # The arguments of a loop over queries.
 cdef struct FindLoop:

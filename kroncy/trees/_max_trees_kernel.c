@@ -17,7 +17,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define HUGE_PAGE ((size_t)1 << 21)
 #define PREFETCH 24 /* lines ahead: more than one core can have under way */
-#define NODE 0.5    /* nanoseconds that it takes to write one, roughly */
+#define NODE 1.5    /* nanoseconds that it takes to write one, roughly */
 #define ADD 0.05    /* or to add one Gram entry to a leaf */
 
 /* The arguments of a loop over blocks of trees. */
