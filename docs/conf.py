@@ -55,6 +55,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "kroncy"
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
@@ -66,7 +68,7 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "logo": {"text": "kroncy"},
+    "logo": {"text": "kroncy", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg"},
 }
 
 site_pages.write_all(HERE / "_generated")

@@ -18,7 +18,8 @@ from playwright.sync_api import sync_playwright
 
 BUILD = Path(__file__).parent / "_build"
 SITE = BUILD / "html"
-PAGES = [path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html"))]
+FOUND = (path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html")))
+PAGES = [page for page in FOUND if not page.startswith("_static/")]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -96,8 +97,8 @@ def test_page(size, page, server, tabs):
     tab = tabs[size]
     tab.problems.clear()
     tab.goto(server + page, wait_until="load")
-    # Pictures further down are loaded when they come into view.
-    tab.evaluate("() => document.images.forEach?.call(document.images, i => i.loading = 'eager')")
+    # Pictures further down would be loaded when they come into view.
+    tab.evaluate("() => { for (const image of document.images) image.loading = 'eager'; }")
     tab.wait_for_load_state("networkidle")
     picture = (BUILD / "screenshots" / size / page).with_suffix(".png")
     tab.screenshot(path=picture, full_page=True)
@@ -140,8 +141,8 @@ def links():
 def test_links(page, links):
     missing = []
     for target in links[page].targets:
-        address = urlsplit(urljoin(f"site:/{page}", target))
-        if address.scheme != "site":
+        address = urlsplit(urljoin(f"http://site/{page}", target))
+        if address.netloc != "site":
             if address.scheme not in ("https", "mailto", "data"):
                 missing.append(target)
             continue
