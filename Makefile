@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find kroncy -name '*.py' -o -name '*.py[xi]' -o -name '*.pxd' -o -name '*.h' \
     -o -name '*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint hooks wheel oldest bench bench-sections dashboard gate equal-bits sanitize clean
+.PHONY: demo test lint hooks docs wheel oldest bench bench-sections dashboard gate equal-bits sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -23,6 +23,13 @@ $(VENV)/linters: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.* \
 	    mypy==2.4.* numpydoc==1.11.* clang-format==23.* pre-commit==4.* pre-commit-hooks==6.* \
 	    twine==7.* check-wheel-contents==0.6.*
+	touch $@
+
+# The extra "docs", without building kroncy for it once more.
+$(VENV)/docs: | $(BIN)/python
+	$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	    print(*project["optional-dependencies"]["docs"], sep="\n")' > $@.txt
+	$(BIN)/python -m pip install --quiet --requirement $@.txt "playwright>=1.50"
 	touch $@
 
 # What pyproject.toml asks for to build: sanitize.sh builds without isolation.
@@ -55,6 +62,16 @@ lint: $(VENV)/linters $(VENV)/installed dist/built
 # From now on git runs the linters before it commits and pushes.
 hooks: $(VENV)/linters $(VENV)/installed
 	$(BIN)/pre-commit install
+
+# Sphinx itself asks no network.  Doctests of the docstrings, programs of the pages, then each page in
+# a browser (apt-get install chromium).
+docs: $(VENV)/installed $(VENV)/docs
+	rm -rf docs/_build
+	$(BIN)/python -P -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
+	    --dist loadfile --pyargs kroncy tests/test_pages.py
+	PYTHONPATH=tools $(BIN)/python -P -m pytest -q docs/test_site.py
+	@echo "site: docs/_build/html/index.html"
 
 # The sdist, and a wheel made of what the sdist holds.
 dist/built: $(SOURCES) MANIFEST.in $(shell git ls-files tests tools docs examples benchmarks 2> /dev/null) | $(BIN)/python
@@ -105,5 +122,5 @@ sanitize: $(VENV)/installed $(VENV)/builders
 	PYTHON=$(CURDIR)/$(BIN)/python OMP_WAIT_POLICY=passive tests/sanitize.sh $(SANITIZE)
 
 clean:
-	rm -rf $(VENV) build dist demo-output *.egg-info
+	rm -rf $(VENV) build dist demo-output docs/_build docs/_generated *.egg-info
 	find kroncy -name '*.so' -delete

@@ -86,7 +86,7 @@ def matmul(
     elements for any L. Odd rows and columns are peeled off and multiplied by GEMM.
 
     The error is normwise ([1]_, theorem 23.3, here with inner size k and k0 = ceil(k / 2^L)): to
-    first order in the unit roundoff u, and with ``|X|`` the largest modulus of an entry,
+    first order in the unit roundoff u, and with ``|X|`` the largest modulus of an entry::
 
         |C - fl(C)| <= (18^L (k0^2 + 6 k0) - 6 k) u |A| |B|
 

@@ -96,7 +96,7 @@ class Theory:
     n_samples, examined : int
         Samples, and how many of them (at random) the eigenvalues are from.
     threshold, fired_share : float
-        The threshold, and the share of neurons that fires on a sample, Phi(-threshold / |x|).
+        The threshold, and the share of neurons that fires on a sample, ``Phi(-threshold / |x|)``.
     smallest, largest : float
         Smallest eigenvalue lambda and largest eigenvalue of H^cts.
     separation : Separation

@@ -115,7 +115,7 @@ def predicted_rate(
     Returns
     -------
     Rate
-        With full batches ``max_i (1 - eta lambda_i / n)**2``, the factor of |f - y|**2.
+        With full batches ``max_i (1 - eta lambda_i / n)**2``, the factor of ``|f - y|**2``.
         With mini-batches the factor of ``E (f - y)^T H^-1 (f - y)``, the squared distance of W from
         the solution.
 
