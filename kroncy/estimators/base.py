@@ -204,7 +204,9 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         if reset:
             self._draw_seed()
             train, held_out = self._split(target)
-            self._start_training(data.take(train), target[train], weight[train])
+            self._start_training(
+                data.take(train), target[train], weight[train], n_bound=len(held_out)
+            )
             self._fingerprint = fingerprint(data, target, weight)
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []

@@ -93,6 +93,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             old.data.append(data), target, weight,
             start=old.start,
             n_snapshots=0,
+            memory_held=old.network.nbytes,
             # The same W(0), which is in coordinates of the span of the old samples.
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,

@@ -39,11 +39,15 @@ class NetworkSettings:
     seed : int in [0, 2**64), default=0
         Of W(0), or of z(0).
     n_threads : int, optional
-        At most 4096.  Default: all cores that may be used.
+        As `kroncy._base.threads.resolve_threads` takes it.  Default: all cores that may be used.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
     n_snapshots : int, default=0
         Snapshots that the caller will hold at a time, which count in the memory.
+    n_bound : int, default=0
+        Other rows that the caller will bind, which count as well.
+    memory_held : int, default=0
+        Bytes of `memory_limit` that are in use while the network is made.
 
     Raises
     ------
@@ -63,6 +67,8 @@ class NetworkSettings:
     n_threads: int | None = None
     memory_limit: int | None = None
     n_snapshots: int = 0
+    n_bound: int = 0
+    memory_held: int = 0
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -79,6 +85,8 @@ class NetworkSettings:
             "engine": check_choice(self.engine, "engine", ("auto", *ENGINES)),
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
             "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
+            "n_bound": check_integer(self.n_bound, "n_bound", minimum=0),
+            "memory_held": check_integer(self.memory_held, "memory_held", minimum=0),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:
