@@ -60,7 +60,7 @@ layout : "power" or sequence of int, default="power"
 RESOURCE_PARAMETERS = """\
 n_threads : int, default=None
         Number of threads.  None uses as many as OpenMP and the CPU affinity allow.  Results do
-        not depend on it.
+        not depend on it.  A process made by ``fork()`` uses one: see `kroncy.show_config`.
     memory_limit : int, default=None
         Memory budget in bytes.  None uses the memory that is available.  A fit that would exceed
         the budget raises MemoryError before anything is allocated.\
