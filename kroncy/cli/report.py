@@ -10,6 +10,7 @@ from .. import ntk
 from .._base.config import show_config
 from .._base.files import open_output
 from .._base.memory import format_bytes
+from ..estimators.early_stopping import score_in_words
 from ..ntk.measurements import kernel_of_bits
 from ..plot import (
     new_figure,
@@ -158,8 +159,7 @@ def _training_rows(model, trainer):
     first, last = history[0]["loss"], history[-1]["loss"]
     yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(model, "best_validation_score_", None) is not None:
-        best = f"{model.validation_metric} {model.best_validation_score_:.4f}"
-        yield "validation", f"{best} at best"
+        yield "validation", f"{score_in_words(model, model.best_validation_score_)} at best"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"
     yield "iterations", f"{counters['iterations']:,}"
     yield "multiply-adds", f"{counters['multiply_adds']:.3g}"
@@ -214,7 +214,7 @@ def _loss_figures(model, trainer):
         caption += text
     yield _picture(lambda ax: plot_rate(losses, predicted, bound, ax)), caption
     if getattr(model, "validation_scores_", None):
-        metric = model.validation_metric
+        metric = f"{'minus ' if model.validation_sign < 0 else ''}{model.validation_metric}"
         yield (
             _picture(lambda ax: plot_validation(model.validation_scores_, ax, name=metric)),
             f"{metric} of the held-out samples after each epoch; the best state is kept.",

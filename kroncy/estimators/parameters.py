@@ -134,9 +134,10 @@ Parameters
     Attributes
     ----------
     trainer_ : KroneckerSGD
-        The trained network with its coefficients, history and counters.
+        The trained network with its coefficients, history and counters.  With early stopping it
+        is in the state of the best epoch, with which its history ends.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, of which `loss_curve_` and `validation_scores_` tell all.
     loss_curve_ : list of float
         Training loss of each epoch: the mean over its samples, each evaluated just before the
         step on its batch.

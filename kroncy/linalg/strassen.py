@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
+from .._base.validation import refuse_masked
 from ._matmul import multiply, workspace_elements
 from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
@@ -67,8 +68,8 @@ def matmul(
     TypeError
         An argument is of the wrong type, or dtypes promote to neither float32 nor float64.
     ValueError
-        Shapes do not match, a side exceeds 2**31 - 1, `levels` is out of range, `workspace` is
-        too small, or `out` has the wrong shape, is read-only or overlaps another array.
+        An operand has masked entries, shapes do not match, a side exceeds 2**31 - 1, `levels` is
+        out of range, `workspace` is too small, or `out` has the wrong shape, is read-only or overlaps another array.
     MemoryError
         The product and the workspace exceed the memory available.
     KeyboardInterrupt
@@ -111,6 +112,8 @@ def matmul(
     """
     if n_threads is None and workspace is None and _is_plain(a, b, out, levels):
         return np.matmul(a, b, out=out)
+    refuse_masked(a, "a")
+    refuse_masked(b, "b")
     left, right = np.asarray(a), np.asarray(b)
     dtype = _common_dtype(left, right)
     shape = _product_shape(left, right)

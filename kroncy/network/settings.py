@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .._base.memory import require_memory
+from .._base.validation import check_bool, check_choice, check_integer, check_real, refuse_masked
 from ..data.compression import Compression, check_compress
 from ..data.kronecker_data import KroneckerData
 
@@ -123,6 +124,10 @@ def make_signs(
     """Output signs (n_hidden, n_outputs): those given, checked, or random ones."""
     if signs is not None:
         return check_signs(signs, settings, n_outputs)
+    # What is drawn, chosen and repeated.  The limit of the user is for the whole network, later.
+    n_bytes = 24 * settings.n_hidden * n_outputs
+    what = f"drawing the output signs of {settings.n_hidden} neurons"
+    require_memory(n_bytes, what, remedy="Use fewer neurons")
     repeat = 2 if settings.antithetic else 1
     drawn = generator.choice([-1.0, 1.0], size=(settings.n_streams, n_outputs))
     drawn = np.repeat(drawn, repeat, axis=0)
@@ -135,6 +140,7 @@ def check_signs(
     signs: ArrayLike, settings: NetworkSettings, n_outputs: int | None = None
 ) -> NDArray:
     """`signs` as an array (n_hidden, n_outputs) of +1 and -1, opposite in antithetic pairs."""
+    refuse_masked(signs, "signs")
     array = np.asarray(signs)
     m, k = settings.n_hidden, n_outputs or int(np.prod(array.shape[1:2]))
     if array.shape not in ((m,), (m, k)) or (array.ndim == 1 and k > 1) or k < 1:

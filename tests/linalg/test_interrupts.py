@@ -39,7 +39,9 @@ def test_a_long_product_ends_soon_after_an_interrupt(options):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(2000, 300, 777), (777, 300, 2000), (9001, 700, 17), (3, 900, 4000)])
+@pytest.mark.parametrize(
+    "shape", [(2000, 300, 777), (777, 300, 2000), (9001, 700, 17), (3, 900, 4000)]
+)
 def test_a_long_product_has_the_same_bits_for_any_number_of_threads(monkeypatch, shape, dtype):
     m, k, n = shape
     rng = np.random.default_rng(0)

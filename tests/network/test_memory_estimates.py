@@ -44,7 +44,8 @@ def resident(name):  # getrusage has the peak of the parent, too: it survives ex
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
 
 few = range(added + 40)
-train(data.take(few), y[list(few)], None, **(options | {"n_hidden": 64}))  # code, tables, thread pools
+# Code, tables, thread pools:
+train(data.take(few), y[list(few)], None, **(options | {"n_hidden": 64}))
 if added:
     before = resident("VmRSS")
 try:
