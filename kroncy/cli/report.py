@@ -62,7 +62,14 @@ def write_report(model, path, *, title, note=None):
             f"{title} has no complete epoch to report ({done} iterations): train it first, with "
             "fit() or run(), and save it again"
         )
-    figures = [*_loss_figures(model, trainer), *_theory_figures(trainer), _cost_figure(trainer)]
+    figures = []
+    for what, draw in (
+        ("the course of the training", lambda: _loss_figures(model, trainer)),
+        ("the tangent kernel and the neurons", lambda: _theory_figures(trainer)),
+        ("the cost of an iteration, measured", lambda: [_cost_figure(trainer)]),
+    ):
+        print(f"report: {what}", flush=True)
+        figures += draw()
     pictures = "\n".join(
         f'<figure class="card"><img alt="{html.escape(caption)}" src="{image}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -77,6 +84,7 @@ def write_report(model, path, *, title, note=None):
             ("Build", _build_rows()),
         )
     )
+    print("report: the convergence theorem", flush=True)
     found = ntk.theory(
         trainer.data,
         n_hidden=trainer.n_hidden,
