@@ -1,8 +1,7 @@
 """The loop over epochs: a network, targets, a step size, and what has been done so far."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -15,45 +14,13 @@ from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
 from ..network.prediction import squeeze
-from ..network.state import NetworkState
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
+from .progress import Progress, Snapshot
 from .reader import NetworkReader
 from .step_size import bound_learning_rate, check_learning_rate, is_auto, stable_learning_rate
 
 PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training has come.
-
-    Attributes
-    ----------
-    iterations : int
-    history : sequence of dict
-        One record for each complete epoch.
-    generator : dict
-        State of the PCG64 bit generator that orders the samples.
-    """
-
-    iterations: int
-    history: Sequence[dict[str, Any]]
-    generator: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The state of a trainer, to go back to.
-
-    Attributes
-    ----------
-    network : NetworkState
-    progress : Progress
-    """
-
-    network: NetworkState
-    progress: Progress
 
 
 class TrainingLoop(NetworkReader):
@@ -199,22 +166,65 @@ class TrainingLoop(NetworkReader):
                     break
         return self
 
+    def run_samples(
+        self, samples: NDArray[np.int64], batch_size: int, *, bound: bool = False,
+        progress: bool = False,
+    ) -> float:
+        """One pass over some samples in this order, which counts as an epoch in `history`.
+
+        Parameters
+        ----------
+        samples : ndarray of int64, shape (n,), n >= 1
+            Training samples; repeats are allowed.
+        batch_size : int
+            Samples of an iteration.
+        bound : bool, default=False
+            Whether a batch whose step would overshoot takes a smaller one.
+        progress : bool, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        float
+            Mean loss of the samples, each before its step.
+
+        Raises
+        ------
+        DivergenceError
+            The loss grew without bound; the batches before were trained on.
+        MemoryError
+            No memory for further coefficients.
+        RuntimeError
+            Another thread trains this network.
+        """
+        with self.network.guard.claim("run_samples"):
+            self.network.prepare()
+            return self._run_pass(samples, batch_size, progress, bound)
+
     def _run_epoch(self, progress: bool) -> None:
-        """Every sample once, in random order; adds a record to `history`."""
+        """Every sample once, in random order."""
         good = self.snapshot()
+        try:
+            order = self._generator.permutation(self.data.n_samples)
+            self._run_pass(order, self.batch_size, progress)
+        except DivergenceError:
+            self.restore(good)
+            raise
+
+    def _run_pass(
+        self, order: NDArray[np.int64], batch_size: int, progress: bool, bound: bool = False
+    ) -> float:
+        """The mean loss of samples in this order; adds a record to `history`."""
         before, began = self.counters, time.perf_counter()
-        order = self._generator.permutation(self.data.n_samples)
         epoch, total = self.n_epochs_done + 1, 0.0
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
             leave=False,
         ) as bar:
-            for part in _parts(order, self.batch_size):
-                total, done = self._run_batches(part, self.batch_size, total)
+            for part in _parts(order, batch_size):
+                total, done = self._run_batches(part, batch_size, total, bound)
                 if done < len(part):
-                    error = DivergenceError(self._iterations + 1, self.learning_rate)
-                    self.restore(good)
-                    raise error
+                    raise DivergenceError(self._iterations + 1, self.learning_rate)
                 bar.update(done)
                 if progress:
                     bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
@@ -230,15 +240,16 @@ class TrainingLoop(NetworkReader):
                 "flips": counts["neurons_flipped"],
             }
         )
+        return total / len(order)
 
     def _run_batches(
-        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0
+        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0, bound: bool = False
     ) -> tuple[float, int]:
         """``(total + losses before the steps, samples trained on)`` of consecutive batches."""
         done, options = 0, self.options
         with blas_threads(1):
             if self._gauss_newton is None:
-                for part, rate in self._parts_and_rates(order, batch_size):
+                for part, rate in self._parts_and_rates(order, batch_size, bound):
                     total, n = self._network.run_batches(
                         part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
@@ -260,22 +271,22 @@ class TrainingLoop(NetworkReader):
         return total, done
 
     def _parts_and_rates(
-        self, order: NDArray[np.int64], batch_size: int
+        self, order: NDArray[np.int64], batch_size: int, bound: bool
     ) -> Iterator[tuple[NDArray[np.int64], float]]:
         """Parts of `order` with their learning rates.
 
         "auto" is from batches of full size: a shorter one, which is the last, has its own bound.
+        With `bound` every batch has.
         """
         last = len(order) % batch_size or batch_size
         short = is_auto(self.options.learning_rate) and last < self.batch_size
-        cut = len(order) - last * short
+        cut = 0 if bound else len(order) - last * short
         if cut:
             yield order[:cut], self._learning_rate
-        if short:
-            batch = order[cut:]
-            yield batch, bound_learning_rate(
-                self._learning_rate, self._network, batch, self._weights
-            )
+        for begin in range(cut, len(order), batch_size):
+            batch = order[begin : begin + batch_size]
+            rate = bound_learning_rate(self._learning_rate, self._network, batch, self._weights)
+            yield batch, rate
 
     # -- how it is trained ----------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from .._base.validation import check_bool, check_integer, check_real
 from ..network.network import Network
 from ..network.state import check_values
-from .loop import Progress
 from .options import TrainingOptions
+from .progress import Progress
 from .step_size import is_auto
 from .targets import check_prepared, check_sample_weight
 

@@ -98,6 +98,10 @@ class KroneckerSGD(TrainingLoop):
     n_snapshots : int, default=0
         Results of `snapshot` that you will hold at a time.  They count in the estimate of the
         memory, as the one that `run` holds does.
+    n_bound : int, default=0
+        Rows that you will `bind`.  They count in the estimate of the memory.
+    memory_held : int, default=0
+        Bytes of `memory_limit` in use elsewhere while the trainer is made, such as by another.
 
     Attributes
     ----------
@@ -189,6 +193,8 @@ class KroneckerSGD(TrainingLoop):
         sample_weight: ArrayLike | None = None,
         n_classes: int | None = None,
         n_snapshots: int = 0,
+        n_bound: int = 0,
+        memory_held: int = 0,
     ) -> None:
         check_data(data)
         options = TrainingOptions(loss, learning_rate, batch_size, weight_decay, solver, damping)
@@ -200,7 +206,7 @@ class KroneckerSGD(TrainingLoop):
         seed, generator = draw_seeds(random_state)
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit, n_snapshots,
+            memory_limit, n_snapshots, n_bound, memory_held,
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)

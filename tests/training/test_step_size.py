@@ -80,7 +80,7 @@ def test_a_single_sample_gets_its_own_stable_step():
 
 
 def trainer(n, seed=0, **options):
-    """Rows that have little in common, so that a batch of one needs a smaller step than one of 32."""
+    """On rows that have little in common: a batch of one needs a smaller step than one of 32."""
     X = np.random.default_rng(seed).normal(size=(321, 15))[:n]
     y = X[:, 0] * X[:, 1] + X[:, 2]
     data = KroneckerData.power(X, normalize=True, bias=1.0)
