@@ -1,5 +1,5 @@
-/* Calls that share an object, and calls that need it alone.  Nobody waits: who would have to is told
- * so at once. */
+/* Calls that share an object, and calls that need it alone.  None waits: one that would have to is
+ * told so at once. */
 #ifndef KRONCY_SHARING_H
 #define KRONCY_SHARING_H
 

@@ -113,10 +113,11 @@ def require_memory(
         `n_bytes` exceed `limit` or the memory available.
     """
     free = available_memory()
-    own = limit is not None and limit - held <= free
-    if n_bytes > (limit - held if own else free):
-        source, budget = ("memory_limit", limit) if own else ("available memory", free)
+    left = free if limit is None else limit - held
+    if n_bytes > min(left, free):
+        by_limit = limit is not None and left <= free
+        source, budget = ("memory_limit", left + held) if by_limit else ("available memory", free)
         message = f"{what} needs {format_bytes(n_bytes)}; {source} is {format_bytes(budget)}"
-        if own and held:
+        if by_limit and held:
             message += f", of which {format_bytes(held)} are in use"
         raise MemoryError(f"{message}. {remedy}" if remedy else message)

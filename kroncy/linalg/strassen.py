@@ -69,7 +69,8 @@ def matmul(
         An argument is of the wrong type, or dtypes promote to neither float32 nor float64.
     ValueError
         An operand has masked entries, shapes do not match, a side exceeds 2**31 - 1, `levels` is
-        out of range, `workspace` is too small, or `out` has the wrong shape, is read-only or overlaps another array.
+        out of range, `workspace` is too small, or `out` has the wrong shape, is read-only or
+        overlaps another array.
     MemoryError
         The product and the workspace exceed the memory available.
     KeyboardInterrupt
@@ -111,7 +112,7 @@ def matmul(
            [ 62., 214., 366.]])
     """
     if n_threads is None and workspace is None and _is_plain(a, b, out, levels):
-        return np.matmul(a, b, out=out)
+        return np.matmul(a, b, out=out)  # type: ignore[arg-type, misc]
     refuse_masked(a, "a")
     refuse_masked(b, "b")
     left, right = np.asarray(a), np.asarray(b)
