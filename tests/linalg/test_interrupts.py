@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -18,23 +17,20 @@ def test_a_long_product_ends_soon_after_an_interrupt(options):
     assert threading.current_thread() is threading.main_thread()
     a = np.ones((60_000, 4000), np.float32)
     b, out = np.ones((4000, 2500), np.float32), np.empty((60_000, 2500), np.float32)
-    fired = []
+    out[...] = np.nan
 
     def interrupt(*_):
-        fired.append(time.perf_counter())
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
-    began = time.perf_counter()
     try:
         with pytest.raises(KeyboardInterrupt):
             matmul(a, b, out=out, **options)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    # On an idle core a part takes a fraction of a second, the whole product ten times as long.
-    assert fired[0] - began < 5
+    assert np.any(out != 4000)  # a product that does not look at signals is complete by then
     assert np.array_equal(matmul(a[:32], b), a[:32] @ b)
 
 
