@@ -43,7 +43,8 @@ FREE = re.compile(
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
     r"|compress|data/(kind|bias|normalize|modes)(/\d)*)"
     r"|attribute\._y_mean|attribute\._y_scale|attribute\.classes_"
-    r"|parameters/(layout|bias|normalize)(/\d)?)"
+    r"|parameters/(layout|bias|normalize)(/\d)?"
+    r"|values/n_features_in_)"  # among the counts that its data allow with one layout or another
 )
 
 Members = dict[str, np.ndarray]
