@@ -65,7 +65,8 @@ def vendor(site, fetch=fetched):
     if "bootstrap.min.css" in names:
         targets[f"fonts/{Path(FONT[1]).name}"] = FONT
     with tempfile.TemporaryDirectory() as folder:
-        packages = {package: fetch(package, folder) for package, _ in targets.values()}
+        needed = {package for package, _ in targets.values()}
+        packages = {package: fetch(package, folder) for package in needed}
     for target, (package, path) in targets.items():
         (site / target).parent.mkdir(exist_ok=True)
         (site / target).write_bytes(packages[package][path])
