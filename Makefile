@@ -93,11 +93,13 @@ ASV_HERE := --config benchmarks/asv.conf.json --environment existing:$(abspath $
 bench: $(VENV)/installed $(VENV)/asv
 	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
 
-# Builds HEAD in an environment of asv's own and runs what has no result yet.
+# Builds HEAD in an environment of asv's own and runs what has no result yet.  npm fetches what the
+# pages would take from other hosts.
 PORT ?= 8090
 dashboard: $(VENV)/asv
 	$(ASV) run --config benchmarks/asv.conf.json --skip-existing-successful 'HEAD^!'
 	$(ASV) publish --config benchmarks/asv.conf.json
+	$(BIN)/python benchmarks/scripts/vendor_assets.py benchmarks/.asv/html
 	@echo "dashboard: http://127.0.0.1:$(PORT)/  (Ctrl-C ends it)"
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory benchmarks/.asv/html $(PORT)
 

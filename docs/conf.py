@@ -25,6 +25,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
+default_role = "py:obj"  # `KroneckerData` in a docstring leads to its page
+highlight_language = "none"  # of blocks that do not name theirs
 suppress_warnings = ["config.cache"]  # of functions in the settings of the gallery
 
 myst_heading_anchors = 3

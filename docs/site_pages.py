@@ -8,7 +8,6 @@ import importlib
 import inspect
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import check_api
@@ -17,7 +16,6 @@ from sphinx_gallery.scrapers import figure_rst
 from kroncy.cli.commands import make_parser
 
 ROOT = Path(__file__).parents[1]
-FIGURES = Path(tempfile.gettempdir(), "kroncy-gallery")
 
 # Files outside of docs/, and what their page is called.
 ROOT_PAGES = {
@@ -133,16 +131,15 @@ def class_page(name, found):
 
 
 def example_arguments(conf, script_vars):
-    """The arguments of an example: where its figure goes."""
-    shutil.rmtree(FIGURES, ignore_errors=True)
-    FIGURES.mkdir()
-    return ["--out", str(FIGURES)]
+    """The arguments of an example: its figure goes into its own folder, where it runs."""
+    return ["--out", "."]
 
 
 def saved_figures(block, block_vars, gallery_conf):
-    """The pictures that an example has saved, for its page."""
+    """The picture that an example has saved, moved to where its page finds it."""
+    picture = Path(block_vars["src_file"]).with_suffix(".png")
     targets = []
-    for picture in sorted(FIGURES.glob("*.png")):
+    if picture.exists():
         targets.append(str(next(block_vars["image_path_iterator"])))
-        shutil.move(picture, targets[-1])
+        shutil.move(picture, targets[0])
     return figure_rst(targets, gallery_conf["src_dir"])

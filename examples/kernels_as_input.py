@@ -1,9 +1,11 @@
-"""Kernels instead of features: objects that are described by their similarities only.
-===================================================================================
+"""Kernels instead of features: objects that are described by their similarities only
+==================================================================================
 
 A pair is a string and a dose.  Strings are compared by their common substrings of two letters,
 doses by a Gaussian kernel of their logarithms, whose feature space has infinitely many dimensions.
 The network is trained on the two kernel matrices.
+
+::
 
     python examples/kernels_as_input.py [--out FOLDER]
 """

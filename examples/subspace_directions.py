@@ -6,6 +6,8 @@ depends on three combinations of seven settings only.  kroncy identifies the thr
 which are printed with the names of the settings, and minimises the cost with a few hundred
 evaluations.
 
+::
+
     python examples/subspace_directions.py [--out FOLDER]
 """
 

@@ -1,8 +1,10 @@
-"""Three factors: ratings of items by users at different hours of the day.
-=======================================================================
+"""Three factors: ratings of items by users at different hours of the day
+======================================================================
 
 The features of a rating are a (x) b (x) c, with 30 * 40 * 24 = 28,800 entries for user, item and
 hour (without the bias).  A network on all three factors is compared with one on user and item.
+
+::
 
     python examples/three_factors.py [--out FOLDER]
 """
