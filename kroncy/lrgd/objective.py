@@ -120,12 +120,13 @@ class Objective(Evaluator):
         return self._differences(x, f, None, curvature)
 
     def gradient_inside(
-        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray
+        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray, least: np.ndarray
     ) -> np.ndarray:
         """The full gradient (p,), by differences that stay in the box.
 
-        `curvature` (p,) are the second derivatives along the axes.  A variable without room gets
-        a slope of 0.
+        `curvature` (p,) are the second derivatives along the axes, and `least` (p,) the shortest
+        steps: the known error of a sum of squares near 0 is not all of it.  A variable without
+        room gets a slope of 0.
         """
         if self.exact or self.fd == "complex":
             return self.gradient(x, f, curvature)
@@ -139,6 +140,7 @@ class Objective(Evaluator):
         else:
             h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
                 noise / curvature)
+            h = np.maximum(h, least)
         above, below = box.upper - x, x - box.lower
         ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
         behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)

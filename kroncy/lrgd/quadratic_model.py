@@ -20,6 +20,7 @@ FAR = 10.0  # radii beyond which a point is not part of the model
 SHORT = 0.1  # part of the radius: a shorter step asks for a smaller radius
 ROUGH = 1e-9  # of the decrease so far: what the model no longer sees
 LEAST_RADIUS = 1e-5
+MOST_FAILURES = 3  # in a row
 
 
 class QuadraticModel:
@@ -115,7 +116,9 @@ def _independent(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return basis, np.linalg.qr(np.vstack([basis, np.eye(p)]).T, mode="complete")[0].T[len(basis):]
 
 
-def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> QuadraticModel:
+def model_descent(
+    run: Run, box: Box, scale: np.ndarray, radius: float, hessian: np.ndarray | None = None
+) -> QuadraticModel:
     """Minimise from run.x, in the box, until the model sees no decrease that it can trust.
 
     Parameters
@@ -128,6 +131,8 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
         A change of each variable that matters.
     radius : float
         Of the first trust region, in units of `scale`.
+    hessian : ndarray of shape (p, p) or None
+        Second derivatives to begin with.
 
     Returns
     -------
@@ -137,6 +142,8 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
     p = run.x.size
     inside = Box(box.lower / scale, box.upper / scale)
     model, z = QuadraticModel(p), run.x / scale
+    if hessian is not None:
+        model.hessian = hessian * np.outer(scale, scale)
 
     def evaluate(points: np.ndarray) -> None:
         nonlocal z
@@ -157,6 +164,7 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
     evaluate(z + np.diag(np.where(up, steps.upper, steps.lower)))
     if len(model.values) < 2:
         raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    failures = 0
     while True:
         model.forget(radius, 2 * model.most)
         lacking = model.fit(radius)
@@ -176,6 +184,9 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
         before = run.f
         evaluate((z + step)[None])
         ratio = (before - run.f) / predicted
+        failures = failures + 1 if ratio < 0.1 else 0
+        if failures == MOST_FAILURES and hessian is None:
+            return model
         if ratio >= 0.7:
             radius = max(radius, 2 * length)
         elif ratio < 0.1:
