@@ -8,6 +8,7 @@ import numpy as np
 
 from .objective import TINY, Objective
 from .run import Run
+from .termination import Status, Stop
 
 ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
 MAX_BACKTRACKS = 30
@@ -109,7 +110,10 @@ def descend(
         if converged or (predicted <= reduction * first and first > predicted):
             return gradient, hessian, predicted, converged
         direction = step @ rows
-        found = line_search(run.objective, run.x, run.f, direction, slope)
+        longest = run.box.reach(run.x, direction)
+        if longest < 1:
+            raise Stop(Status.BOUND_REACHED, "A step in the span meets a bound.")
+        found = line_search(run.objective, run.x, run.f, direction, slope, longest)
         if found is None:
             if not run.is_noise(predicted, len(rows)):  # nor need it be slope
                 slope = run.objective.central_slope(run.x, run.f, direction, 2 * predicted)

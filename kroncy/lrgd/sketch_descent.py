@@ -34,7 +34,8 @@ def sketch_descent(
     while True:
         sketch = first or make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
-            oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
+            weights=run.box.weights(run.x),
+            is_useless=lambda step: run.box.reach(run.x, step) < 1, oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
         first = None
         run.singular_values, run.certified = sketch.singular_values, sketch.certified
@@ -113,9 +114,10 @@ def probe(run: Run, rng: np.random.Generator, sketch: Sketch, count: int) -> flo
     """
     curvature = sketch.curvature
     h = 6 * math.sqrt(run.noise / curvature)
-    best = 0.0
+    best, weights = 0.0, run.box.weights(run.x)
     for _ in range(count):
-        line = np.tile(rng.standard_normal(run.x.size), (2, 1))
+        drawn = rng.standard_normal(run.x.size)
+        line = np.tile(drawn if weights is None else drawn * weights, (2, 1))
         ahead, behind = run.objective.values(run.x, line, np.array([h, -h]))
         if not (np.isfinite(ahead) and np.isfinite(behind)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)

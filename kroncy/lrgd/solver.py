@@ -8,6 +8,7 @@ from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
 from .._base.workers import Workers
+from .bounded_descent import bounded_descent
 from .curvature import leave_saddle
 from .directions import principal_directions, row_norms
 from .few_variables import FEW, few_variables_descent
@@ -69,6 +70,8 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if settings.method == "sketch":
         if _is_small(settings):
             few_variables_descent(run, rng)
+        if settings.box is not None:
+            _sketch_within_bounds(run, settings)
         _sketch_and_gradients(run, settings)
     while True:
         stop = stopped(_descend_otherwise, run, settings)
@@ -80,6 +83,8 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
 
 def _descend_otherwise(run: Run, settings: Settings) -> NoReturn:
     rng = settings.rng
+    if settings.box is not None:
+        bounded_descent(run, rng, sketch=None if run.nit else _known(run, settings))
     if settings.method == "lrgd":
         lrgd(
             run, rng, step=settings.step, rank=settings.rank, max_rank=settings.max_rank,
@@ -110,6 +115,18 @@ def _known(run: Run, settings: Settings):
     )
 
 
+def _sketch_within_bounds(run: Run, settings: Settings) -> NoReturn:
+    """A sketch as long as no bound is met, and then projected steps, until Stop is raised."""
+    known = _known(run, settings)
+    weights = run.box.weights(run.x)
+    if known is None and np.all(weights > 0):
+        stop = stopped(_sketch_and_gradients, run, settings)
+        if stop.status != Status.BOUND_REACHED:
+            raise stop
+        run.add_phase("bound")
+    bounded_descent(run, settings.rng, sketch=known)
+
+
 def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
     """Sketches, and full gradients where a sketch cannot certify its rank, until Stop is raised."""
     rng, first = settings.rng, _known(run, settings)
@@ -118,6 +135,8 @@ def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
             run, rng, rank=settings.rank, max_rank=settings.max_rank, n_probe=settings.n_probe,
             restarts=settings.restarts, first=first,
         )
+        if settings.box is not None:
+            raise Stop(Status.BOUND_REACHED, "The sketch has not found a low rank.")
         first, before = None, run.f
         stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
         # Noise ends a span early in a curved valley; a sketch at its end sees further.

@@ -18,6 +18,7 @@ class Status(IntEnum):
     UNBOUNDED = 7
     MAX_TIME = 8
     CALLBACK = 99
+    BOUND_REACHED = -1  # never of a result: another method goes on
 
 
 class Stop(Exception):
