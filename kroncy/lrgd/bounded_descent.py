@@ -22,7 +22,7 @@ from .objective import length_scale
 from .quasi_newton import bfgs_update, line_search
 from .run import Run
 from .sketch import Sketch, make_sketch
-from .termination import NO_DECREASE, Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 NEW = 0.05  # part of a gradient outside the span that makes it worth another full gradient
 CHEAP = 4  # derivatives in the span cost that many times less than a full gradient, or are not used
@@ -30,6 +30,9 @@ REDUCTION = 0.03  # of the predicted decrease between two full gradients
 MOST_DIRECTIONS = 60
 PROXIMAL = 1e-7  # curvature of the model outside the span, over the largest inside
 LEAST_STEP = 1e-8  # of a difference, in units of the length scale
+EXACT = 0.03  # a decrease differs from the predicted one by less, where the model is exact
+MARGIN = 1e-4  # of a variable to its bounds, in units of the length scale, to take part in differences
+PATIENCE = 2  # full gradients in a row without a decrease
 MAX_CONDITION = 1e6  # of the derivatives that bounds leave
 NEWTON_STEPS = 60
 
@@ -41,69 +44,65 @@ def bounded_descent(
     span = _Span(run)
     if sketch is not None:
         span.begin(sketch)
-    failures, predicted_first = 0, math.inf
-    whole = sketch is None
-    gradient = span.full_gradient() if whole else span.gradient()
-    if gradient is None:
-        gradient, whole = span.full_gradient(), True
+    gradient, whole = span.gradient() if sketch is not None else None, False
+    stalled, first, before = 0, math.inf, math.inf
     while True:
-        step = minimize_low_rank(
-            gradient, span.rows, span.hessian, run.box.around(run.x, span.longest())
-        )
-        slope = float(gradient @ step)
-        image = span.rows @ step
-        predicted = -slope - float(image @ span.hessian @ image) / 2
-        if whole:
-            predicted_first = predicted
-            run.search(span.rows, span.rows @ gradient)
-            run.gradient, run.hessian = gradient, span.hessian
-            run.probe_residual = span.outside
-            run.certified = span.outside < NEW
-            run.add_phase("gradient", rank=len(span.rows), predicted=predicted)
-        small = predicted <= run.min_decrease(max(len(span.rows), 1)) or bool(
+        if gradient is None:
+            gradient, whole = span.full_gradient(), True
+        step, predicted = span.step(gradient)
+        least = run.min_decrease(max(len(span.rows), 1))
+        small = predicted <= least or bool(
             np.linalg.norm(gradient[run.box.free(run.x, gradient)]) <= run.gtol)
-        if small and whole and span.outside < NEW:  # or else its curvature is rough
-            if _leave_saddle(run, rng):
-                gradient, whole = span.full_gradient(), True
+        if whole:
+            first = predicted
+            span.report(gradient, predicted)
+            stalled = stalled + 1 if before - run.f <= least else 0
+            before = run.f
+            if stalled == PATIENCE and not small:
+                if run.is_noise(predicted, len(span.rows)):
+                    small = True
+                elif run.objective.sharpen():
+                    gradient, stalled, before = None, 0, math.inf
+                    span.forget_cross_terms()
+                    continue
+                else:
+                    raise Stop(Status.NO_DECREASE, NO_DECREASE)
+            # The second derivative along a new direction is rough: a step along it is tried first.
+            if small and (span.outside < NEW or stalled == PATIENCE):
+                if not _leave_saddle(run, rng):
+                    raise Stop(
+                        Status.CONVERGED,
+                        "Converged: the full gradient predicts no further decrease within the "
+                        "bounds.",
+                    )
+                gradient, stalled, before = None, 0, math.inf
                 continue
-            raise Stop(
-                Status.CONVERGED,
-                "Converged: the full gradient predicts no further decrease within the bounds.",
-            )
-        found = None
-        if whole or not small:
-            longest = max(run.box.reach(run.x, step), 1.0)
-            found = line_search(run.objective, run.x, run.f, step, slope, longest)
+        if not whole and (small or predicted <= REDUCTION * first):
+            gradient = None
+            continue
+        slope = float(gradient @ step)
+        found = line_search(
+            run.objective, run.x, run.f, step, slope, max(run.box.reach(run.x, step), 1.0)
+        ) if slope < 0 else None
         if found is None:
             if whole:
-                failures += 1
-                span.outside = 0.0 if small else span.outside
-                if not small and run.is_noise(predicted, len(span.rows)):
-                    raise Stop(
-                        Status.CONVERGED, "Converged: no decrease along the full gradient."
-                    )
-                if small:
-                    continue
-                if failures > 1 and not run.objective.sharpen():
-                    raise Stop(Status.NO_DECREASE, NO_DECREASE)
-                span.hessian = np.diag(np.diag(span.hessian))
-            gradient, whole = span.full_gradient(), True
+                span.forget_cross_terms()
+            gradient = None
             continue
-        failures = 0
         t, f = found
         x = run.box.clip(run.x + t * step)
-        moved = x - run.x
+        moved, decrease = x - run.x, run.f - f
         run.accept(x, f)
-        known = None
-        if span.cheap() and predicted > REDUCTION * predicted_first:
-            known = span.gradient()
-        whole = known is None
-        new = span.full_gradient(gradient, moved) if known is None else known
-        if known is not None:
-            span.update(moved, new - gradient)
-        gradient = new
         if np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
             raise Stop(Status.CONVERGED, "Converged: a step was below xtol.")
+        # A decrease as predicted says that the model holds, and leaves nothing in the span.
+        exact = abs(decrease - predicted) <= EXACT * predicted
+        known = span.gradient() if span.is_cheap and not (whole and exact) else None
+        if known is not None:
+            span.update(moved, known - gradient)
+            gradient, whole = known, False
+        else:
+            gradient, whole = span.full_gradient(gradient, moved, whole), True
 
 
 class _Span:
@@ -112,6 +111,7 @@ class _Span:
     def __init__(self, run: Run) -> None:
         self.run, p = run, run.x.size
         self.rows, self.hessian = np.empty((0, p)), np.empty((0, 0))
+        self.error = 0.0  # of a full gradient by differences
         self.outside = 1.0  # part of the last full gradient outside the span before it
 
     def begin(self, sketch: Sketch) -> None:
@@ -121,19 +121,40 @@ class _Span:
         self.hessian = np.diag(1 / lengths**2)
         self.outside = 0.0
 
-    def longest(self) -> float:
-        """The longest step of a variable."""
-        return 1e3 * length_scale(self.run.x)
-
-    def cheap(self) -> bool:
+    @property
+    def is_cheap(self) -> bool:
         """Whether derivatives in the span are worth their evaluations."""
         q = len(self.rows)
         return self.outside < NEW or CHEAP * (q + 2) <= self.run.x.size
 
-    def gradient(self) -> np.ndarray | None:
-        """The gradient (p,) at run.x, if it lies in the span; None where bounds hide it."""
+    def step(self, gradient: np.ndarray) -> tuple[np.ndarray, float]:
+        """The step that the model proposes, and the decrease that it predicts."""
+        run = self.run
+        steps = run.box.around(run.x, 1e3 * length_scale(run.x))
+        step = minimize_low_rank(gradient, self.rows, self.hessian, steps)
+        image = self.rows @ step
+        return step, -float(gradient @ step) - float(image @ self.hessian @ image) / 2
+
+    def report(self, gradient: np.ndarray, predicted: float) -> None:
+        """Note a full gradient in the run."""
+        run = self.run
+        run.search(self.rows, self.rows @ gradient)
+        run.gradient, run.hessian = gradient, self.hessian
+        run.probe_residual, run.certified = self.outside, self.outside < NEW
+        run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(self.hessian)))[::-1]
+        run.add_phase("gradient", rank=len(self.rows), predicted=predicted)
+
+    def forget_cross_terms(self) -> None:
+        """Leave of the second derivatives those along each row, none much smaller than others."""
+        diagonal = np.diag(self.hessian)
+        self.hessian = np.diag(np.maximum(diagonal, 1e-3 * float(diagonal.max(initial=0.0))))
+
+    def gradient(self, x: np.ndarray | None = None, f: float = 0.0) -> np.ndarray | None:
+        """The gradient (p,) at x (None: run.x), if it lies in the span; None where bounds hide it.
+        """
         run, q = self.run, len(self.rows)
-        parts = np.where(run.box.inside(run.x, 1e-4 * length_scale(run.x)), self.rows, 0.0)
+        x, f = (run.x, run.f) if x is None else (x, f)
+        parts = np.where(run.box.inside(x, MARGIN * length_scale(x)), self.rows, 0.0)
         gram = parts @ parts.T
         values, vectors = np.linalg.eigh(gram)
         if not q or values[0] * MAX_CONDITION < 1:
@@ -142,66 +163,82 @@ class _Span:
         directions = unit @ parts  # orthonormal
         curvature = np.maximum(np.diag(unit @ gram @ self.hessian @ gram @ unit.T), 1e-300)
         slopes = run.objective.derivatives(
-            run.x, run.f, np.ascontiguousarray(directions), curvature)
+            x, f, np.ascontiguousarray(directions), curvature)
         # directions @ rows.T = unit @ gram = sqrt(values) vectors.T
         return (vectors @ (slopes / np.sqrt(values))) @ self.rows
 
     def full_gradient(
-        self, before: np.ndarray | None = None, moved: np.ndarray | None = None
+        self, before: np.ndarray | None = None, moved: np.ndarray | None = None,
+        whole: bool = False,
     ) -> np.ndarray:
-        """The full gradient at run.x; what of it is new joins the span."""
+        """The full gradient at run.x; what of it is new joins the span.
+
+        `before` is the gradient before the step `moved`, of which only the part in the span is
+        known unless it is `whole`.
+        """
         run, p = self.run, self.run.x.size
         if len(self.rows):
             run.curvature = max(float(np.trace(self.hessian)) / p, 1e-12)
-        mean = np.full(p, run.curvature)
-        least = np.full(p, LEAST_STEP * length_scale(run.x))
-        gradient = run.objective.gradient_inside(run.x, run.f, run.box, mean, least)
-        norm = float(np.linalg.norm(gradient))
+        curvature = np.full(p, run.curvature)
+        least = LEAST_STEP * length_scale(run.x)
+        gradient = run.objective.gradient_inside(
+            run.x, run.f, run.box, curvature, np.full(p, least))
+        if not run.objective.exact:
+            h = max(2 * math.sqrt(run.noise / run.curvature), least)
+            self.error = 3 * math.sqrt(p) * (run.noise / h + h * run.curvature)
+        if before is not None and moved is not None and not whole:
+            self.update(moved, gradient - before)
         new = residual(gradient, self.rows)
-        length = float(np.linalg.norm(new))
-        # Slopes of variables off their bounds are known to the error of differences only.
-        error = 3 * math.sqrt(p) * run.objective.derivative_error(run.f) * math.sqrt(mean[0])
+        length, norm = float(np.linalg.norm(new)), float(np.linalg.norm(gradient))
         self.outside = 0.0
-        if length > max(1e-6 * norm, 0.0 if run.objective.exact else error):
+        if length > max(1e-6 * norm, self.error):
             self.outside = length / norm
             self._add(new / length, gradient)
-        if before is not None and moved is not None:
+        if before is not None and moved is not None and whole:
             self.update(moved, gradient - before)
         return gradient
 
     def update(self, moved: np.ndarray, change: np.ndarray) -> None:
-        """BFGS update of the second derivatives."""
+        """BFGS update of the second derivatives, unless the change is an error of differences."""
+        if np.linalg.norm(change) <= 2 * self.error:
+            return
         self.hessian = bfgs_update(self.hessian, self.rows @ moved, self.rows @ change)
 
     def _add(self, row: np.ndarray, gradient: np.ndarray) -> None:
-        """Add a row of unit length, with the second derivative measured along it."""
-        run, q = self.run, len(self.rows)
-        if q == min(MOST_DIRECTIONS, run.x.size):
-            self.rows, self.hessian = self.rows[1:], self.hessian[1:, 1:]
-            q -= 1
-        full = np.zeros((q + 1, q + 1))
-        full[:q, :q], full[q, q] = self.hessian, self._curvature(row, gradient)
-        self.rows, self.hessian = np.vstack([self.rows, row]), full
-
-    def _curvature(self, row: np.ndarray, gradient: np.ndarray) -> float:
-        """Second derivative along a new row, by one value along its part off the bounds."""
+        """Add a row of unit length, with second derivatives by differences along it."""
         run = self.run
+        if len(self.rows) == min(MOST_DIRECTIONS, run.x.size):
+            self.rows, self.hessian = self.rows[1:], self.hessian[1:, 1:]
+        q = len(self.rows)
         scale = length_scale(run.x)
-        least = 1e-8 * float(np.linalg.norm(gradient)) / scale
-        part = np.where(run.box.inside(run.x, 1e-4 * scale), row, 0.0)
+        norm = float(np.linalg.norm(gradient))
+        self.rows = np.vstack([self.rows, row])
+        full = np.zeros((q + 1, q + 1))
+        full[:q, :q], full[q, q] = self.hessian, norm / scale
+        part = np.where(run.box.inside(run.x, MARGIN * scale), row, 0.0)
         share = float(part @ row)  # its squared length
-        if share < 1e-2:
-            return max(least, float(np.linalg.norm(gradient)) / scale)
-        slope = float(gradient @ part)
-        part = part if slope <= 0 else -part
         h = min(
             run.objective.second_difference_step(run.x) * math.sqrt(run.x.size),
-            run.box.reach(run.x, part),
+            0.5 * run.box.room(run.x, part),
         )
-        value = run.objective.values(run.x, part[None], h)[0]
-        bend = 2 * (value - run.f + h * abs(slope)) / h**2 if np.isfinite(value) else 0.0
-        image = self.rows @ part
-        return max((bend - float(image @ self.hessian @ image)) / share**2, least)
+        if share > 1e-2 and h > 0:
+            image = self.rows[:q] @ part
+            point = run.x + h * part
+            value = float(run.objective.values(run.x, part[None], h)[0])
+            if not math.isfinite(value):
+                raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+            own = 2 * (value - run.f - h * float(gradient @ part)) / h**2
+            full[q, q] = (own - float(image @ self.hessian @ image)) / share**2
+            self.hessian = full
+            if q and self.is_cheap:
+                there = self.gradient(point, value)
+                if there is not None:
+                    bend = self.rows @ (there - gradient) / h
+                    full[q, :q] = full[:q, q] = (bend[:q] - full[:q, :q] @ image) / share
+                    full[q, q] = (bend[q] - full[q, :q] @ image) / share
+        values, vectors = np.linalg.eigh(full)
+        least = max(1e-6 * float(np.abs(values).max()), 1e-8 * norm / scale)
+        self.hessian = (vectors * np.maximum(np.abs(values), least)) @ vectors.T
 
 
 def _leave_saddle(run: Run, rng: np.random.Generator) -> bool:

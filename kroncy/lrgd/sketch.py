@@ -129,7 +129,7 @@ def make_sketch(
     objective: Objective, x: np.ndarray, f: float, rng: np.random.Generator, *,
     rank: int | None = None, max_rank: int | None = None, oversampling: int = OVERSAMPLING,
     weights: np.ndarray | None = None,
-    is_useless: Callable[[np.ndarray], bool] | None = None,
+    reach: Callable[[np.ndarray], float] | None = None,
 ) -> Sketch:
     """Add random rows to a sketch at x until the rank of its second differences stops rising.
 
@@ -151,8 +151,9 @@ def make_sketch(
         Rows that must add nothing to the rank before it counts as found.
     weights : ndarray of shape (p,) or None
         Factors of the variables in random rows.
-    is_useless : callable or None
-        ``is_useless(step)``: whether to give up, by Stop, a sketch whose Newton step that is.
+    reach : callable or None
+        ``reach(step)``: the part of a step that bounds allow.  Where they cut the Newton step
+        short, more rows shorten it; Stop where these would cost more than half a gradient.
 
     Returns
     -------
@@ -167,6 +168,7 @@ def make_sketch(
     most = max_columns(p)
     if limit is not None:
         most = min(p, limit + oversampling)
+    affordable = math.isqrt(p)
     random_rows = _RandomRows(p, rng, weights)
     first = random_rows.add()
     other = rng.standard_normal(p) if weights is None else rng.standard_normal(p) * weights
@@ -189,10 +191,17 @@ def make_sketch(
         slopes = (single - f) / h - h / 2 * np.diag(matrix)
         eigenvalues, vectors, second, rest = _split(matrix, slopes, error, length_scale(x), h)
         q = len(eigenvalues)
-        if is_useless is not None and d > 1:
-            step = -(vectors / np.abs(eigenvalues)) @ (vectors.T @ slopes) @ rows
-            if is_useless(step):
+        blocked = False
+        if reach is not None and d > 1:
+            part = reach(-(vectors / np.abs(eigenvalues)) @ (vectors.T @ slopes) @ rows)
+            blocked = part < 1
+            # A step of d rows is as long as 1 / (sqrt d - sqrt q).
+            shorter = (math.sqrt(affordable) - math.sqrt(q)) / max(math.sqrt(d) - math.sqrt(q), 0.5)
+            if blocked and (d >= affordable or part * shorter < 1):
                 raise Stop(Status.BOUND_REACHED, "A step in the sketch meets a bound.")
+        if blocked and d < most:
+            random_rows.add()
+            continue
         if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
             certified = limit is None or q <= limit
             break

@@ -5,6 +5,7 @@ no negative curvature.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -35,7 +36,8 @@ def sketch_descent(
         sketch = first or make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
             weights=run.box.weights(run.x),
-            is_useless=lambda step: run.box.reach(run.x, step) < 1, oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
+            reach=None if run.box.weights(run.x) is None else partial(run.box.reach, run.x),
+            oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
         first = None
         run.singular_values, run.certified = sketch.singular_values, sketch.certified
