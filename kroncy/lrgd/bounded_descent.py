@@ -59,11 +59,12 @@ def bounded_descent(
             stalled = stalled + 1 if before - run.f <= least else 0
             before = run.f
             if stalled == PATIENCE and not small:
-                if run.is_noise(predicted, len(span.rows)):
+                span.forget_weak_curvature()
+                step, predicted = span.step(gradient)
+                if run.is_noise(predicted, len(span.rows)) or predicted <= span.unresolved:
                     small = True
                 elif run.objective.sharpen():
                     gradient, stalled, before = None, 0, math.inf
-                    span.forget_cross_terms()
                     continue
                 else:
                     raise Stop(Status.NO_DECREASE, NO_DECREASE)
@@ -93,7 +94,7 @@ def bounded_descent(
         x = run.box.clip(run.x + t * step)
         moved, decrease = x - run.x, run.f - f
         run.accept(x, f)
-        if np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+        if 0 < run.xtol and np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
             raise Stop(Status.CONVERGED, "Converged: a step was below xtol.")
         # A decrease as predicted says that the model holds, and leaves nothing in the span.
         exact = abs(decrease - predicted) <= EXACT * predicted
@@ -127,9 +128,20 @@ class _Span:
         q = len(self.rows)
         return self.outside < NEW or CHEAP * (q + 2) <= self.run.x.size
 
+    @property
+    def unresolved(self) -> float:
+        """Decrease that errors of a full gradient predict, where there is none."""
+        q = len(self.rows)
+        weakest = float(np.linalg.eigvalsh(self.hessian)[0]) if q else 1.0
+        return 10 * self.error**2 * q / self.run.x.size / weakest
+
     def step(self, gradient: np.ndarray) -> tuple[np.ndarray, float]:
-        """The step that the model proposes, and the decrease that it predicts."""
+        """The step that the model proposes, and the decrease that it predicts.
+
+        What is left of a gradient outside the span is an error of differences.
+        """
         run = self.run
+        gradient = (self.rows @ gradient) @ self.rows
         steps = run.box.around(run.x, 1e3 * length_scale(run.x))
         step = minimize_low_rank(gradient, self.rows, self.hessian, steps)
         image = self.rows @ step
@@ -144,10 +156,15 @@ class _Span:
         run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(self.hessian)))[::-1]
         run.add_phase("gradient", rank=len(self.rows), predicted=predicted)
 
+    def forget_weak_curvature(self) -> None:
+        """Raise second derivatives much smaller than others: they may be errors."""
+        values, vectors = np.linalg.eigh(self.hessian)
+        values = np.maximum(values, 1e-3 * float(values.max(initial=0.0)))
+        self.hessian = (vectors * values) @ vectors.T
+
     def forget_cross_terms(self) -> None:
-        """Leave of the second derivatives those along each row, none much smaller than others."""
-        diagonal = np.diag(self.hessian)
-        self.hessian = np.diag(np.maximum(diagonal, 1e-3 * float(diagonal.max(initial=0.0))))
+        """Leave of the second derivatives those along each row."""
+        self.hessian = np.diag(np.diag(self.hessian))
 
     def gradient(self, x: np.ndarray | None = None, f: float = 0.0) -> np.ndarray | None:
         """The gradient (p,) at x (None: run.x), if it lies in the span; None where bounds hide it.
@@ -179,13 +196,18 @@ class _Span:
         run, p = self.run, self.run.x.size
         if len(self.rows):
             run.curvature = max(float(np.trace(self.hessian)) / p, 1e-12)
-        curvature = np.full(p, run.curvature)
+        own = np.einsum("ij,ij->j", self.rows, self.hessian @ self.rows)
+        curvature = np.maximum(own, 0.1 * run.curvature) if len(self.rows) else np.full(
+            p, run.curvature)
         least = LEAST_STEP * length_scale(run.x)
         gradient = run.objective.gradient_inside(
             run.x, run.f, run.box, curvature, np.full(p, least))
         if not run.objective.exact:
-            h = max(2 * math.sqrt(run.noise / run.curvature), least)
-            self.error = 3 * math.sqrt(p) * (run.noise / h + h * run.curvature)
+            central = run.objective.fd == "central"
+            h = (3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature) if central else max(
+                2 * math.sqrt(run.noise / run.curvature), least)
+            bias = h**2 if central else h
+            self.error = 3 * math.sqrt(p) * (run.noise / h + bias * run.curvature)
         if before is not None and moved is not None and not whole:
             self.update(moved, gradient - before)
         new = residual(gradient, self.rows)
