@@ -151,7 +151,7 @@ class Bounded(Ridge):
 
 
 def bounded(family, p, r, share, seed, n=200):
-    """|Ax - b|^2 or a logistic fit; narrow bounds for a `share` of the variables, wide for others."""
+    """|Ax - b|^2 or a logistic fit; narrow bounds for a `share` of the variables."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((r, p)) / np.sqrt(p)
     if family == "least squares":

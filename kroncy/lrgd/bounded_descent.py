@@ -18,7 +18,7 @@ import numpy as np
 from .box import Box
 from .curvature import descend_along
 from .directions import residual
-from .objective import length_scale
+from .objective import CENTRAL_LONGER, length_scale
 from .quasi_newton import bfgs_update, line_search
 from .run import Run
 from .sketch import Sketch, make_sketch
@@ -31,10 +31,10 @@ MOST_DIRECTIONS = 60
 PROXIMAL = 1e-7  # curvature of the model outside the span, over the largest inside
 LEAST_STEP = 1e-8  # of a difference, in units of the length scale
 EXACT = 0.03  # a decrease differs from the predicted one by less, where the model is exact
-MARGIN = 1e-4  # of a variable to its bounds, in units of the length scale, to take part in differences
+MARGIN = 1e-4  # of a variable to its bounds that differences need, in units of the length scale
 PATIENCE = 2  # full gradients in a row without a decrease
 MAX_CONDITION = 1e6  # of the derivatives that bounds leave
-NEWTON_STEPS = 60
+NEWTON_STEPS = 200
 
 
 def bounded_descent(
@@ -45,7 +45,7 @@ def bounded_descent(
     if sketch is not None:
         span.begin(sketch)
     gradient, whole = span.gradient() if sketch is not None else None, False
-    stalled, first, before = 0, math.inf, math.inf
+    stalled, first, before = 0, 0.0, math.inf
     while True:
         if gradient is None:
             gradient, whole = span.full_gradient(), True
@@ -78,12 +78,14 @@ def bounded_descent(
                     )
                 gradient, stalled, before = None, 0, math.inf
                 continue
-        if not whole and (small or predicted <= REDUCTION * first):
+        first = max(first, predicted)
+        enough = span.outside >= NEW and predicted <= REDUCTION * first
+        if not whole and (small or enough):
             gradient = None
             continue
         slope = float(gradient @ step)
         found = line_search(
-            run.objective, run.x, run.f, step, slope, max(run.box.reach(run.x, step), 1.0)
+            run.objective, run.x, run.f, step, slope, run.box
         ) if slope < 0 else None
         if found is None:
             if whole:
@@ -94,7 +96,7 @@ def bounded_descent(
         x = run.box.clip(run.x + t * step)
         moved, decrease = x - run.x, run.f - f
         run.accept(x, f)
-        if 0 < run.xtol and np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+        if run.xtol > 0 and np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
             raise Stop(Status.CONVERGED, "Converged: a step was below xtol.")
         # A decrease as predicted says that the model holds, and leaves nothing in the span.
         exact = abs(decrease - predicted) <= EXACT * predicted
@@ -167,8 +169,7 @@ class _Span:
         self.hessian = np.diag(np.diag(self.hessian))
 
     def gradient(self, x: np.ndarray | None = None, f: float = 0.0) -> np.ndarray | None:
-        """The gradient (p,) at x (None: run.x), if it lies in the span; None where bounds hide it.
-        """
+        """The gradient (p,) at x (None: run.x), from the span; None where bounds hide it."""
         run, q = self.run, len(self.rows)
         x, f = (run.x, run.f) if x is None else (x, f)
         parts = np.where(run.box.inside(x, MARGIN * length_scale(x)), self.rows, 0.0)
@@ -204,9 +205,11 @@ class _Span:
             run.x, run.f, run.box, curvature, np.full(p, least))
         if not run.objective.exact:
             central = run.objective.fd == "central"
-            h = (3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature) if central else max(
-                2 * math.sqrt(run.noise / run.curvature), least)
-            bias = h**2 if central else h
+            h = 2 * math.sqrt(run.noise / run.curvature)
+            if central:
+                h = max((3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature), CENTRAL_LONGER * least)
+            bias = h**2 if central else max(h, least)
+            h = max(h, least)
             self.error = 3 * math.sqrt(p) * (run.noise / h + bias * run.curvature)
         if before is not None and moved is not None and not whole:
             self.update(moved, gradient - before)
@@ -289,34 +292,36 @@ def minimize_low_rank(
     def value(s: np.ndarray, image: np.ndarray) -> float:
         return float(gradient @ s + proximal * (s @ s) / 2 + image @ hessian @ image / 2)
 
-    image = rows @ s
+    def search(direction: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float] | None:
+        """The first of ever shorter steps along a projected direction that decreases enough."""
+        t = 1.0
+        for _ in range(12):
+            moved = np.clip(s + t * direction, steps.lower, steps.upper)
+            new = value(moved, rows @ moved)
+            if new <= current + 1e-4 * float(slope @ (moved - s)) and new < current:
+                return moved, new
+            t /= 2
+        return None
+
+    largest = proximal + (float(np.linalg.eigvalsh(hessian)[-1]) if q else 0.0)
     current = 0.0
     for _ in range(NEWTON_STEPS):
-        slope = gradient + proximal * s + (hessian @ image) @ rows
+        slope = gradient + proximal * s + (hessian @ (rows @ s)) @ rows
         free = steps.free(s, slope)
         if not np.any(free):
             break
-        part = rows[:, free]
-        inside = slope[free]
+        part, inside = rows[:, free], slope[free]
         direction = np.zeros(p)
         direction[free] = -(
             inside - part.T @ np.linalg.solve(
                 proximal * np.eye(q) + hessian @ (part @ part.T), hessian @ (part @ inside))
         ) / proximal
-        expected = float(slope @ direction)
-        if -expected <= 1e-14 * abs(current):
+        found = search(direction, slope)
+        if found is None:  # many bounds at once bend it: a step against the gradient always works
+            found = search(np.where(free, -slope / largest, 0.0), slope)
+        if found is None:
             break
-        t = 1.0
-        for _ in range(30):
-            moved = np.clip(s + t * direction, steps.lower, steps.upper)
-            lifted = rows @ moved
-            new = value(moved, lifted)
-            if new <= current + 1e-4 * float(slope @ (moved - s)):
-                break
-            t /= 2
-        else:
+        gain, (s, current) = current - found[1], found
+        if gain <= 1e-12 * abs(current):
             break
-        if not new < current:
-            break
-        s, image, current = moved, lifted, new
     return s

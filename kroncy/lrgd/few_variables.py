@@ -13,14 +13,16 @@ import numpy as np
 
 from .box import minimize_quadratic
 from .curvature import descend_along
+from .objective import length_scale
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, line_search
 from .run import Run
 from .sketch import difference_step, third_derivative
-from .termination import NO_DECREASE, STATIONARY_START, Status, Stop
+from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
+FAR = 1e12  # times the length scale of the start: a minimum there is none
 ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries again
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
 CHECKS = 3  # sums of directions along which second derivatives are compared
@@ -50,6 +52,8 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
         run.gradient, run.hessian = gradient, hessian
         run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(hessian)))[::-1]
         run.probe_residual = 0.0
+        if np.abs(run.x).max() > FAR * length_scale(run.x_start):
+            raise Stop(Status.UNBOUNDED, UNBOUNDED)
         if not _leave_saddle(run, rng, gradient, hessian):
             raise Stop(Status.CONVERGED, "Converged: the gradient predicts no further decrease.")
 
@@ -66,7 +70,8 @@ def _quasi_newton(
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Projected BFGS with full gradients until the predicted decrease is noise.
 
-    Returns the gradient, the Hessian, and False where the iterations ran out.  A model's Hessian may be indefinite: its absolute value is taken.
+    Returns the gradient, the Hessian, and False where the iterations ran out.  A model's Hessian
+    may be indefinite: its absolute value is taken.
     """
     p, objective, least = run.x.size, run.objective, LEAST_STEP * scale
     if hessian is None:
@@ -78,23 +83,20 @@ def _quasi_newton(
         gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian), least)
     failures = iterations = 0
     while True:
-        steps = run.box.around(run.x, np.inf)
-        longest = 1e3 * scale
-        steps.lower, steps.upper = np.maximum(steps.lower, -longest), np.minimum(
-            steps.upper, longest)
+        steps = run.box.around(run.x, 1e3 * scale)
         step = minimize_quadratic(gradient, hessian, steps)
         slope = float(gradient @ step)
         predicted = -slope - float(step @ hessian @ step) / 2
         run.add_phase("gradient", rank=p, predicted=predicted)
         free = run.box.free(run.x, gradient)
         unresolved = 0.0 if objective.exact else float(np.diag(hessian) @ least**2) / 2
-        if predicted <= max(run.min_decrease(p), unresolved) or np.linalg.norm(gradient[free]) <= run.gtol:
+        small = predicted <= max(run.min_decrease(p), unresolved)
+        if small or np.linalg.norm(gradient[free]) <= run.gtol:
             return gradient, hessian, True
         if iterations == ITERATIONS * p and not objective.exact:
             return gradient, hessian, False
         iterations += 1
-        longest = run.box.reach(run.x, step)
-        found = line_search(objective, run.x, run.f, step, slope, max(longest, 1.0))
+        found = line_search(objective, run.x, run.f, step, slope, run.box)
         if found is None:
             if run.is_noise(predicted, p):
                 return gradient, hessian, True
@@ -157,7 +159,7 @@ def _leave_saddle(
 
 
 def _falling(run: Run, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-    """Whitened directions (k, p) of negative curvature in the span of `rows`, by all differences."""
+    """Whitened directions (k, p) of negative curvature in the span of `rows`."""
     q, objective = len(rows), run.objective
     sizes = np.abs(rows).max(axis=1)
     mixed = rng.standard_normal((2, q)) @ rows

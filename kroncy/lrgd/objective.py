@@ -16,6 +16,7 @@ TINY = np.finfo(float).tiny
 BLOCK_BYTES = 2**25  # directions handed to dirderiv at once
 MIN_STEP = 1e-150  # of a difference: its square is not yet zero
 COMPLEX_STEP = 1e-30
+CENTRAL_LONGER = 500  # times a forward step, both as long as rounding of x wants them
 
 
 def length_scale(x: np.ndarray) -> float:
@@ -129,7 +130,7 @@ class Objective(Evaluator):
         room gets a slope of 0.
         """
         if self.exact or self.fd == "complex":
-            return self.gradient(x, f, curvature)
+            return self.gradient(x, f)
         self.n_full_gradients += 1
         self.n_directional += x.size
         self.njev += 1
@@ -140,7 +141,7 @@ class Objective(Evaluator):
         else:
             h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
                 noise / curvature)
-            h = np.maximum(h, least)
+            h = np.maximum(h, CENTRAL_LONGER * least if central else least)
         above, below = box.upper - x, x - box.lower
         ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
         behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)
@@ -154,7 +155,7 @@ class Objective(Evaluator):
         values = self.values(x, rows, first[moved])
         others = self.values(x, rows, second[moved]) if central else f
         slopes[moved] = (values - others) / (first - second)[moved]
-        # A one-sided difference is off by half its step times the curvature, of which that is known.
+        # A one-sided difference is off by half its step times the curvature.
         slopes -= (first + second) / 2 * curvature
         if not np.all(np.isfinite(slopes)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)

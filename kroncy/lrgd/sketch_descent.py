@@ -28,8 +28,8 @@ def sketch_descent(
 ) -> Sketch:
     """Sketch, descend and probe until no decrease is left, then raise Stop.
 
-    Begins in the sketch `first` where it is given.  Returns the last `Sketch` where full gradients must take over, because the rank could not be
-    certified or noise was declared.
+    Begins in the sketch `first` where it is given.  Returns the last `Sketch` where full gradients
+    must take over, because the rank could not be certified or noise was declared.
     """
     best_rank, stalls, checks, few = 0, 0, 0, run.x.size <= SMALL_P
     while True:

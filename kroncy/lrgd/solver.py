@@ -17,7 +17,7 @@ from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
 from .objective import Objective
 from .run import Run
 from .settings import LOW_RANK_METHODS, Settings
-from .sketch import known_sketch
+from .sketch import Sketch, known_sketch
 from .sketch_descent import sketch_descent
 from .termination import Status, Stop, stopped
 
@@ -65,6 +65,8 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if not np.isfinite(run.f):
         raise Stop(Status.NOT_FINITE, f"The function is not finite at x0: its value is {run.f}.")
     run.check_iterations()
+    if np.all(run.box.lower == run.box.upper):
+        raise Stop(Status.CONVERGED, "Converged: the bounds leave one point.")
     if settings.noise == "auto":
         objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
     if settings.method == "sketch":
@@ -106,7 +108,7 @@ def _is_small(settings: Settings) -> bool:
     )
 
 
-def _known(run: Run, settings: Settings):
+def _known(run: Run, settings: Settings) -> Sketch | None:
     """A sketch of the directions that the user gave, or None."""
     if settings.start_rows is None:
         return None
@@ -118,8 +120,7 @@ def _known(run: Run, settings: Settings):
 def _sketch_within_bounds(run: Run, settings: Settings) -> NoReturn:
     """A sketch as long as no bound is met, and then projected steps, until Stop is raised."""
     known = _known(run, settings)
-    weights = run.box.weights(run.x)
-    if known is None and np.all(weights > 0):
+    if known is None and np.all(run.box.inside(run.x, 0.0)):
         stop = stopped(_sketch_and_gradients, run, settings)
         if stop.status != Status.BOUND_REACHED:
             raise stop

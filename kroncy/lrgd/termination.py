@@ -48,4 +48,5 @@ NO_DECREASE = (
     "No decrease along a descent direction: the differences are too noisy (set noise=, or pass "
     "jac=)."
 )
+UNBOUNDED = "The function seems to be unbounded below."
 NOT_FINITE_NEARBY = "The function is not finite near the current point."
