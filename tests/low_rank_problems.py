@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
 
 class Problem:
@@ -130,6 +130,37 @@ def flat_tail(p, r, seed, tail):
         return 0.5 * float(np.sum(d * inside**2) + tail * (away @ away))
 
     return Problem(f, np.zeros(p), 0.0)
+
+
+class Bounded(Ridge):
+    """A ridge function in a box; the bounds cut through the way to its unbounded minimum."""
+
+    def __init__(self, A, g, dg, share, rng):
+        p = A.shape[1]
+        super().__init__(A, g, dg, np.zeros(p), 0.0)
+        options = {"maxiter": 9999, "maxfun": 9999, "ftol": 1e-16, "gtol": 1e-11}
+        free = minimize(self.f, self.x0, jac=self.gradient, method="L-BFGS-B", options=options).x
+        upper = np.full(p, 10 * np.abs(free).max() + 1)
+        cut = rng.permutation(p)[: round(share * p)]
+        upper[cut] = np.abs(free[cut]) * rng.uniform(0.1, 0.6, len(cut))
+        self.box = Bounds(-upper, upper)
+        best = minimize(self.f, self.x0, jac=self.gradient, method="L-BFGS-B", bounds=self.box,
+                        options=options)
+        self.minimum = float(best.fun)
+        self.active = float(np.mean((best.x <= -upper) | (best.x >= upper)))
+
+
+def bounded(family, p, r, share, seed, n=200):
+    """|Ax - b|^2 or a logistic fit; narrow bounds for a `share` of the variables."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((r, p)) / np.sqrt(p)
+    if family == "least squares":
+        b = A @ rng.standard_normal(p)
+        return Bounded(A, lambda u: np.sum((u - b) ** 2), lambda u: 2 * (u - b), share, rng)
+    C, w = rng.standard_normal((n, r)), 1.5 * rng.standard_normal(r)
+    B = C * np.where(rng.random(n) < 1 / (1 + np.exp(-C @ w)), 1.0, -1.0)[:, None]
+    return Bounded(A, lambda u: np.mean(np.logaddexp(0, -B @ u)),
+                   lambda u: -B.T @ (1 / (1 + np.exp(B @ u))) / n, share, rng)
 
 
 def _rows(p, r, rng):

@@ -38,6 +38,20 @@ class Box:
         bound = np.where(direction > 0, self.upper, self.lower)[moved]
         return max(float(((bound - x[moved]) / direction[moved]).min(initial=np.inf)), 0.0)
 
+    def inside(self, x: np.ndarray, margin: float) -> np.ndarray:
+        """Mask (p,) of the variables further than `margin` from their bounds."""
+        return (x - self.lower > margin) & (self.upper - x > margin)
+
+    def weights(self, x: np.ndarray) -> np.ndarray | None:
+        """Parts (p,) of a random direction that leave its variables off their bounds.
+
+        None where nothing is bounded; 0 for a variable on a bound.
+        """
+        if not self.bounds_anything:
+            return None
+        room = np.minimum(self.upper - x, x - self.lower)
+        return np.minimum(room / max(1.0, float(np.sqrt(x @ x / x.size))), 1.0)
+
     def around(self, x: np.ndarray, radius: float | np.ndarray) -> "Box":
         """Steps from x, a point of the box, of at most `radius` in each variable."""
         return Box(np.maximum(self.lower - x, -radius), np.minimum(self.upper - x, radius))

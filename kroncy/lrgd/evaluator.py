@@ -149,8 +149,10 @@ class Evaluator:
             self.nfev += 1
         return out
 
-    def _mark(self, *arrays: np.ndarray | None) -> int:
-        return checksum(*arrays) if self.journal.active else 0
+    def _mark(
+        self, x: np.ndarray, directions: np.ndarray | None = None, *others: np.ndarray
+    ) -> int:
+        return checksum(x, directions, *others) if self.journal.active else 0
 
     def _next_block(
         self, x: np.ndarray, directions: np.ndarray | None, steps: np.ndarray, out: np.ndarray,

@@ -13,36 +13,47 @@ import numpy as np
 
 from .box import minimize_quadratic
 from .curvature import descend_along
+from .objective import length_scale
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, line_search
 from .run import Run
 from .sketch import difference_step, third_derivative
-from .termination import NO_DECREASE, STATIONARY_START, Status, Stop
+from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
+FAR = 1e12  # times the length scale of the start: a minimum there is none
+ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries again
+LEAST_STEP = 1e-8  # of a difference, in units of the scale
 CHECKS = 3  # sums of directions along which second derivatives are compared
 TOLERANCE = 0.3  # of the comparison: a change of sign changes it by more than 1
+ERRORS = 3.0  # times the error of a second difference: what is larger is no error
 
 
 def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
     """Minimise from run.x, in its box, until Stop is raised."""
-    p = run.x.size
-    hessian = None
+    p, hessian, radius = run.x.size, None, RADIUS
     run.certified = True
     while True:
         scale = _scale(run)
+        before = run.x
         if not run.objective.exact:
-            model = model_descent(run, run.box, scale, RADIUS)
+            model = model_descent(run, run.box, scale, radius, hessian)
             hessian = model.hessian / np.outer(scale, scale)
             run.add_phase("model", rank=p)
             if not run.nit and np.all(model.values == run.f):
                 raise Stop(Status.STATIONARY_START, STATIONARY_START)
-        gradient, hessian = _quasi_newton(run, scale, hessian)
+        gradient, hessian, converged = _quasi_newton(run, scale, hessian)
+        if not converged:  # in a long valley: with this Hessian a model may see further
+            radius = min(RADIUS, float(np.abs((run.x - before) / scale).max()))
+            continue
+        radius = RADIUS
         run.search(np.eye(p), gradient)
         run.gradient, run.hessian = gradient, hessian
         run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(hessian)))[::-1]
         run.probe_residual = 0.0
+        if np.abs(run.x).max() > FAR * length_scale(run.x_start):
+            raise Stop(Status.UNBOUNDED, UNBOUNDED)
         if not _leave_saddle(run, rng, gradient, hessian):
             raise Stop(Status.CONVERGED, "Converged: the gradient predicts no further decrease.")
 
@@ -56,53 +67,55 @@ def _scale(run: Run) -> np.ndarray:
 
 def _quasi_newton(
     run: Run, scale: np.ndarray, hessian: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Projected BFGS with full gradients until the predicted decrease is noise; gradient, Hessian.
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Projected BFGS with full gradients until the predicted decrease is noise.
 
-    A model's Hessian may be indefinite: its absolute value is taken.
+    Returns the gradient, the Hessian, and False where the iterations ran out.  A model's Hessian
+    may be indefinite: its absolute value is taken.
     """
-    p, objective = run.x.size, run.objective
+    p, objective, least = run.x.size, run.objective, LEAST_STEP * scale
     if hessian is None:
-        gradient = objective.gradient_inside(run.x, run.f, run.box, 1 / scale**2)
+        gradient = objective.gradient_inside(run.x, run.f, run.box, 1 / scale**2, least)
         slope = float(np.linalg.norm(gradient * scale))
         hessian = max(slope, 1e-300) * np.diag(1 / scale**2)
     else:
         hessian = _definite(hessian, scale, run.noise)
-        gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian))
-    failures = 0
+        gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian), least)
+    failures = iterations = 0
     while True:
-        steps = run.box.around(run.x, np.inf)
-        longest = 1e3 * scale
-        steps.lower, steps.upper = np.maximum(steps.lower, -longest), np.minimum(
-            steps.upper, longest)
+        steps = run.box.around(run.x, 1e3 * scale)
         step = minimize_quadratic(gradient, hessian, steps)
         slope = float(gradient @ step)
         predicted = -slope - float(step @ hessian @ step) / 2
         run.add_phase("gradient", rank=p, predicted=predicted)
         free = run.box.free(run.x, gradient)
-        if predicted <= run.min_decrease(p) or np.linalg.norm(gradient[free]) <= run.gtol:
-            return gradient, hessian
-        longest = run.box.reach(run.x, step)
-        found = line_search(objective, run.x, run.f, step, slope, max(longest, 1.0))
+        unresolved = 0.0 if objective.exact else float(np.diag(hessian) @ least**2) / 2
+        small = predicted <= max(run.min_decrease(p), unresolved)
+        if small or np.linalg.norm(gradient[free]) <= run.gtol:
+            return gradient, hessian, True
+        if iterations == ITERATIONS * p and not objective.exact:
+            return gradient, hessian, False
+        iterations += 1
+        found = line_search(objective, run.x, run.f, step, slope, run.box)
         if found is None:
             if run.is_noise(predicted, p):
-                return gradient, hessian
+                return gradient, hessian, True
             failures += 1
             if failures > 1 and not objective.sharpen():
                 raise Stop(Status.NO_DECREASE, NO_DECREASE)
             hessian = np.diag(np.diag(hessian))
-            gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian))
+            gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian), least)
             continue
         t, f = found
         x = run.box.clip(run.x + t * step)
         moved = x - run.x
         run.accept(x, f)
         objective.set_rounding(x, 2 * predicted * np.trace(hessian), np.trace(hessian))
-        new = objective.gradient_inside(x, f, run.box, np.diag(hessian))
+        new = objective.gradient_inside(x, f, run.box, np.diag(hessian), least)
         hessian = bfgs_update(hessian, moved, new - gradient)
         gradient = new
         if np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
-            return gradient, hessian
+            return gradient, hessian, True
 
 
 def _definite(hessian: np.ndarray, scale: np.ndarray, noise: float) -> np.ndarray:
@@ -116,56 +129,52 @@ def _definite(hessian: np.ndarray, scale: np.ndarray, noise: float) -> np.ndarra
 def _leave_saddle(
     run: Run, rng: np.random.Generator, gradient: np.ndarray, hessian: np.ndarray
 ) -> bool:
-    """Move off run.x where second derivatives say that it is no minimum."""
+    """Move off run.x where second derivatives say that it is no minimum.
+
+    They are compared with those of `hessian` along sums of its whitened eigenvectors, so that a
+    negative one shows however small it is beside others.  Where they differ, all are measured.
+    """
     objective, x, p = run.objective, run.x, run.x.size
     longest = objective.second_difference_step(x)
-    margin = 4 * longest
-    inside = (x - run.box.lower > margin) & (run.box.upper - x > margin)
-    free = np.flatnonzero(inside)
+    free = np.flatnonzero((x - run.box.lower > longest) & (run.box.upper - x > longest))
     if not free.size:
         return False
     q = free.size
+    error = 4 * run.noise / longest**2
     values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
-    drawn = np.zeros((2, p))
-    drawn[:, free] = rng.standard_normal((2, q))
-    drawn /= np.maximum(1.0, np.abs(drawn).max(axis=1, keepdims=True))
-    measured = third_derivative(objective, x, run.f, drawn)
-    step, error = difference_step(*measured)
+    sizes = np.maximum(np.abs(values), ERRORS * q * error)
     rows = np.zeros((q, p))
-    rows[:, free] = (vectors / np.sqrt(np.maximum(values, 3 * error))).T
-    if values[0] > 3 * error:
-        signs = rng.choice([-1.0, 1.0], (CHECKS, q))
-        sums = signs @ rows
-        sums[-1] = (np.linalg.qr(rng.standard_normal((q, q)))[0] @ rows).sum(axis=0)
-        found = _second_differences(run, sums, step)
-        if np.all(np.abs(found - q) <= TOLERANCE):
+    rows[:, free] = (vectors / np.sqrt(sizes)).T
+    if values[0] > -sizes[0]:
+        sums = rng.choice([-1.0, 1.0], (CHECKS, q)) @ rows
+        sums[-1] = rng.standard_normal(q) @ rows
+        sums[-1] *= math.sqrt(q) / np.linalg.norm(sums[-1][free] @ vectors * np.sqrt(sizes))
+        h = longest / np.abs(sums).max(axis=1)
+        ends = objective.values(x, np.vstack([sums, sums]), np.append(h, -h))
+        found = (ends[:CHECKS] + ends[CHECKS:] - 2 * run.f) / h**2
+        expected = np.einsum("ij,jk,ik->i", sums, hessian, sums)
+        if np.all(np.abs(found - expected) <= TOLERANCE):
             return False
-    eigenvalues, turned, error = _eigenvalues(run, rows, step, error)
-    falling = np.flatnonzero(eigenvalues < -error)
-    directions = (turned[:, falling] / np.sqrt(-eigenvalues[falling])).T @ rows
-    return descend_along(run, directions)
+    return descend_along(run, _falling(run, rng, rows))
 
 
-def _second_differences(run: Run, rows: np.ndarray, step: float) -> np.ndarray:
-    """Second derivatives along `rows` by steps that are `step` long in the largest variable."""
-    h = step / np.abs(rows).max(axis=1)
-    values = run.objective.values(run.x, np.vstack([rows, rows]), np.append(h, -h))
-    return (values[: len(h)] + values[len(h) :] - 2 * run.f) / h**2
-
-
-def _eigenvalues(
-    run: Run, rows: np.ndarray, step: float, error: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Eigenvalues and vectors of the matrix of second differences along `rows`, and their error."""
-    q = len(rows)
-    lengths = np.abs(rows).max(axis=1)
-    h = step / lengths
-    single = run.objective.values(run.x, rows, h)
+def _falling(run: Run, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+    """Whitened directions (k, p) of negative curvature in the span of `rows`."""
+    q, objective = len(rows), run.objective
+    sizes = np.abs(rows).max(axis=1)
+    mixed = rng.standard_normal((2, q)) @ rows
+    measured = third_derivative(
+        objective, run.x, run.f, mixed / np.abs(mixed).max(axis=1, keepdims=True)
+    )
+    step, error = difference_step(*measured)
+    h = step / sizes / 2  # the sum of two is no longer than a step
+    pairs = np.array([(i, j) for i in range(q) for j in range(i + 1)])
+    sums = h[pairs[:, 0], None] * rows[pairs[:, 0]] + h[pairs[:, 1], None] * rows[pairs[:, 1]]
+    values = objective.values(run.x, np.vstack([h[:, None] * rows, sums]), 1.0)
+    single, both = values[:q], values[q:]
     matrix = np.empty((q, q))
-    pairs = [(i, j) for i in range(q) for j in range(i + 1)]
-    directions = np.array([h[i] * rows[i] + h[j] * rows[j] for i, j in pairs])
-    values = run.objective.values(run.x, directions, 1.0)
-    for (i, j), value in zip(pairs, values, strict=True):
+    for (i, j), value in zip(pairs, both, strict=True):
         matrix[i, j] = matrix[j, i] = (value - single[i] - single[j] + run.f) / (h[i] * h[j])
     eigenvalues, vectors = np.linalg.eigh(matrix)
-    return eigenvalues, vectors, 3 * math.sqrt(q) * error * float(lengths.max()) ** 2
+    falling = eigenvalues < -ERRORS * error * float(sizes.max()) ** 2
+    return (vectors[:, falling] / np.sqrt(-eigenvalues[falling])).T @ rows

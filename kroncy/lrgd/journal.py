@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -32,12 +32,12 @@ SAMPLE = 2**12  # numbers of an array of directions that its checksum reads
 
 def checksum(x: np.ndarray, directions: np.ndarray | None = None, *others: np.ndarray) -> int:
     """CRC-32 of a point, some numbers of each direction, and other arrays."""
-    result = zlib.crc32(x)
+    result = zlib.crc32(x.tobytes())
     for array in others:
-        result = zlib.crc32(array, result)
+        result = zlib.crc32(array.tobytes(), result)
     if directions is not None:
         every = max(1, directions.size // SAMPLE)
-        result = zlib.crc32(np.ascontiguousarray(directions.reshape(-1)[::every]), result)
+        result = zlib.crc32(directions.reshape(-1)[::every].tobytes(), result)
     return result
 
 
@@ -139,7 +139,7 @@ class Checkpoint:
         return cls(header, records[1:])
 
 
-def _write(stream: BinaryIO | Any, kind: bytes, mark: int, numbers: np.ndarray) -> None:
+def _write(stream: IO[bytes], kind: bytes, mark: int, numbers: np.ndarray) -> None:
     record = RECORD.pack(kind, mark, numbers.size) + numbers.tobytes()
     stream.write(record + CHECK.pack(zlib.crc32(record)))
 
@@ -181,12 +181,12 @@ class Journal:
         self.checkpoint, self._path = checkpoint, path
         self._next = 0  # record to answer from
         self._mark, self._out, self._done, self._new = 0, np.empty(0), 0, 0
-        self._stream: BinaryIO | None = None
+        self._stream: IO[bytes] | None = None
         self._written = 0 if checkpoint is None else len(checkpoint.records)
         self._time = time.monotonic()
         if checkpoint is not None and path is not None:
             checkpoint.save(path)
-            self._stream = open(path, "ab")
+            self._stream = open(path, "ab")  # noqa: SIM115 (closed by stop)
 
     @property
     def active(self) -> bool:
@@ -288,7 +288,7 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
             self.checkpoint.save(self._path)  # type: ignore[union-attr, arg-type]
-            self._stream = open(self._path, "ab")  # type: ignore[arg-type]
+            self._stream = open(self._path, "ab")  # type: ignore[arg-type]  # noqa: SIM115
             self._written = len(records)
         warnings.warn(
             f"the checkpoint ends {dropped} numbers early: from there on its points are not those "

@@ -16,6 +16,7 @@ TINY = np.finfo(float).tiny
 BLOCK_BYTES = 2**25  # directions handed to dirderiv at once
 MIN_STEP = 1e-150  # of a difference: its square is not yet zero
 COMPLEX_STEP = 1e-30
+CENTRAL_LONGER = 500  # times a forward step, both as long as rounding of x wants them
 
 
 def length_scale(x: np.ndarray) -> float:
@@ -120,15 +121,16 @@ class Objective(Evaluator):
         return self._differences(x, f, None, curvature)
 
     def gradient_inside(
-        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray
+        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray, least: np.ndarray
     ) -> np.ndarray:
         """The full gradient (p,), by differences that stay in the box.
 
-        `curvature` (p,) are the second derivatives along the axes.  A variable without room gets
-        a slope of 0.
+        `curvature` (p,) are the second derivatives along the axes, and `least` (p,) the shortest
+        steps: the known error of a sum of squares near 0 is not all of it.  A variable without
+        room gets a slope of 0.
         """
         if self.exact or self.fd == "complex":
-            return self.gradient(x, f, curvature)
+            return self.gradient(x, f)
         self.n_full_gradients += 1
         self.n_directional += x.size
         self.njev += 1
@@ -139,6 +141,7 @@ class Objective(Evaluator):
         else:
             h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
                 noise / curvature)
+            h = np.maximum(h, CENTRAL_LONGER * least if central else least)
         above, below = box.upper - x, x - box.lower
         ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
         behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)
@@ -152,7 +155,7 @@ class Objective(Evaluator):
         values = self.values(x, rows, first[moved])
         others = self.values(x, rows, second[moved]) if central else f
         slopes[moved] = (values - others) / (first - second)[moved]
-        # A one-sided difference is off by half its step times the curvature, of which that is known.
+        # A one-sided difference is off by half its step times the curvature.
         slopes -= (first + second) / 2 * curvature
         if not np.all(np.isfinite(slopes)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)

@@ -255,4 +255,4 @@ def minimize(
     """
     given = dict(locals())
     warn_unused("kroncy.lrgd.minimize", hess, hessp, stacklevel=3)
-    return solve(check_settings(merge_options(given, minimize.__kwdefaults__)))
+    return solve(check_settings(merge_options(given, minimize.__kwdefaults__ or {})))

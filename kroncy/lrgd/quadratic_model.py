@@ -20,6 +20,7 @@ FAR = 10.0  # radii beyond which a point is not part of the model
 SHORT = 0.1  # part of the radius: a shorter step asks for a smaller radius
 ROUGH = 1e-9  # of the decrease so far: what the model no longer sees
 LEAST_RADIUS = 1e-5
+MOST_FAILURES = 3  # in a row
 
 
 class QuadraticModel:
@@ -31,7 +32,7 @@ class QuadraticModel:
     def __init__(self, p: int) -> None:
         self.points, self.values = np.empty((0, p)), np.empty(0)
         self.gradient, self.hessian = np.zeros(p), np.zeros((p, p))
-        self.most = (p + 1) * (p + 2) // 2
+        self.most = (p + 1) * (p + 2) // 2  # that determine a quadratic
 
     def add(self, points: np.ndarray, values: np.ndarray) -> None:
         """Add points (n, p) and values (n,) that are finite."""
@@ -53,7 +54,7 @@ class QuadraticModel:
         order = order[order != centre]
         order = order[: self.most - 1]
         chosen = order[distance[order] <= FAR]
-        basis, lacking = _independent(steps[chosen[distance[chosen] <= REACH]])
+        lacking = _independent(steps[chosen[distance[chosen] <= REACH]])[1]
         if len(lacking):  # of points further away, those that help
             for j in order:
                 if distance[j] > REACH and len(lacking):
@@ -84,7 +85,7 @@ class QuadraticModel:
         self.gradient = gradient / radius
         self.hessian = (old + (steps.T * multipliers) @ steps) / radius**2
 
-    def forget(self, radius: float, keep: int) -> None:
+    def forget(self, keep: int) -> None:
         """Drop the points furthest from the best one beyond `keep`."""
         if len(self.values) > keep:
             distance = np.abs(self.points - self.points[self.best]).max(axis=1)
@@ -115,7 +116,9 @@ def _independent(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return basis, np.linalg.qr(np.vstack([basis, np.eye(p)]).T, mode="complete")[0].T[len(basis):]
 
 
-def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> QuadraticModel:
+def model_descent(
+    run: Run, box: Box, scale: np.ndarray, radius: float, hessian: np.ndarray | None = None
+) -> QuadraticModel:
     """Minimise from run.x, in the box, until the model sees no decrease that it can trust.
 
     Parameters
@@ -128,6 +131,8 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
         A change of each variable that matters.
     radius : float
         Of the first trust region, in units of `scale`.
+    hessian : ndarray of shape (p, p) or None
+        Second derivatives to begin with.
 
     Returns
     -------
@@ -137,6 +142,8 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
     p = run.x.size
     inside = Box(box.lower / scale, box.upper / scale)
     model, z = QuadraticModel(p), run.x / scale
+    if hessian is not None:
+        model.hessian = hessian * np.outer(scale, scale)
 
     def evaluate(points: np.ndarray) -> None:
         nonlocal z
@@ -157,25 +164,31 @@ def model_descent(run: Run, box: Box, scale: np.ndarray, radius: float) -> Quadr
     evaluate(z + np.diag(np.where(up, steps.upper, steps.lower)))
     if len(model.values) < 2:
         raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    failures = improvements = 0
+    movable = np.where(inside.lower < inside.upper, 1.0, 0.0)
     while True:
-        model.forget(radius, 2 * model.most)
-        lacking = model.fit(radius)
+        model.forget(2 * model.most)
+        lacking = _rows(model.fit(radius) * movable)
         steps = inside.around(z, radius)
         step = minimize_quadratic(model.gradient, model.hessian, steps)
         predicted = -float(model.gradient @ step + step @ model.hessian @ step / 2)
         length = float(np.abs(step).max())
         least = max(run.min_decrease(1), ROUGH * (run.f_start - run.f))
         if predicted <= least or length < SHORT * radius:
-            if len(lacking):
+            if len(lacking) and improvements < 2 * p:
+                improvements += 1
                 evaluate(_improved(model, z, lacking, steps)[None])
                 continue
             if predicted <= least or radius <= LEAST_RADIUS:
                 return model
             radius = max(SHORT * radius, 2 * length, LEAST_RADIUS)
             continue
-        before = run.f
+        before, improvements = run.f, 0
         evaluate((z + step)[None])
         ratio = (before - run.f) / predicted
+        failures = failures + 1 if ratio < 0.1 else 0
+        if failures == MOST_FAILURES and hessian is None:
+            return model
         if ratio >= 0.7:
             radius = max(radius, 2 * length)
         elif ratio < 0.1:
@@ -192,7 +205,7 @@ def _improved(
     model: QuadraticModel, z: np.ndarray, lacking: np.ndarray, steps: Box
 ) -> np.ndarray:
     """A point along what the model lacks, on the side that it prefers, as far as the box allows."""
-    sizes = []
+    sizes: list[tuple[float, float, np.ndarray]] = []
     for row in lacking:
         for sign in (1.0, -1.0):
             direction = sign * row
@@ -201,8 +214,9 @@ def _improved(
             room[direction == 0] = np.inf
             sizes.append((float(room.min()), sign, row))
     # Directions of the lacking subspace are arbitrary: where bounds cut all short, use an axis.
-    length, sign, row = max(sizes, key=lambda item: (item[0], -item[1] * float(
-        model.gradient @ item[2])))
+    length, sign, row = max(
+        sizes, key=lambda item: (item[0], -item[1] * float(model.gradient @ item[2]))
+    )
     radius = float(np.maximum(steps.upper, -steps.lower).max())
     if length < 0.3 * radius:
         share = np.linalg.norm(lacking, axis=0)

@@ -6,8 +6,10 @@ second derivative along each is about 1.  One step length then serves every diff
 
 import numpy as np
 
+from .box import Box
 from .objective import TINY, Objective
 from .run import Run
+from .termination import Status, Stop
 
 ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
 MAX_BACKTRACKS = 30
@@ -32,15 +34,19 @@ def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np
 
 def line_search(
     objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
-    longest: float = np.inf,
+    box: Box,
 ) -> tuple[float, float] | None:
     """A step t along `direction`, near the minimum of a parabola, that satisfies Armijo's rule.
 
-    f(x + t d) <= f + 1e-4 t slope, t <= longest, where longest >= 1.  Declared noise relaxes the test by twice its size (Berahas,
-    Byrd, Nocedal, SIAM J. Optim. 29).  Returns (t, f(x + t d)), or None where no step descends.
+    f(x + t d) <= f + 1e-4 t slope, within the box, where x + d lies.  Declared noise relaxes the
+    test by twice its size (Berahas, Byrd, Nocedal, SIAM J. Optim. 29).  Returns (t, f(x + t d)),
+    or None where no step descends.
     """
-    f_relaxed, t = f + 2 * objective.noise, 1.0
-    ft = objective.value(x + direction)
+    def value(t: float) -> float:  # clipped, because rounding must not leave the box either
+        return objective.value(box.clip(x + t * direction))
+
+    f_relaxed, t, longest = f + 2 * objective.noise, 1.0, max(box.reach(x, direction), 1.0)
+    ft = value(1.0)
     for _ in range(MAX_BACKTRACKS):
         if ft <= f_relaxed + ARMIJO * t * slope:
             break
@@ -49,7 +55,7 @@ def line_search(
         bend = 2 * (ft - f - slope * t)  # t^2 times the second derivative of the parabola
         best = -slope * t * t / bend if np.isfinite(ft) and bend > 0 else 0.0
         t = min(max(best, 0.1 * t), 0.5 * t)
-        ft = objective.value(x + t * direction)
+        ft = value(t)
     else:
         return None
     for _ in range(MAX_REFINEMENTS):
@@ -58,10 +64,10 @@ def line_search(
         best = min(best, longest)
         if abs(best - t) <= 0.1 * t:
             break
-        value = objective.value(x + best * direction)
-        if not value < ft:
+        new = value(best)
+        if not new < ft:
             break
-        t, ft = best, value
+        t, ft = best, new
     return t, ft
 
 
@@ -109,14 +115,16 @@ def descend(
         if converged or (predicted <= reduction * first and first > predicted):
             return gradient, hessian, predicted, converged
         direction = step @ rows
-        found = line_search(run.objective, run.x, run.f, direction, slope)
+        if run.box.reach(run.x, direction) < 1:
+            raise Stop(Status.BOUND_REACHED, "A step in the span meets a bound.")
+        found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
         if found is None:
             if not run.is_noise(predicted, len(rows)):  # nor need it be slope
                 slope = run.objective.central_slope(run.x, run.f, direction, 2 * predicted)
                 predicted *= min(1.0, abs(slope) / (2 * predicted)) ** 2
             return gradient, hessian, predicted, run.is_noise(predicted, len(rows))
         t, f = found
-        x = run.x + t * direction
+        x = run.box.clip(run.x + t * direction)
         run.accept(x, f)
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)

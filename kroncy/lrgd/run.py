@@ -10,10 +10,10 @@ from tqdm.auto import tqdm
 
 from .box import Box
 from .objective import Objective
-from .termination import Status, Stop
+from .termination import UNBOUNDED, Status, Stop
 
 FORWARD_ERRORS = 100  # times the noise: decreases that errors of slopes predict
-UNBOUNDED = -1e100  # a function with lower values is taken to have no minimum
+LOWEST = -1e100  # a function with lower values is taken to have no minimum
 
 
 class Run:
@@ -127,8 +127,8 @@ class Run:
         """Move to x with value f: one iteration.  Calls the callback; may raise Stop."""
         self.x, self.f, self.gradient, self.slopes = x, f, None, None
         self.nit += 1
-        if f < UNBOUNDED:
-            raise Stop(Status.UNBOUNDED, "The function seems to be unbounded below.")
+        if f < LOWEST:
+            raise Stop(Status.UNBOUNDED, UNBOUNDED)
         if self.progress_bar is not None:
             self.progress_bar.update(self.objective.nfev - self.progress_bar.n)
             self.progress_bar.set_postfix_str(f"f={f:.6g}, rank={self.rank}")

@@ -29,6 +29,7 @@ from .journal import Checkpoint, Journal, checksum, generator_from, generator_st
 METHODS = ("sketch", "lrgd", "iterated", "adaptive", "gradient-span")
 LOW_RANK_METHODS = ("lrgd", "iterated", "adaptive")  # as published
 START_METHODS = ("sketch", "lrgd", "gradient-span")  # that can begin in given directions
+BOUNDED_METHODS = ("sketch", "gradient-span")
 DIFFERENCES = {"2-point": "forward", "3-point": "central", "cs": "complex"}  # SciPy's names
 NOT_OPTIONS = ("fun", "x0", "args", "options")
 
@@ -116,6 +117,8 @@ def check_settings(given: dict[str, Any]) -> Settings:
         maxtime = None if maxtime == np.inf else maxtime
     box = check_bounds(given["bounds"], p)
     x = x if box is None else box.clip(x)
+    if box is not None and method not in BOUNDED_METHODS:
+        raise ValueError(f"bounds are for the methods {', '.join(BOUNDED_METHODS)}, not {method}")
     rows, hessian = _start_directions(given["basis"], given["subspace"], p)
     if rows is not None and method not in START_METHODS:
         raise ValueError(

@@ -10,6 +10,7 @@ Math. Program. 2023).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +54,10 @@ def max_columns(p: int) -> int:
 class _RandomRows:
     """Gaussian rows, drawn one by one; for small p the rows of a random rotation."""
 
-    def __init__(self, p: int, rng: np.random.Generator) -> None:
-        self._rng, self._count = rng, 0
+    def __init__(
+        self, p: int, rng: np.random.Generator, weights: np.ndarray | None = None
+    ) -> None:
+        self._rng, self._count, self._weights = rng, 0, weights
         self._rows = np.empty((min(8, p), p))
         self._rotation = None
         if p <= SMALL_P:
@@ -71,6 +74,8 @@ class _RandomRows:
             self._rng.standard_normal(out=row)
         else:
             row[:] = self._rotation[self._count]
+        if self._weights is not None:
+            row *= self._weights
         self._count += 1
         return row
 
@@ -123,6 +128,8 @@ def third_derivative(
 def make_sketch(
     objective: Objective, x: np.ndarray, f: float, rng: np.random.Generator, *,
     rank: int | None = None, max_rank: int | None = None, oversampling: int = OVERSAMPLING,
+    weights: np.ndarray | None = None,
+    reach: Callable[[np.ndarray], float] | None = None,
 ) -> Sketch:
     """Add random rows to a sketch at x until the rank of its second differences stops rising.
 
@@ -142,6 +149,11 @@ def make_sketch(
         Largest rank that counts as certified.
     oversampling : int
         Rows that must add nothing to the rank before it counts as found.
+    weights : ndarray of shape (p,) or None
+        Factors of the variables in random rows.
+    reach : callable or None
+        ``reach(step)``: the part of a step that bounds allow.  Where they cut the Newton step
+        short, more rows shorten it; Stop where these would cost more than half a gradient.
 
     Returns
     -------
@@ -156,17 +168,18 @@ def make_sketch(
     most = max_columns(p)
     if limit is not None:
         most = min(p, limit + oversampling)
-    random_rows = _RandomRows(p, rng)
+    affordable = math.isqrt(p)
+    random_rows = _RandomRows(p, rng, weights)
     first = random_rows.add()
-    measured = third_derivative(objective, x, f, np.stack([first, rng.standard_normal(p)]))
+    other = rng.standard_normal(p) if weights is None else rng.standard_normal(p) * weights
+    measured = third_derivative(objective, x, f, np.stack([first, other]))
     h, error = difference_step(*measured)
     single = np.empty(0)  # f(x + h v_j)
     matrix = np.empty((0, 0))  # second differences v_i H v_j
     while True:
         rows = random_rows.rows
         d = len(rows)
-        base = x + h * rows[-1]
-        values = np.append(objective.values(base, rows, h), objective.value(base))
+        values = objective.values(x + h * rows[-1], rows, h, centre=True)
         if not np.all(np.isfinite(values)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
         single = np.append(single, values[-1])
@@ -178,6 +191,17 @@ def make_sketch(
         slopes = (single - f) / h - h / 2 * np.diag(matrix)
         eigenvalues, vectors, second, rest = _split(matrix, slopes, error, length_scale(x), h)
         q = len(eigenvalues)
+        blocked = False
+        if reach is not None and d > 1:
+            part = reach(-(vectors / np.abs(eigenvalues)) @ (vectors.T @ slopes) @ rows)
+            blocked = part < 1
+            # A step of d rows is as long as 1 / (sqrt d - sqrt q).
+            shorter = (math.sqrt(affordable) - math.sqrt(q)) / max(math.sqrt(d) - math.sqrt(q), 0.5)
+            if blocked and (d >= affordable or part * shorter < 1):
+                raise Stop(Status.BOUND_REACHED, "A step in the sketch meets a bound.")
+        if blocked and d < most:
+            random_rows.add()
+            continue
         if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
             certified = limit is None or q <= limit
             break

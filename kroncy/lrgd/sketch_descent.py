@@ -5,6 +5,7 @@ no negative curvature.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -27,13 +28,15 @@ def sketch_descent(
 ) -> Sketch:
     """Sketch, descend and probe until no decrease is left, then raise Stop.
 
-    Begins in the sketch `first` where it is given.  Returns the last `Sketch` where full gradients must take over, because the rank could not be
-    certified or noise was declared.
+    Begins in the sketch `first` where it is given.  Returns the last `Sketch` where full gradients
+    must take over, because the rank could not be certified or noise was declared.
     """
     best_rank, stalls, checks, few = 0, 0, 0, run.x.size <= SMALL_P
     while True:
         sketch = first or make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
+            weights=run.box.weights(run.x),
+            reach=None if run.box.weights(run.x) is None else partial(run.box.reach, run.x),
             oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
         first = None
@@ -113,9 +116,10 @@ def probe(run: Run, rng: np.random.Generator, sketch: Sketch, count: int) -> flo
     """
     curvature = sketch.curvature
     h = 6 * math.sqrt(run.noise / curvature)
-    best = 0.0
+    best, weights = 0.0, run.box.weights(run.x)
     for _ in range(count):
-        line = np.tile(rng.standard_normal(run.x.size), (2, 1))
+        drawn = rng.standard_normal(run.x.size)
+        line = np.tile(drawn if weights is None else drawn * weights, (2, 1))
         ahead, behind = run.objective.values(run.x, line, np.array([h, -h]))
         if not (np.isfinite(ahead) and np.isfinite(behind)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)

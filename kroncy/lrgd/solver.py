@@ -8,6 +8,7 @@ from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
 from .._base.workers import Workers
+from .bounded_descent import bounded_descent
 from .curvature import leave_saddle
 from .directions import principal_directions, row_norms
 from .few_variables import FEW, few_variables_descent
@@ -16,7 +17,7 @@ from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
 from .objective import Objective
 from .run import Run
 from .settings import LOW_RANK_METHODS, Settings
-from .sketch import known_sketch
+from .sketch import Sketch, known_sketch
 from .sketch_descent import sketch_descent
 from .termination import Status, Stop, stopped
 
@@ -64,11 +65,15 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if not np.isfinite(run.f):
         raise Stop(Status.NOT_FINITE, f"The function is not finite at x0: its value is {run.f}.")
     run.check_iterations()
+    if np.all(run.box.lower == run.box.upper):
+        raise Stop(Status.CONVERGED, "Converged: the bounds leave one point.")
     if settings.noise == "auto":
         objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
     if settings.method == "sketch":
         if _is_small(settings):
             few_variables_descent(run, rng)
+        if settings.box is not None:
+            _sketch_within_bounds(run, settings)
         _sketch_and_gradients(run, settings)
     while True:
         stop = stopped(_descend_otherwise, run, settings)
@@ -80,6 +85,8 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
 
 def _descend_otherwise(run: Run, settings: Settings) -> NoReturn:
     rng = settings.rng
+    if settings.box is not None:
+        bounded_descent(run, rng, sketch=None if run.nit else _known(run, settings))
     if settings.method == "lrgd":
         lrgd(
             run, rng, step=settings.step, rank=settings.rank, max_rank=settings.max_rank,
@@ -101,13 +108,24 @@ def _is_small(settings: Settings) -> bool:
     )
 
 
-def _known(run: Run, settings: Settings):
+def _known(run: Run, settings: Settings) -> Sketch | None:
     """A sketch of the directions that the user gave, or None."""
     if settings.start_rows is None:
         return None
     return known_sketch(
         run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian
     )
+
+
+def _sketch_within_bounds(run: Run, settings: Settings) -> NoReturn:
+    """A sketch as long as no bound is met, and then projected steps, until Stop is raised."""
+    known = _known(run, settings)
+    if known is None and np.all(run.box.inside(run.x, 0.0)):
+        stop = stopped(_sketch_and_gradients, run, settings)
+        if stop.status != Status.BOUND_REACHED:
+            raise stop
+        run.add_phase("bound")
+    bounded_descent(run, settings.rng, sketch=known)
 
 
 def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
@@ -118,6 +136,8 @@ def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
             run, rng, rank=settings.rank, max_rank=settings.max_rank, n_probe=settings.n_probe,
             restarts=settings.restarts, first=first,
         )
+        if settings.box is not None:
+            raise Stop(Status.BOUND_REACHED, "The sketch has not found a low rank.")
         first, before = None, run.f
         stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
         # Noise ends a span early in a curved valley; a sketch at its end sees further.

@@ -18,6 +18,7 @@ class Status(IntEnum):
     UNBOUNDED = 7
     MAX_TIME = 8
     CALLBACK = 99
+    BOUND_REACHED = -1  # never of a result: another method goes on
 
 
 class Stop(Exception):
@@ -47,4 +48,5 @@ NO_DECREASE = (
     "No decrease along a descent direction: the differences are too noisy (set noise=, or pass "
     "jac=)."
 )
+UNBOUNDED = "The function seems to be unbounded below."
 NOT_FINITE_NEARBY = "The function is not finite near the current point."
