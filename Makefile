@@ -46,10 +46,10 @@ demo: $(VENV)/installed
 	$(BIN)/kroncy demo --out demo-output
 
 # -P keeps this folder off sys.path: the suite must import the installed package.  A process for each
-# core, up to JOBS, takes whole files; threads that wait must not hold a core that another needs.
+# core, up to JOBS, takes whole files.
 JOBS ?= 4
 test: $(VENV)/installed
-	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
+	$(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
 	    --dist loadfile tests --pyargs kroncy
 
 # The hooks of .pre-commit-config.yaml on all files, then what would be uploaded.
@@ -88,7 +88,7 @@ oldest: dist/built
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/check_wheel.sh oldest
 
 # Quick: every benchmark once, on what is installed; nothing is saved. See benchmarks/README.md.
-ASV := env OMP_WAIT_POLICY=passive $(abspath $(BIN))/asv
+ASV := $(abspath $(BIN))/asv
 ASV_HERE := --config benchmarks/asv.conf.json --environment existing:$(abspath $(BIN))/python
 bench: $(VENV)/installed $(VENV)/asv
 	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
@@ -105,7 +105,7 @@ dashboard: $(VENV)/asv
 
 # The deterministic counters against those pinned, and every benchmark once.
 gate: $(VENV)/installed $(VENV)/asv
-	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/scripts/gate.py
+	$(BIN)/python benchmarks/scripts/gate.py
 	$(ASV) check $(ASV_HERE)
 	$(ASV) run --quick --show-stderr --dry-run $(ASV_HERE) --set-commit-hash HEAD
 
@@ -121,7 +121,7 @@ equal-bits: $(VENV)/installed
 
 # Needs gcc, clang with libomp, and time: SANITIZE="thread tests/trees" narrows it.
 sanitize: $(VENV)/installed $(VENV)/builders
-	PYTHON=$(CURDIR)/$(BIN)/python OMP_WAIT_POLICY=passive tests/sanitize.sh $(SANITIZE)
+	PYTHON=$(CURDIR)/$(BIN)/python tests/sanitize.sh $(SANITIZE)
 
 clean:
 	rm -rf $(VENV) build dist demo-output docs/_build docs/_generated *.egg-info

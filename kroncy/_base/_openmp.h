@@ -1,4 +1,5 @@
-/* OpenMP where it is compiled in, one thread where it is not: the only file that includes omp.h. */
+/* How many threads: what OpenMP says where it is compiled in, one where it is not.  The only file that
+ * includes omp.h; OpenMP's own threads are not used (see _team_kernel.h). */
 #ifndef KRONCY_OPENMP_H
 #define KRONCY_OPENMP_H
 
@@ -10,16 +11,13 @@
 static inline int kroncy_has_openmp(void) { return 1; }
 static inline int kroncy_max_threads(void) { return omp_get_max_threads(); }
 static inline int kroncy_processors(void) { return omp_get_num_procs(); }
-static inline int kroncy_thread_id(void) { return omp_get_thread_num(); }
 #else
 static inline int kroncy_has_openmp(void) { return 0; }
 static inline int kroncy_max_threads(void) { return 1; }
 static inline int kroncy_processors(void) { return 1; }
-static inline int kroncy_thread_id(void) { return 0; }
 #endif
 
-/* More threads than processors only wait for each other, and where the system refuses to make one
- * libgomp ends the process.  Some more are allowed: results that do not depend on the number of
+/* More threads than processors only wait for each other.  Some more are allowed: results that do not depend on the number of
  * threads can so be tested on a small machine. */
 enum { KRONCY_SPARE_THREADS = 16 };
 static inline int kroncy_most_threads(void) {
@@ -28,8 +26,8 @@ static inline int kroncy_most_threads(void) {
     return processors > KRONCY_SPARE_THREADS ? processors : KRONCY_SPARE_THREADS;
 }
 
-/* libgomp's threads do not survive fork(): a parallel region of the child would never end.  Every
- * file that includes this one sees the fork by variables of its own. */
+/* Threads do not survive fork(): the child has no helpers.  Every file that includes this one sees the
+ * fork by variables of its own. */
 static int kroncy_forked;
 static pid_t kroncy_process; /* this process: getpid() is a system call */
 static void kroncy_after_fork(void) {
@@ -41,7 +39,7 @@ __attribute__((constructor)) static void kroncy_watch_fork(void) {
     pthread_atfork(NULL, NULL, kroncy_after_fork);
 }
 
-/* The threads of a parallel region that was given n_threads: one after a fork.  Every region asks. */
+/* The threads of a loop that was given n_threads: one after a fork. */
 static inline int kroncy_team(int n_threads) { return kroncy_forked ? 1 : n_threads; }
 
 #endif

@@ -27,12 +27,12 @@ def openmp_max_threads():
 
 
 def most_threads():
-    """The most threads that a parallel region is given; 1 without OpenMP."""
+    """The most threads that a loop is given; 1 without OpenMP."""
     return kroncy_most_threads()
 
 
 def is_forked():
-    """Whether this process was forked after kroncy was loaded: regions then have one thread."""
+    """Whether this process was forked after kroncy was loaded: loops then have one thread."""
     return kroncy_team(2) == 1
 
 

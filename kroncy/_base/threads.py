@@ -26,11 +26,10 @@ def resolve_threads(n_threads: int | None) -> int:
     """Threads to use: `n_threads`, or for None the cores that OpenMP and the affinity allow.
 
     Results never depend on the number.  It is at most the number of processors, or 16 where there
-    are fewer: more would only wait for each other, and a system that refuses to make a thread ends
-    the process.  Without OpenMP it is always 1, and so it is for None in a process that was made by
-    fork() after kroncy was loaded: threads of OpenMP do not survive a fork, and whatever the number
-    says, such a process computes with one.  (A process made by spawn, or by joblib's loky, uses
-    threads as any other.)
+    are fewer: more would only wait for each other.  Without OpenMP it is always 1, and so it is for
+    None in a process that was made by fork() after kroncy was loaded: threads do not survive a
+    fork, and whatever the number says, such a process computes with one.  (A process made by spawn,
+    or by joblib's loky, uses threads as any other.)
 
     Raises
     ------
@@ -140,8 +139,8 @@ if hasattr(os, "register_at_fork"):
 def blas_threads(n: int) -> Iterator[None]:
     """Give BLAS `n` threads inside the block, in whichever Python thread it is called.
 
-    Our own OpenMP loops call BLAS from every thread, so they run under ``blas_threads(1)``:
-    OpenMP over a threaded BLAS is slower than either, and its sums depend on the thread count.
+    Our own loops call BLAS from every thread, so they run under ``blas_threads(1)``: threads over
+    a threaded BLAS are slower than either, and its sums depend on the thread count.
     Blocks of several threads may overlap in any order: the smallest number holds, and after the
     last block it is again what it was before the first.
     """

@@ -27,9 +27,9 @@
  *                       wait for another one changes nothing and returns KRONCY_BUSY.  A handle
  *                       must not be used after its *_free has begun.
  *              Calls on different handles are independent.
- *   n_threads  OpenMP threads: 1 to KRONCY_MAX_THREADS, or 0 for the default of OpenMP.  More than
- *              the processors, or than 16 where there are fewer, count as so many.  In a process
- *              made by fork() it counts as 1.  Results do not depend on it, bit for bit.
+ *   n_threads  1 to KRONCY_MAX_THREADS, or 0 for the default of OpenMP.  More than the processors,
+ *              or than 16 where there are fewer, count as so many.  In a process made by fork() it
+ *              counts as 1.  Results do not depend on it, bit for bit.
  *   Numbers    NaN and infinity give KRONCY_NOT_FINITE: for numbers that are stored, before
  *              anything is changed; for numbers that enter a computation, if the result contains
  *              NaN or infinity.

@@ -16,12 +16,14 @@ from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
 
 LONG = 2 * 10**10  # multiplications of a product that must hear Ctrl-C: about a second
+SMALL = 2**24  # elements of a times those of b: 64 x 64 by 64 x 64
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 MIN_CHECKED_BYTES = 2**26  # below, asking for the free memory takes longer than the allocation
 # Chosen here by dtype: Cython's own choice takes longer than a small product.
 _by_dtype: Any = multiply
 _MULTIPLY = {
-    np.dtype(np.float64): _by_dtype["double"],
-    np.dtype(np.float32): _by_dtype["float"],
+    FLOAT64: _by_dtype["double"],
+    FLOAT32: _by_dtype["float"],
 }
 
 
@@ -111,6 +113,22 @@ def matmul(
            [ 38., 126., 214.],
            [ 62., 214., 366.]])
     """
+    if (
+        out is workspace is n_threads is None
+        and type(a) is type(b) is np.ndarray
+        and a.size * b.size <= SMALL  # type: ignore[union-attr]
+        and isinstance(levels, str)
+        and levels == "auto"
+    ):
+        # Our checks take as long as the product: NumPy gets it untouched, and they come only where
+        # it makes something else of it than we promise.
+        try:
+            small = np.matmul(a, b)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            pass
+        else:
+            if (small.dtype is FLOAT32 or small.dtype is FLOAT64) and small.ndim == 2:
+                return small
     if n_threads is None and workspace is None and _is_plain(a, b, out, levels):
         return np.matmul(a, b, out=out)  # type: ignore[arg-type, misc]
     refuse_masked(a, "a")
