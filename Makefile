@@ -68,7 +68,7 @@ hooks: $(VENV)/linters $(VENV)/installed
 docs: $(VENV)/installed $(VENV)/docs
 	rm -rf docs/_build
 	$(BIN)/python -P -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
-	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
+	$(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
 	    --dist loadfile --pyargs kroncy tests/test_pages.py
 	PYTHONPATH=tools $(BIN)/python -P -m pytest -q docs/test_site.py
 	@echo "site: docs/_build/html/index.html"

@@ -67,9 +67,8 @@ class ProbingBuildExt(build_ext):
         compile_flags = ["-O0", "-g"] if DEBUG else optimised
         compile_flags += ["-std=gnu11", "-Wno-psabi", "-Werror=implicit-function-declaration"]
         compile_flags += EXTRA
-        link_flags = [*EXTRA]
         compile_flags.append("-pthread")
-        link_flags.append("-pthread")
+        link_flags = [*EXTRA, "-pthread"]
         macros = [("KRONCY_DEBUG", "1")] if DEBUG else []
         candidates = OPENMP_FLAGS if OPENMP else []
         for openmp_compile, openmp_link in candidates:

@@ -39,7 +39,7 @@ python -m pip install --quiet --only-binary :all: "${constraint[@]}" "$wheel[plo
 tar -xzf dist/*.tar.gz -C "$work"
 cd "$work"/kroncy-*
 python -m pip list --format freeze
-OMP_WAIT_POLICY=passive python -P -m pytest -q -n auto --maxprocesses "${JOBS:-4}" --dist loadfile \
+python -P -m pytest -q -n auto --maxprocesses "${JOBS:-4}" --dist loadfile \
     -m "not compiler and not network" tests --pyargs kroncy
 cd "$root"
 python -P -c 'import kroncy; kroncy.show_config()'
