@@ -198,6 +198,7 @@ class TrainingLoop(NetworkReader):
         good = self.snapshot()
         before, began = self.counters, time.perf_counter()
         order = self._generator.permutation(self.data.n_samples)
+        self.network.expect(order, self.batch_size)
         epoch, total = self.n_epochs_done + 1, 0.0
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
