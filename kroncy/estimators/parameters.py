@@ -37,6 +37,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "start": [StrOptions({"auto", "gaussian", "gram"})],
     "compress": [StrOptions({"auto"}), "boolean"],
     "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
+    "order": [StrOptions({"auto", "random", "panels", "objects"})],
     "dtype": [StrOptions({"float32", "float64"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -122,6 +123,10 @@ Parameters
     engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
         Algorithm of an iteration; see `KroneckerSGD`.  All engines compute the same iterates up
         to rounding.
+    order : {"auto", "random", "panels", "objects"}, default="auto"
+        Order of the samples in an epoch and in a call of `partial_fit`: all shuffled, or random
+        panels of objects with the samples of each shuffled, or object by object.  "auto" chooses
+        "panels" where the engine is "pairs", which needs it, and "random" otherwise.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.  Predictions are returned in float64.
     {resource_parameters}

@@ -17,9 +17,8 @@ from ._explicit import ExplicitEngine
 from ._lazy import GramSource, LazyEngine
 from ._tree_engine import TreeEngine
 from .prediction import dense_source
-from .settings import NetworkSettings
+from .settings import ROW_BYTES, NetworkSettings
 
-ROW_BYTES = 128  # of a panel, for each sample or feature
 BLOCK = 256  # neurons of a block
 UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._base.validation import check_bool, check_choice, check_integer, check_real
@@ -13,6 +13,7 @@ from ..data.kronecker_data import KroneckerData
 
 ENGINES = ("lazy", "explicit", "tree")
 STARTS = ("gaussian", "gram")
+ROW_BYTES = 128  # of a row of a panel: of Gram columns, or of sums for its objects
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class NetworkSettings:
         Bytes beyond the data that may be used.  Default: what the machine has.
     n_snapshots : int, default=0
         Snapshots that the caller will hold at a time, which count in the memory.
+    panel_objects : int, optional
+        Objects whose samples are trained on together where samples come object by object.
+        Default: as many as one row of a panel has numbers, 32 of float32 or 16 of float64.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class NetworkSettings:
     n_threads: int | None = None
     memory_limit: int | None = None
     n_snapshots: int = 0
+    panel_objects: int | None = None
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -83,6 +88,10 @@ class NetworkSettings:
         }
         if self.n_threads is not None:
             checked["n_threads"] = check_integer(self.n_threads, "n_threads", minimum=1)
+        if self.panel_objects is not None:
+            checked["panel_objects"] = check_integer(
+                self.panel_objects, "panel_objects", minimum=1
+            )
         if self.memory_limit is not None:
             checked["memory_limit"] = check_integer(self.memory_limit, "memory_limit", minimum=1)
         for name, value in checked.items():
@@ -92,6 +101,11 @@ class NetworkSettings:
     def n_streams(self) -> int:
         """Streams of normals: neurons of an antithetic pair share one."""
         return self.n_hidden // (2 if self.antithetic else 1)
+
+
+def panel_width(dtype: DTypeLike) -> int:
+    """Numbers in the longest row of a panel: 32 (float32) or 16 (float64)."""
+    return ROW_BYTES // np.dtype(dtype).itemsize
 
 
 def default_threshold(n_hidden: int) -> float:

@@ -1,21 +1,25 @@
 """What anyone may read of a network: settings, coefficients, fired sets, outputs, predictions."""
 
+from functools import cached_property
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.stats import norm
 
 from .._base.guard import Guard
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_indices
 from ..data.compression import Compression
+from ..data.grouping import Grouping, find_grouping
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from . import bitsets
 from ._engine import Engine
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
-from .settings import NetworkSettings
+from .settings import NetworkSettings, panel_width
 
 FIRED_ROWS = 256  # samples whose pre-activations `fired` and `initial_reading` look at together
 
@@ -82,6 +86,17 @@ class NetworkView:
     def engine(self) -> str:
         """How pre-activations come about: "lazy", "explicit" or "tree"."""
         return self.settings.engine
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """The training rows as pairs of inner and outer objects, the cheapest such pairs."""
+        return find_grouping(self.rows, float(norm.sf(self.threshold)))
+
+    @property
+    def panel_objects(self) -> int:
+        """Outer objects in a panel: 32 (float32) or 16, or fewer where memory is short."""
+        most = panel_width(self.dtype)
+        return min(self.settings.panel_objects or most, most)
 
     @property
     def memory_limit(self) -> int | None:

@@ -22,6 +22,7 @@ from . import state
 from .gauss_newton import DAMPING
 from .loop import TrainingLoop
 from .options import TrainingOptions
+from .order import check_order
 from .targets import check_sample_weight, check_targets
 
 
@@ -68,6 +69,12 @@ class KroneckerSGD(TrainingLoop):
         queried for the fired sets and brought up to date by every step.
         "auto" picks "lazy" or "explicit" by the cost of an iteration; the attribute `engine` says
         which.
+    order : {"auto", "random", "panels", "objects"}, default="auto"
+        Order of the samples in an epoch.  "random": all shuffled.  "panels": the outer objects of
+        the network's `grouping` in random panels of 32 (float32) or 16, the samples of each panel
+        shuffled.  "objects": the same, one object after the other.  "auto" is "panels" with the
+        engine "pairs", which needs samples of few objects together, and "random" with all others.
+        The method `epoch_order` gives the order of each epoch.
     dtype : {"float32", "float64"}, default="float32"
         Of pre-activations and coefficients; targets, losses and outputs are float64.
     n_threads : int, optional
@@ -121,7 +128,7 @@ class KroneckerSGD(TrainingLoop):
     n_epochs_done, n_iterations : int
         Complete epochs and iterations so far.
     options : TrainingOptions
-        Loss, batch size, weight decay, solver and damping.
+        Loss, batch size, weight decay, solver, damping and order.
 
     Raises
     ------
@@ -176,6 +183,7 @@ class KroneckerSGD(TrainingLoop):
         compress: str | bool | Compression = "auto",
         antithetic: bool = False,
         engine: str = "auto",
+        order: str = "auto",
         dtype: str = "float32",
         n_threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -190,7 +198,10 @@ class KroneckerSGD(TrainingLoop):
         n_snapshots: int = 0,
     ) -> None:
         check_data(data)
-        options = TrainingOptions(loss, learning_rate, batch_size, weight_decay, solver, damping)
+        check_order(order, engine)
+        options = TrainingOptions(
+            loss, learning_rate, batch_size, weight_decay, solver, damping, order
+        )
         options = replace(options, batch_size=min(options.batch_size, data.n_samples))
         targets = check_targets(y, data.n_samples, loss, n_classes)
         weights = check_sample_weight(sample_weight, data.n_samples)
