@@ -13,7 +13,7 @@ from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
-from . import _iterations, planning
+from . import _iterations, bitsets, planning
 from ._losses import LOSSES
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
@@ -142,11 +142,20 @@ class Network(NetworkView):
             engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads
         )
         if state is None:
-            self._engine.fired_bits[...] = self.fired_bits()
+            self._engine.fired_bits[...] = self._begin()
         else:
             self.restore(state)
         if counters is not None:
             self._engine.set_counters(check_counters(counters, engine))
+
+    def _begin(self) -> NDArray[np.uint64]:
+        """Fired sets before the first step: from z(0), where the engine needs it, without G."""
+        if not self._engine.needs_z0:
+            return self.fired_bits()
+        z0 = self._init.z0()
+        bits = bitsets.pack_above(z0, self.threshold, self._engine.fired_bits.shape[1])
+        self._engine.set_z0(z0)
+        return bits
 
     # -- training: primitives of the solvers ----------------------------------------------------
 

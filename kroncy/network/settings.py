@@ -45,9 +45,8 @@ class NetworkSettings:
         Bytes beyond the data that may be used.  Default: what the machine has.
     n_snapshots : int, default=0
         Snapshots that the caller will hold at a time, which count in the memory.
-    panel_objects : int, optional
-        Objects whose samples are trained on together where samples come object by object.
-        Default: as many as one row of a panel has numbers, 32 of float32 or 16 of float64.
+    shuffled : bool, default=False
+        Samples will come in random order, in which "pairs" is not a choice of "auto".
 
     Raises
     ------
@@ -67,7 +66,7 @@ class NetworkSettings:
     n_threads: int | None = None
     memory_limit: int | None = None
     n_snapshots: int = 0
-    panel_objects: int | None = None
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -84,14 +83,11 @@ class NetworkSettings:
             "engine": check_choice(self.engine, "engine", ("auto", *ENGINES)),
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
             "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
+            "shuffled": check_bool(self.shuffled, "shuffled"),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:
             checked["n_threads"] = check_integer(self.n_threads, "n_threads", minimum=1)
-        if self.panel_objects is not None:
-            checked["panel_objects"] = check_integer(
-                self.panel_objects, "panel_objects", minimum=1
-            )
         if self.memory_limit is not None:
             checked["memory_limit"] = check_integer(self.memory_limit, "memory_limit", minimum=1)
         for name, value in checked.items():

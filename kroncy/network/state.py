@@ -22,7 +22,7 @@ COUNTERS = ("multiply_adds", "gram_entries", "neurons_fired", "neurons_flipped",
 TREE_COUNTERS = ("tree_nodes_read", "tree_nodes_written")
 SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
     "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
-    "memory_limit", "n_snapshots", "panel_objects",
+    "memory_limit", "n_snapshots",
 )
 BLOCK_WORDS = 4  # 64-bit integers of the fired bits of a block of 256 neurons
 

@@ -19,7 +19,7 @@ from ..init.gram import GramInit
 from . import bitsets
 from ._engine import Engine
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
-from .settings import NetworkSettings, panel_width
+from .settings import NetworkSettings
 
 FIRED_ROWS = 256  # samples whose pre-activations `fired` and `initial_reading` look at together
 
@@ -91,12 +91,6 @@ class NetworkView:
     def grouping(self) -> Grouping:
         """The training rows as pairs of inner and outer objects, the cheapest such pairs."""
         return find_grouping(self.rows, float(norm.sf(self.threshold)))
-
-    @property
-    def panel_objects(self) -> int:
-        """Outer objects in a panel: 32 (float32) or 16, or fewer where memory is short."""
-        most = panel_width(self.dtype)
-        return min(self.settings.panel_objects or most, most)
 
     @property
     def memory_limit(self) -> int | None:
@@ -288,13 +282,12 @@ class NetworkView:
         """
         z = self._init.z0()
         outputs = np.empty((len(z), self.n_outputs))
-        bits = np.empty((len(z), self._engine.fired_bits.shape[1]), dtype=np.uint64)
+        bits = bitsets.pack_above(z, self.threshold, self._engine.fired_bits.shape[1])
         signs, threshold = self._signs.astype(np.float64), self.dtype.type(self.threshold)
         for begin in range(0, len(z), FIRED_ROWS):
             part = slice(begin, begin + FIRED_ROWS)
             excess = np.maximum(z[part] - threshold, 0)
             outputs[part] = excess @ signs / np.sqrt(self.n_hidden)
-            bits[part] = bitsets.pack(z[part] > threshold, bits.shape[1])
         return squeeze(outputs), bits
 
     def predict(self, data: KroneckerData) -> NDArray[np.float64]:

@@ -68,7 +68,8 @@ class TrainingLoop(OptionsReader):
             rate = 1.0
             if options.solver == "sgd":
                 rate = stable_learning_rate(
-                    network, options.batch_size, sample_weight, options.weight_decay
+                    network, options.batch_size, sample_weight, options.weight_decay,
+                    None if self.order == "random" else self.epoch_order(1),
                 )
         self.learning_rate = rate
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .._base.validation import check_choice
 from ..network.network import Network
+from ..network.settings import panel_width
 
 Samples = NDArray[np.int64]
 
@@ -51,7 +52,7 @@ class SampleOrder:
             kind = "panels" if network.engine == "pairs" else "random"
         if kind == "random":
             return cls(kind, None, 0)
-        most = 1 if kind == "objects" else network.panel_objects
+        most = 1 if kind == "objects" else panel_width(network.dtype)
         return cls(kind, network.grouping.outer.index, most)
 
     def shuffle(self, samples: Samples, generator: np.random.Generator) -> Samples:

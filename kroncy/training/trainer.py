@@ -210,7 +210,7 @@ class KroneckerSGD(TrainingLoop):
         seed, generator = draw_seeds(random_state)
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit, n_snapshots,
+            memory_limit, n_snapshots, shuffled=order == "random",
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)
