@@ -33,6 +33,10 @@ cdef extern from "_coefficients_kernel.h" nogil:
     int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
     void kroncy_scale(bint, int64_t, double, void *)
 
+cdef extern from "_pairs_kernel.h" nogil:
+    void kroncy_pairs_gather(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
+                             int, int, const kroncy_pair *, const void *, int64_t, void *)
+
 
 def make_coefficients(signs, n_samples):
     """C = 0 for neurons with these output signs (n_neurons, n_outputs)."""
@@ -106,6 +110,19 @@ cdef class Coefficients:
             self.is_double, NULL, NULL, self.entries.block_tiles(first), self.entries.n_tiles,
             min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
             out)
+
+    cdef void gather(
+        self, int64_t first, int count, const kroncy_pair *pairs, const void *columns,
+        int64_t n_inner, void *table
+    ) noexcept nogil:
+        """table (count, n_inner, 128 bytes) += sums over the entries of neurons of one block.
+
+        But for `row_signs`; see _pairs_kernel.h.
+        """
+        kroncy_pairs_gather(
+            self.is_double, NULL, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
+            self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, pairs, columns, n_inner,
+            table)
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
@@ -192,6 +209,16 @@ cdef class SharedCoefficients(Coefficients):
             self.entries.block_tiles(first), self.entries.n_tiles,
             min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
             out)
+
+    cdef void gather(
+        self, int64_t first, int count, const kroncy_pair *pairs, const void *columns,
+        int64_t n_inner, void *table
+    ) noexcept nogil:
+        cdef int64_t block = first // KRONCY_BLOCK
+        kroncy_pairs_gather(
+            self.is_double, self.pattern.block_tiles(block), self.shared,
+            self.entries.block_tiles(block), self.entries.n_tiles, <int> (first % KRONCY_BLOCK),
+            count, pairs, columns, n_inner, table)
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         return self.block_signs(block)

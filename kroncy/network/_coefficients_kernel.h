@@ -77,6 +77,17 @@ int kroncy_shared_add(int is_double, kroncy_tile *pattern /* IN, OUT */,
 void kroncy_shared_settle(int is_double, int count, const int64_t *samples /* IN */,
                           const double *e /* IN */, void *shared /* IN, OUT */);
 
+/* Append to a tile whose samples come in ascending order: what a step on samples first, first + 1, ...
+ * adds, as above, or their pattern; -1: no memory. */
+int kroncy_values_append(int is_double, kroncy_tile *tile /* IN, OUT */, int n_rows, int n_outputs,
+                         const uint32_t *masks /* IN */, int first, const double *e /* IN */,
+                         const void *signs /* IN */);
+int kroncy_pattern_append(kroncy_tile *tile /* IN, OUT */, int n_rows,
+                          const uint32_t *masks /* IN */, int first);
+
+/* Remove all entries, and keep the memory. */
+void kroncy_tile_clear(int is_double, kroncy_tile *tile /* IN, OUT */);
+
 /* Enter the block's bits of one sample, which has none, into the pattern; -1: out of memory. */
 int kroncy_pattern_enter(kroncy_tile *pattern /* IN, OUT */, int64_t sample,
                          const uint64_t *bits /* IN */);

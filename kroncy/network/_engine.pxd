@@ -18,6 +18,8 @@ cdef class Workspace:
     cdef void *skip                 # (chunks, n_outputs, width) partial sums of the skip
     cdef void *prepared             # what a source has made ready, and
     cdef void *parts                # what it needs for that
+    cdef const char *linear         # C G of the prepared rows, a row of neurons for each, in groups
+    cdef int64_t linear_stride      # that are so many bytes apart; NULL: not made yet
     cdef void *query                # scratch of the queries of each thread
     cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
     cdef int64_t mask_panels        # capacity of `masks`
@@ -67,6 +69,8 @@ cdef class Engine:
     cdef void panel_forward(self, Workspace work, Source source, const int64_t *rows,
                             Py_ssize_t count, double *f, void *z_out, uint32_t *masks,
                             const int64_t *places) noexcept nogil
+    cdef void prepare(self, Workspace work, Source source, const int64_t *rows,
+                      Py_ssize_t count) noexcept nogil
     cdef void group_z(self, Workspace work, Source source, int64_t first, int n_blocks,
                       const int64_t *rows, Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const Step *step) noexcept nogil
@@ -80,6 +84,7 @@ cdef class Engine:
 
     # What it may use.
     cdef int reserve(self, Workspace work, Source source, Py_ssize_t batch_size) except -1
+    cdef int reserve_source(self, Workspace work, Source source) except -1
     cdef int group_size(self) noexcept nogil
     cdef int panel_width(self) noexcept nogil
     cdef int row_width(self, Py_ssize_t count) noexcept nogil

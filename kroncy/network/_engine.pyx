@@ -168,6 +168,9 @@ cdef class Engine:
         self.fired.n_flipped = counters["neurons_flipped"]
         self.work.rows_read = counters["samples"]
 
+    def expect(self, order, batch_size):
+        """Samples that will be trained on in this order, in batches of `batch_size`."""
+
     # -- reading --------------------------------------------------------------------------------
 
     def evaluate(self, Source source, const int64_t[::1] rows, *, preactivations=False,
@@ -249,7 +252,7 @@ cdef class Engine:
         """`forward` for the samples of one panel: every block by itself, then their sum."""
         cdef int64_t group
         cdef int width = self.row_width(count)
-        source.prepare(work, rows, count)
+        self.prepare(work, source, rows, count)
         for group in prange((self.n_blocks + work.group - 1) // work.group,
                             num_threads=kroncy_team(work.n_threads), schedule="dynamic"):
             self.forward_group(work, source, group * work.group, rows, count, width, z_out, masks,
@@ -261,6 +264,12 @@ cdef class Engine:
             self.skip_outputs(work, count, f)
         work.multiply_adds += self.panel_multiply_adds(count)
         work.gram_entries += self.panel_gram_entries(count)
+
+    cdef void prepare(
+        self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count
+    ) noexcept nogil:
+        """Make ready, in the workspace, whatever `group_z` reads about these rows."""
+        source.prepare(work, rows, count)
 
     cdef void forward_group(
         self, Workspace work, Source source, int64_t first, const int64_t *rows, Py_ssize_t count,
@@ -396,7 +405,7 @@ cdef class Engine:
             work.z = allocate(self.n_threads * work.group * KRONCY_BLOCK * ROW_BYTES)
             work.f = allocate(self.n_blocks * self.n_outputs * ROW_BYTES)
             self.reserve_more(work)
-            source.reserve(work)
+            self.reserve_source(work, source)
             work.n_threads = self.n_threads
         if panels > work.mask_panels:
             free(work.masks)
@@ -409,6 +418,10 @@ cdef class Engine:
     cdef int reserve_more(self, Workspace work) except -1:
         """What a kind of engine needs beside."""
         return 0
+
+    cdef int reserve_source(self, Workspace work, Source source) except -1:
+        """Memory for `prepare`."""
+        return source.reserve(work)
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         """Memory for `forward` and `backward` in the workspace of the training."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from .._base.guard import Guard
 from .._base.threads import blas_threads, resolve_threads
@@ -15,6 +16,7 @@ from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import _iterations, bitsets, planning
 from ._losses import LOSSES
+from .pair_space import PairSpace
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
 from .view import NetworkView
@@ -138,8 +140,10 @@ class Network(NetworkView):
             settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads
         )
         self._init = plan.make(self._streams, self.memory_budget)
+        self._space = PairSpace(self.rows, float(norm.sf(self.threshold)))
         self._engine = planning.make_engine(
-            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads
+            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
+            self._space, planning.table_limit(self.memory_budget),
         )
         if state is None:
             self._engine.fired_bits[...] = self._begin()
@@ -158,6 +162,24 @@ class Network(NetworkView):
         return bits
 
     # -- training: primitives of the solvers ----------------------------------------------------
+
+    def expect(self, order: NDArray[np.int64], batch_size: int) -> None:
+        """Say in which order samples will be trained on next, before the first of them is.
+
+        Parameters
+        ----------
+        order : ndarray of int64, shape (n,)
+            Training samples.
+        batch_size : int
+            Samples of a batch.
+
+        Notes
+        -----
+        The engine "pairs" reads consecutive samples together.  Whatever comes instead is right
+        too, but slower.
+        """
+        with self.guard.change("expect"):
+            self._engine.expect(order, batch_size)
 
     def run_batches(
         self,
@@ -213,6 +235,7 @@ class Network(NetworkView):
         self.prepare()
         weights = np.empty(0) if sample_weight is None else sample_weight
         with self.guard.change("an iteration"):
+            self._engine.expect(order, batch_size)
             return _iterations.run_batches(
                 self._engine, order, batch_size, targets, weights, LOSSES[loss],
                 learning_rate, weight_decay, total,
@@ -278,7 +301,7 @@ class Network(NetworkView):
             return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
 
     def set_coefficients(self, coefficients: Any) -> None:
-        """Replace C, with ``engine="lazy"`` only: the others accumulate W or z step by step.
+        """Replace C, with the engines "lazy" and "pairs": the others accumulate W or z.
 
         Parameters
         ----------
@@ -290,8 +313,10 @@ class Network(NetworkView):
         ValueError
             The engine is another, or the coefficients are of another shape or not finite.
         """
-        if self.engine != "lazy":
-            raise ValueError(f"coefficients are set with engine='lazy' only, got {self.engine!r}")
+        if self.engine not in ("lazy", "pairs"):
+            raise ValueError(
+                f"coefficients are set with engine='lazy' or 'pairs' only, got {self.engine!r}"
+            )
         csr = scipy.sparse.csr_array(coefficients, dtype=self.dtype, copy=True)
         shape = self.n_hidden, self.data.n_samples
         if csr.shape != shape:

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from .._base.memory import require_memory
 from ..data.compression import Compression, find_compression
-from ..data.gram import CACHE_BYTES, training_panels
+from ..data.gram import CACHE_BYTES, cross_panels, training_panels
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
@@ -15,11 +15,14 @@ from ..trees._max_trees import tree_nbytes
 from ._engine import Engine
 from ._explicit import ExplicitEngine
 from ._lazy import GramSource, LazyEngine
+from ._pairs import PairsEngine
 from ._tree_engine import TreeEngine
+from .pair_space import PairSpace
 from .prediction import dense_source
 from .settings import ROW_BYTES, NetworkSettings
 
 BLOCK = 256  # neurons of a block
+TABLE_BYTES = 2**30  # most that the sums over objects of a panel take
 UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 
 def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, str]:
@@ -105,6 +108,11 @@ def check_memory(plan: InitPlan, settings: NetworkSettings, n_outputs: int = 1) 
     return None if limit is None else limit - state - z0
 
 
+def table_limit(budget: int | None) -> int:
+    """Bytes that the sums over objects of a panel may take between its segments."""
+    return TABLE_BYTES if budget is None else min(TABLE_BYTES, max(0, budget // 2))
+
+
 def _engine_nbytes(plan: InitPlan, settings: NetworkSettings) -> tuple[int, int, int]:
     """``(z0, base, moving)`` bytes of an engine: z(0) until it is built, itself, its snapshot."""
     rows = plan.rows
@@ -128,14 +136,26 @@ def make_engine(
     threshold: float,
     skip: float,
     n_threads: int,
+    space: PairSpace,
+    table_limit: int,
 ) -> Engine:
-    """An engine at C = 0, without z(0) yet; `init` draws the weights of "explicit"."""
+    """An engine at C = 0, without z(0) yet.
+
+    `init` draws the weights of "explicit"; `space` and the bytes that sums of a panel may take are
+    for "pairs".
+    """
     args = (signs, threshold, skip, n_threads)
+    if engine == "pairs":
+        pairs = space.training_rows()
+        source = GramSource(cross_panels(rows, rows), None, pairs=pairs)
+        return PairsEngine(source, *args, pairs, table_limit)
     if engine == "explicit":
         weights = init.weights(np.arange(len(signs)))
         return ExplicitEngine(dense_source(rows), *args, weights)
-    kind = TreeEngine if engine == "tree" else LazyEngine
-    return kind(GramSource(training_panels(rows, n_threads), None), *args)
+    panels = training_panels(rows, n_threads)
+    if engine == "tree":
+        return TreeEngine(GramSource(panels, None), *args)
+    return LazyEngine(GramSource(panels, None, pairs=space.training_rows), *args)
 
 
 def check_norms(rows: KroneckerData) -> None:

@@ -11,7 +11,7 @@ from .._base.validation import check_bool, check_choice, check_integer, check_re
 from ..data.compression import Compression, check_compress
 from ..data.kronecker_data import KroneckerData
 
-ENGINES = ("lazy", "explicit", "tree")
+ENGINES = ("lazy", "pairs", "explicit", "tree")
 STARTS = ("gaussian", "gram")
 ROW_BYTES = 128  # of a row of a panel: of Gram columns, or of sums for its objects
 
@@ -35,7 +35,7 @@ class NetworkSettings:
     compress : {"auto", True, False} or Compression, default="auto"
         Whether weights are drawn in an orthonormal basis of the rows' span; a `Compression` is
         that of a network whose W(0) this one shares.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
     dtype : {"float32", "float64"}, default="float32"
     seed : int in [0, 2**64), default=0
         Of W(0), or of z(0).

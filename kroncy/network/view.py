@@ -18,6 +18,7 @@ from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from . import bitsets
 from ._engine import Engine
+from .pair_space import PairSpace
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
 from .settings import NetworkSettings
 
@@ -49,6 +50,7 @@ class NetworkView:
     _signs: NDArray  # (n_hidden, n_outputs)
     _init: GaussianInit | GramInit
     _engine: Engine
+    _space: PairSpace
 
     # -- what it is -----------------------------------------------------------------------------
 
@@ -84,7 +86,7 @@ class NetworkView:
 
     @property
     def engine(self) -> str:
-        """How pre-activations come about: "lazy", "explicit" or "tree"."""
+        """How pre-activations come about: "lazy", "pairs", "explicit" or "tree"."""
         return self.settings.engine
 
     @cached_property
@@ -353,7 +355,7 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        return bind_rows(self.rows, self._init, data, self._engine, self.guard)
+        return bind_rows(self.rows, self._init, data, self._engine, self._space, self.guard)
 
     @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:

@@ -170,6 +170,7 @@ class TrainingLoop(OptionsReader):
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
         order = self._draw_order(epoch, self._generator)
+        self.network.expect(order, self.batch_size)
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
             leave=False,
