@@ -36,7 +36,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "start": [StrOptions({"auto", "gaussian", "gram"})],
     "compress": [StrOptions({"auto"}), "boolean"],
-    "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
+    "engine": [StrOptions({"auto", "lazy", "pairs", "explicit", "tree"})],
     "order": [StrOptions({"auto", "random", "panels", "objects"})],
     "dtype": [StrOptions({"float32", "float64"})],
     "random_state": ["random_state"],
@@ -120,9 +120,9 @@ Parameters
         Whether the gaussian start draws weights in an orthonormal basis of the span of the rows.
         This is exact, and cheaper for factors with fewer rows, or a lower rank, than columns.
         "auto" compresses in `fit` if that is cheaper, and never in `partial_fit`.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
         Algorithm of an iteration; see `KroneckerSGD`.  All engines compute the same iterates up
-        to rounding.
+        to rounding from samples in the same order, which "pairs" changes: see `order`.
     order : {"auto", "random", "panels", "objects"}, default="auto"
         Order of the samples in an epoch and in a call of `partial_fit`: all shuffled, or random
         panels of objects with the samples of each shuffled, or object by object.  "auto" chooses

@@ -1,14 +1,13 @@
 """What a sample costs each engine, by counted operations: what "auto" compares."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..data.grouping import Grouping, pair_cost
-from ..data.kronecker_data import KroneckerData
+from .pair_space import PairSpace
 
-GATHER = 1.0  # time of an entry of C in the product of "lazy", in multiply-adds of a GEMM
+MARGIN = 1.5  # by which "pairs" must be cheaper: its order of the samples is not random
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,6 @@ class EngineCosts:
     ----------
     parts : dict of str to dict of str to float
         Engine -> part of an iteration -> its share of a sample, in multiply-adds of a GEMM.
-    cheapest : str
-        The engine whose parts have the smallest sum, of equal ones the first.
     """
 
     parts: Mapping[str, Mapping[str, float]]
@@ -39,46 +36,47 @@ class EngineCosts:
         """
         return sum(self.parts[engine].values())
 
-    @property
-    def cheapest(self) -> str:
-        """The engine whose parts have the smallest sum."""
-        return min(self.parts, key=self.total)
+    def cheapest(self, barred: Collection[str] = ()) -> str:
+        """The engine whose parts have the smallest sum; "pairs" only if smaller by MARGIN.
+
+        Parameters
+        ----------
+        barred : collection of str, optional
+            Engines that are no choice.  Never "lazy".
+
+        Returns
+        -------
+        str
+        """
+        def cost(engine: str) -> float:
+            return self.total(engine) * (MARGIN if engine == "pairs" else 1.0)
+
+        return min((engine for engine in self.parts if engine not in barred), key=cost)
 
     def __str__(self) -> str:
-        return "; ".join(
-            f"{engine} {_count(self.total(engine))} ("
-            + ", ".join(f"{part} {_count(cost)}" for part, cost in parts.items())
-            + ")"
-            for engine, parts in sorted(self.parts.items(), key=lambda item: self.total(item[0]))
-        )
+        lines = []
+        for engine, parts in sorted(self.parts.items(), key=lambda item: self.total(item[0])):
+            counts = ", ".join(f"{part} {_count(cost)}" for part, cost in parts.items() if cost)
+            lines.append(f"{engine} {_count(self.total(engine))} ({counts})")
+        return "multiply-adds of a GEMM a sample: " + "; ".join(lines)
 
 
-def engine_costs(
-    rows: KroneckerData, n_hidden: int, density: float, n_coordinates: float, grouping: Grouping
-) -> EngineCosts:
-    """The costs of a training on `rows`.
+def engine_costs(space: PairSpace, n_hidden: int, n_coordinates: float) -> EngineCosts:
+    """The costs of a training.
 
     Parameters
     ----------
-    rows : KroneckerData
-        The training rows.
+    space : PairSpace
+        The training rows as pairs of objects.
     n_hidden : int
-    density : float
-        Share of the neurons that fire on a sample, hence of the entries of C that are not 0.
     n_coordinates : float
         Features of a row in the coordinates that weights would be stored in; inf: "explicit" is
         not possible.
-    grouping : Grouping
-        Of the rows.
     """
-    n, inner, outer = rows.n_samples, grouping.inner, grouping.outer
-    pairs = pair_cost(
-        n, inner.n_objects, outer.n_objects, inner.n_columns, density, rows.dtype.itemsize
-    )
-    parts = {"lazy": {"product": GATHER * density * n}}
+    parts = {"lazy": {"product": space.lazy_cost}}
     if np.isfinite(n_coordinates):
         parts["explicit"] = {"product": float(n_coordinates)}
-    parts["pairs"] = asdict(pairs)
+    parts["pairs"] = asdict(space.cost)
     return EngineCosts(
         {engine: {part: n_hidden * cost for part, cost in of_neuron.items()}
          for engine, of_neuron in parts.items()}

@@ -1,23 +1,21 @@
 """What anyone may read of a network: settings, coefficients, fired sets, outputs, predictions."""
 
-from functools import cached_property
-
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from scipy.stats import norm
 
 from .._base.guard import Guard
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_indices
 from ..data.compression import Compression
-from ..data.grouping import Grouping, find_grouping
+from ..data.grouping import Grouping
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from . import bitsets
 from ._engine import Engine
+from .costs import EngineCosts, engine_costs
 from .pair_space import PairSpace
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
 from .settings import NetworkSettings
@@ -89,10 +87,15 @@ class NetworkView:
         """How pre-activations come about: "lazy", "pairs", "explicit" or "tree"."""
         return self.settings.engine
 
-    @cached_property
+    @property
     def grouping(self) -> Grouping:
         """The training rows as pairs of inner and outer objects, the cheapest such pairs."""
-        return find_grouping(self.rows, float(norm.sf(self.threshold)))
+        return self._space.grouping
+
+    @property
+    def engine_costs(self) -> EngineCosts:
+        """What a sample costs each engine by counted operations, which "auto" compares."""
+        return engine_costs(self._space, self.n_hidden, self.rows.n_features)
 
     @property
     def memory_limit(self) -> int | None:

@@ -63,12 +63,13 @@ class KroneckerSGD(TrainingLoop):
         Neurons 2j and 2j + 1 start equal with opposite signs, so that f = 0 at the start.  False
         as in the paper, which draws all neurons independently; the estimators start so that an
         untrained network predicts 0.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
-        One trajectory, three ways.  "lazy" recomputes z from C for the batch; "explicit" holds W,
-        for small n_features; "tree" is the paper's loop: an `AsynchronousTree` for each sample,
-        queried for the fired sets and brought up to date by every step.
-        "auto" picks "lazy" or "explicit" by the cost of an iteration; the attribute `engine` says
-        which.
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
+        One trajectory, four ways.  "lazy" recomputes z from C for the batch; "pairs" does so
+        through sums of C over the objects of a panel of samples, for pairs of few objects (see
+        docs/pairs.md); "explicit" holds W, for small n_features; "tree" is the paper's loop: an
+        `AsynchronousTree` for each sample, queried for the fired sets and brought up to date by
+        every step.  "auto" picks "lazy", "pairs" or "explicit" by counted operations, which
+        `engine_costs` shows; the attribute `engine` says which.
     order : {"auto", "random", "panels", "objects"}, default="auto"
         Order of the samples in an epoch.  "random": all shuffled.  "panels": the outer objects of
         the network's `grouping` in random panels of 32 (float32) or 16, the samples of each panel
