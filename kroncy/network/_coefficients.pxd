@@ -4,12 +4,6 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from ._tiles cimport TiledMatrix
 
 
-cdef extern from "_pairs_kernel.h" nogil:
-    ctypedef struct kroncy_pair:    # objects of a sample
-        uint32_t inner
-        uint32_t outer
-
-
 # What a step on the samples of one panel adds, but for the store's scale:
 # C[r, rows[c]] += sum_k signs[r, k] e[c, k] wherever neuron r fires on sample rows[c].
 cdef struct Step:
@@ -34,8 +28,9 @@ cdef class Coefficients:
     cdef void scale(self, double factor) noexcept nogil
     cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                       void *out) noexcept nogil
-    cdef void gather(self, int64_t first, int count, const kroncy_pair *pairs,
+    cdef void gather(self, int64_t first, int count, bint narrow, const void *records,
                      const void *columns, int64_t n_inner, void *table) noexcept nogil
+    cdef const void *column_values(self) noexcept nogil
     cdef const void *row_signs(self, int64_t block) noexcept nogil
     cdef void begin_add(self, const Step *step) noexcept nogil
     cdef int add(self, int64_t block, const Step *step) noexcept nogil

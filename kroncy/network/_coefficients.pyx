@@ -34,8 +34,8 @@ cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_scale(bint, int64_t, double, void *)
 
 cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_gather(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
-                             int, int, const kroncy_pair *, const void *, int64_t, void *)
+    void kroncy_pairs_gather(bint, bint, const kroncy_tile *, const kroncy_tile *, int64_t, int, int,
+                             const void *, const void *, int64_t, void *)
 
 
 def make_coefficients(signs, n_samples):
@@ -112,17 +112,21 @@ cdef class Coefficients:
             out)
 
     cdef void gather(
-        self, int64_t first, int count, const kroncy_pair *pairs, const void *columns,
+        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
         """table (count, n_inner, 128 bytes) += sums over the entries of neurons of one block.
 
-        But for `row_signs`; see _pairs_kernel.h.
+        But for `row_signs`.  The records are made with `column_values`; see _pairs_kernel.h.
         """
         kroncy_pairs_gather(
-            self.is_double, NULL, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
-            self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, pairs, columns, n_inner,
+            self.is_double, narrow, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
+            self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, records, columns, n_inner,
             table)
+
+    cdef const void *column_values(self) noexcept nogil:
+        """What `gather` reads of each sample beside its entries (n_samples,); NULL: nothing."""
+        return NULL
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
@@ -211,14 +215,17 @@ cdef class SharedCoefficients(Coefficients):
             out)
 
     cdef void gather(
-        self, int64_t first, int count, const kroncy_pair *pairs, const void *columns,
+        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
         cdef int64_t block = first // KRONCY_BLOCK
         kroncy_pairs_gather(
-            self.is_double, self.pattern.block_tiles(block), self.shared,
+            self.is_double, narrow, self.pattern.block_tiles(block),
             self.entries.block_tiles(block), self.entries.n_tiles, <int> (first % KRONCY_BLOCK),
-            count, pairs, columns, n_inner, table)
+            count, records, columns, n_inner, table)
+
+    cdef const void *column_values(self) noexcept nogil:
+        return self.shared
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         return self.block_signs(block)

@@ -1,11 +1,15 @@
 # Products of the coefficients with columns of G, panel by panel of outer objects.
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from ..data._gram_panels cimport GramPanels
-from ._coefficients cimport Coefficients, kroncy_pair
+from ._coefficients cimport Coefficients
 
 
 cdef extern from "_pairs_kernel.h" nogil:
+    ctypedef struct kroncy_pair:
+        uint32_t inner
+        uint32_t outer
+
     ctypedef struct kroncy_strip:
         int32_t object
         int32_t height
@@ -18,15 +22,15 @@ cdef enum:
 
 cdef class PairRows:
     cdef readonly int64_t n_rows, n_inner, n_outer, width
-    cdef readonly bint is_double
+    cdef readonly bint is_double, is_narrow
     cdef readonly GramPanels inner_panels, outer_panels
     cdef const kroncy_pair *pairs       # of the training samples
     cdef const int64_t *inner           # (n_rows,) objects of these rows
     cdef const int64_t *outer
     cdef const void *operands           # (inner objects of these rows, width)
     cdef const void *projection         # (n_inner, width) in strips, or NULL
-    cdef readonly object outer_index    # what `outer` and
-    cdef object arrays                  # the other pointers lead to
+    cdef readonly object pair_index, outer_index    # what `pairs`, `outer` and
+    cdef object arrays                              # the other pointers lead to
 
 
 cdef class PanelProduct:
@@ -40,6 +44,7 @@ cdef class PanelProduct:
     cdef void *columns                  # (n_outer, 128 bytes): K_B of the panel
     cdef void *parts                    # what the panels need for that
     cdef void *packed                   # (capacity, width)
+    cdef char *records                  # (n_samples,): what a gather reads of them
     cdef char *workspaces               # a table and the workspace of the dense part, each thread
     cdef int64_t workspace_bytes, table_bytes
     cdef int64_t objects[MAX_OBJECTS]   # of the panel
@@ -57,6 +62,7 @@ cdef class PanelProduct:
     cdef void begin_panel(self, const int64_t *rows, int64_t count) noexcept nogil
     cdef void set_objects(self, const int64_t *objects, int count) noexcept nogil
     cdef void fill_columns(self) noexcept nogil
+    cdef void fill_records(self, Coefficients coefficients) noexcept nogil
     cdef int64_t stride(self) noexcept nogil
     cdef int64_t gather_cost(self, Coefficients coefficients) noexcept nogil
     cdef int64_t dense_cost(self, int64_t count) noexcept nogil

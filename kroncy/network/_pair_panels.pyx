@@ -19,11 +19,14 @@ from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real_size
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
-from ._coefficients cimport Coefficients, kroncy_pair
+from ._coefficients cimport Coefficients
 
 
 cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_gather_dense(bint, int64_t, const void *, int, int, int, const kroncy_pair *,
+    enum: KRONCY_PAIRS_NARROW
+    int kroncy_pairs_record_size(bint, bint)
+    void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
+    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
                                    const void *, int64_t, void *)
     int64_t kroncy_pairs_strips(int64_t, const int32_t *, int, int32_t *, kroncy_strip *)
     int64_t kroncy_pairs_most_strips(int64_t, int)
@@ -32,6 +35,9 @@ cdef extern from "_pairs_kernel.h" nogil:
     void kroncy_pairs_dense(bint, const void *, int64_t, int, const void *, int64_t, int64_t,
                             const kroncy_strip *, const int32_t *, const void *, void *, void *)
     int64_t kroncy_pairs_workspace(bint, int, int64_t)
+
+cdef enum:
+    CHUNK = 8192        # samples whose records a thread makes at a time
 
 
 cdef class PairRows:
@@ -55,12 +61,14 @@ cdef class PairRows:
 
     def __init__(self, pairs, n_inner, n_outer, inner, outer, GramPanels inner_panels,
                  GramPanels outer_panels, operands, projection):
-        self.arrays = pairs, inner, operands, projection
+        self.arrays = inner, operands, projection
+        self.pair_index = pairs
         self.outer_index = outer
         self.n_rows = len(inner)
         self.n_inner, self.n_outer = n_inner, n_outer
         self.width = operands.shape[1]
         self.is_double = holds_doubles(operands)
+        self.is_narrow = max(n_inner, n_outer) <= KRONCY_PAIRS_NARROW
         self.inner_panels, self.outer_panels = inner_panels, outer_panels
         self.pairs = <const kroncy_pair *> address(pairs)
         self.inner = <const int64_t *> address(inner)
@@ -81,6 +89,7 @@ cdef class PanelProduct:
     """
 
     def __init__(self, PairRows rows, n_neurons, n_outputs):
+        cdef int64_t n_samples = len(rows.pair_index)
         cdef int64_t object
         self.rows = rows
         self.n_neurons, self.n_outputs = n_neurons, n_outputs
@@ -89,6 +98,8 @@ cdef class PanelProduct:
         self.n_groups = self.n_neuron_groups + (self.n_outputs + self.group - 1) // self.group
         self.columns = allocate(rows.n_outer * ROW_BYTES)
         self.parts = allocate(rows.outer_panels.workspace_size())
+        self.records = <char *> allocate(
+            n_samples * kroncy_pairs_record_size(rows.is_double, rows.is_narrow))
         self.table_bytes = self.group * rows.n_inner * ROW_BYTES
         self.column_of = <int32_t *> allocate(rows.outer_panels.n_right * sizeof(int32_t))
         for object in range(rows.outer_panels.n_right):
@@ -99,6 +110,7 @@ cdef class PanelProduct:
         free(self.columns)
         free(self.parts)
         free(self.column_of)
+        free(self.records)
         free(self.workspaces)
 
     cdef void release(self) noexcept:
@@ -173,6 +185,15 @@ cdef class PanelProduct:
             self.rows.outer_panels.fill(self.objects, self.group, self.columns, self.parts,
                                         self.n_threads)
 
+    cdef void fill_records(self, Coefficients coefficients) noexcept nogil:
+        """What a gather reads of the training samples."""
+        cdef int64_t chunk, n_samples = coefficients.n_samples
+        for chunk in prange((n_samples + CHUNK - 1) // CHUNK,
+                            num_threads=kroncy_team(self.n_threads), schedule="static"):
+            kroncy_pairs_fill(self.rows.is_double, self.rows.is_narrow, chunk * CHUNK,
+                              min(n_samples, (chunk + 1) * CHUNK), self.rows.pairs,
+                              coefficients.column_values(), self.records)
+
     cdef int64_t stride(self) noexcept nogil:
         """Bytes from a sample in one group of neurons to the same in the next."""
         return self.capacity * ROW_BYTES
@@ -196,9 +217,11 @@ cdef class PanelProduct:
         """linear[:, at ... at + count - 1] = (C G)[:, rows], all of the panel.
 
         The sums over objects are read from `table` (n_groups, group, n_inner, 128 bytes), and
-        before that, if `fresh`, made in it.  `table` NULL: they are made, and forgotten.
+        before that, if `fresh`, made in it.  `table` NULL: made and forgotten; they are fresh.
         """
         cdef int64_t c, group
+        if fresh:
+            self.fill_records(coefficients)
         for c in range(count):
             self.row_columns[c] = self.column_of[self.rows.outer[rows[c]]]
             self.row_inner[c] = self.rows.inner[rows[c]]
@@ -220,16 +243,17 @@ cdef class PanelProduct:
         cdef char *sums = workspace if table == NULL else table + group * self.table_bytes
         cdef int64_t first = group * self.group
         cdef int output = <int> (first - self.n_neuron_groups * self.group)
-        if fresh or table == NULL:
+        if fresh:
             memset(sums, 0, self.table_bytes)
             if output < 0:
                 coefficients.gather(first, <int> min(self.group, self.n_neurons - first),
-                                    self.rows.pairs, self.columns, self.rows.n_inner, sums)
+                                    self.rows.is_narrow, self.records, self.columns,
+                                    self.rows.n_inner, sums)
             else:
                 kroncy_pairs_gather_dense(
-                    self.rows.is_double, coefficients.n_samples, skip_values, self.n_outputs,
-                    output, min(self.group, self.n_outputs - output), self.rows.pairs,
-                    self.columns, self.rows.n_inner, sums)
+                    self.rows.is_double, self.rows.is_narrow, coefficients.n_samples, skip_values,
+                    self.n_outputs, output, min(self.group, self.n_outputs - output),
+                    self.records, self.columns, self.rows.n_inner, sums)
         kroncy_pairs_dense(
             self.rows.is_double, sums, self.rows.n_inner, self.n_objects, self.rows.projection,
             self.rows.width, self.n_strips, self.strips, self.places, self.packed,

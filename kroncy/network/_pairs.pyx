@@ -252,6 +252,7 @@ cdef class PairsEngine(LazyEngine):
             self.panel = -1 if table == NULL else panel
         elif self.steps.n_steps:
             self.gathered += self.steps.n_entries() * self.product.n_objects
+            self.steps.fill_records()
             for group in prange(self.product.n_groups, num_threads=kroncy_team(self.n_threads),
                                 schedule="dynamic"):
                 self.gather_recent(group)

@@ -49,19 +49,28 @@ int64_t kroncy_pairs_workspace(int is_double, int n_objects, int64_t width) {
 #define REAL_BODY "_pairs_kernel_real.h"
 #include "_real.h"
 
-void kroncy_pairs_gather(int is_double, const kroncy_tile *pattern, const void *shared,
-                         const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
-                         const kroncy_pair *pairs, const void *columns, int64_t n_inner,
-                         void *table) {
-    REAL_CALL(is_double, kroncy_pairs_gather, pattern, shared, tiles, n_tiles, first, n_rows, pairs,
-              columns, n_inner, table);
+int kroncy_pairs_record_size(int is_double, int narrow) {
+    if (is_double) return (int)(narrow ? sizeof(narrow_f64) : sizeof(wide_f64));
+    return (int)(narrow ? sizeof(narrow_f32) : sizeof(wide_f32));
 }
 
-void kroncy_pairs_gather_dense(int is_double, int64_t n_samples, const void *values, int stride,
-                               int first, int n_rows, const kroncy_pair *pairs,
+void kroncy_pairs_fill(int is_double, int narrow, int64_t begin, int64_t end,
+                       const kroncy_pair *pairs, const void *values, void *records) {
+    REAL_CALL(is_double, kroncy_pairs_fill, narrow, begin, end, pairs, values, records);
+}
+
+void kroncy_pairs_gather(int is_double, int narrow, const kroncy_tile *pattern,
+                         const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
+                         const void *records, const void *columns, int64_t n_inner, void *table) {
+    REAL_CALL(is_double, kroncy_pairs_gather, narrow, pattern, tiles, n_tiles, first, n_rows,
+              records, columns, n_inner, table);
+}
+
+void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples, const void *values,
+                               int stride, int first, int n_rows, const void *records,
                                const void *columns, int64_t n_inner, void *table) {
-    REAL_CALL(is_double, kroncy_pairs_gather_dense, n_samples, values, stride, first, n_rows, pairs,
-              columns, n_inner, table);
+    REAL_CALL(is_double, kroncy_pairs_gather_dense, narrow, n_samples, values, stride, first,
+              n_rows, records, columns, n_inner, table);
 }
 
 void kroncy_pairs_pack(int is_double, const kroncy_strip *strip, const int32_t *places,

@@ -31,19 +31,32 @@ typedef struct {
     int64_t first;  /* place of the first */
 } kroncy_strip;
 
+/* What the gather reads of a sample beside its coefficients, together in one line of cache: objects, and
+ * the value that entries of a pattern have.  Narrow where there are at most KRONCY_PAIRS_NARROW objects of
+ * either kind; the dtype is the last part. */
+#define KRONCY_PAIRS_NARROW 65536
+
+/* Bytes of such a record. */
+int kroncy_pairs_record_size(int is_double, int narrow);
+
+/* records[i] = objects and value of the samples in [begin, end).  values: NULL for 0. */
+void kroncy_pairs_fill(int is_double, int narrow, int64_t begin, int64_t end,
+                       const kroncy_pair *pairs /* IN */, const void *values /* IN */,
+                       void *records /* OUT */);
+
 /* table (n_rows, n_inner, 128 bytes) += the sums over the entries of rows [first, first + n_rows) of a
  * block of C, whose tiles are (n_tiles,).  columns (outer objects, 128 bytes): K_B of the panel, 64-byte
- * aligned as the table.  `pattern`, NULL for none: tiles in which an entry of sample i counts
- * shared[i]. */
-void kroncy_pairs_gather(int is_double, const kroncy_tile *pattern /* IN */,
-                         const void *shared /* IN */, const kroncy_tile *tiles /* IN */,
-                         int64_t n_tiles, int first, int n_rows, const kroncy_pair *pairs /* IN */,
-                         const void *columns /* IN */, int64_t n_inner, void *table /* IN, OUT */);
+ * aligned as the table.  `pattern`, NULL for none: tiles in which an entry counts the value of the
+ * sample's record. */
+void kroncy_pairs_gather(int is_double, int narrow, const kroncy_tile *pattern /* IN */,
+                         const kroncy_tile *tiles /* IN */, int64_t n_tiles, int first, int n_rows,
+                         const void *records /* IN */, const void *columns /* IN */,
+                         int64_t n_inner, void *table /* IN, OUT */);
 
 /* The same for the dense rows values[:, first ... first + n_rows - 1] of an (n_samples, stride) array. */
-void kroncy_pairs_gather_dense(int is_double, int64_t n_samples, const void *values /* IN */,
-                               int stride, int first, int n_rows,
-                               const kroncy_pair *pairs /* IN */, const void *columns /* IN */,
+void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples,
+                               const void *values /* IN */, int stride, int first, int n_rows,
+                               const void *records /* IN */, const void *columns /* IN */,
                                int64_t n_inner, void *table /* IN, OUT */);
 
 /* Sort samples by their column of the panel, each below `n_objects`, and cut them into strips.

@@ -26,38 +26,44 @@ TARGET INLINE void LEVELED(release)(const LEVELED(held) *held, void *table) {
     for (int v = 0; v < LENGTH; v++) ROW(table, held->object)[v] = held->sum[v];
 }
 
-TARGET INLINE void LEVELED(add)(LEVELED(held) *held, void *table, kroncy_pair pair,
-                                const void *columns, REAL coefficient) {
-    if (pair.inner != held->object) {
+TARGET INLINE void LEVELED(add)(LEVELED(held) *held, void *table, uint32_t inner,
+                                const void *column, REAL coefficient) {
+    if (inner != held->object) {
         LEVELED(release)(held, table);
-        LEVELED(hold)(held, table, pair.inner);
+        LEVELED(hold)(held, table, inner);
     }
-    for (int v = 0; v < LENGTH; v++) held->sum[v] += coefficient * ROW(columns, pair.outer)[v];
+    for (int v = 0; v < LENGTH; v++) held->sum[v] += coefficient * ((const VEC *)column)[v];
 }
 
-TARGET static void LEVELED(gather)(const kroncy_tile *pattern, const REAL *shared,
-                                   const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
-                                   const kroncy_pair *pairs, const void *columns, int64_t n_inner,
-                                   void *table) {
+/* One more entry, of sample i: `coefficient` is in terms of its `record`. */
+#define ADD(i, coefficient)                                                                     \
+    if (narrow) {                                                                               \
+        const NAMED(narrow) record = ((const NAMED(narrow) *)records)[i];                       \
+        LEVELED(add)(&held, table, record.inner, ROW(columns, record.outer), coefficient);      \
+    } else {                                                                                    \
+        const NAMED(wide) record = ((const NAMED(wide) *)records)[i];                           \
+        LEVELED(add)(&held, table, record.inner, ROW(columns, record.outer), coefficient);      \
+    }
+
+TARGET INLINE void LEVELED(gather_rows)(const int narrow, const kroncy_tile *pattern,
+                                        const kroncy_tile *tiles, int64_t n_tiles, int first,
+                                        int n_rows, const void *records, const void *columns,
+                                        int64_t n_inner, void *table) {
     for (int r = first; r < first + n_rows; r++) {
         LEVELED(held) held;
         LEVELED(hold)(&held, table, 0);
         for (int64_t t = 0; t < n_tiles; t++) {
-            const kroncy_pair *pair = pairs + t * KRONCY_TILE;
+            const int64_t base = t * KRONCY_TILE;
             if (pattern && pattern[t].count[r]) {
                 const uint16_t *offset = pattern[t].offset + pattern[t].begin[r];
-                const REAL *value = shared + t * KRONCY_TILE;
-                for (int j = 0; j < pattern[t].count[r]; j++) {
-                    const int i = offset[j] >> KRONCY_OFFSET_SHIFT;
-                    LEVELED(add)(&held, table, pair[i], columns, value[i]);
-                }
+                for (int j = 0; j < pattern[t].count[r]; j++)
+                    ADD(base + (offset[j] >> KRONCY_OFFSET_SHIFT), record.value)
             }
             if (tiles[t].count[r]) {
                 const uint16_t *offset = tiles[t].offset + tiles[t].begin[r];
                 const REAL *value = (const REAL *)tiles[t].value + tiles[t].begin[r];
                 for (int j = 0; j < tiles[t].count[r]; j++)
-                    LEVELED(add)(&held, table, pair[offset[j] >> KRONCY_OFFSET_SHIFT], columns,
-                                 value[j]);
+                    ADD(base + (offset[j] >> KRONCY_OFFSET_SHIFT), value[j])
             }
         }
         LEVELED(release)(&held, table);
@@ -65,14 +71,25 @@ TARGET static void LEVELED(gather)(const kroncy_tile *pattern, const REAL *share
     }
 }
 
-TARGET static void LEVELED(gather_dense)(int64_t n_samples, const REAL *values, int stride,
-                                         int first, int n_rows, const kroncy_pair *pairs,
+TARGET static void LEVELED(gather)(int narrow, const kroncy_tile *pattern,
+                                   const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
+                                   const void *records, const void *columns, int64_t n_inner,
+                                   void *table) {
+    if (narrow)
+        LEVELED(gather_rows)(1, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
+                             table);
+    else
+        LEVELED(gather_rows)(0, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
+                             table);
+}
+
+TARGET static void LEVELED(gather_dense)(int narrow, int64_t n_samples, const REAL *values,
+                                         int stride, int first, int n_rows, const void *records,
                                          const void *columns, int64_t n_inner, void *table) {
     for (int k = first; k < first + n_rows; k++) {
         LEVELED(held) held;
         LEVELED(hold)(&held, table, 0);
-        for (int64_t i = 0; i < n_samples; i++)
-            LEVELED(add)(&held, table, pairs[i], columns, values[i * stride + k]);
+        for (int64_t i = 0; i < n_samples; i++) ADD(i, values[i * stride + k])
         LEVELED(release)(&held, table);
         table = ROW(table, n_inner);
     }
@@ -180,6 +197,7 @@ TARGET static void LEVELED(dense)(const void *table, int64_t n_inner, int n_obje
     }
 }
 
+#undef ADD
 #undef ROW
 #undef LANES
 #undef LENGTH

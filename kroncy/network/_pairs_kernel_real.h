@@ -2,6 +2,16 @@
 
 #define GROUP ((int)(ROW_BYTES / sizeof(REAL))) /* neurons of a group, objects of a full panel */
 
+typedef struct {
+    uint16_t inner, outer;
+    REAL value;
+} NAMED(narrow);
+
+typedef struct {
+    uint32_t inner, outer;
+    REAL value;
+} NAMED(wide);
+
 /* Gather and dense part once for each vector length; _simd.h says why KRONCY_CLONES would not do. */
 #if defined(KRONCY_CLONES_WORK)
 #define LEVELED(name) NAMED(name##_v4)
@@ -40,17 +50,19 @@
 #define CHOOSE(f, ...) NAMED(f##_base)(__VA_ARGS__);
 #endif
 
-static void NAMED(kroncy_pairs_gather)(const kroncy_tile *pattern, const REAL *shared,
+static void NAMED(kroncy_pairs_gather)(int narrow, const kroncy_tile *pattern,
                                        const kroncy_tile *tiles, int64_t n_tiles, int first,
-                                       int n_rows, const kroncy_pair *pairs, const void *columns,
+                                       int n_rows, const void *records, const void *columns,
                                        int64_t n_inner, void *table) {
-    CHOOSE(gather, pattern, shared, tiles, n_tiles, first, n_rows, pairs, columns, n_inner, table)
+    CHOOSE(gather, narrow, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner, table)
 }
 
-static void NAMED(kroncy_pairs_gather_dense)(int64_t n_samples, const REAL *values, int stride,
-                                             int first, int n_rows, const kroncy_pair *pairs,
-                                             const void *columns, int64_t n_inner, void *table) {
-    CHOOSE(gather_dense, n_samples, values, stride, first, n_rows, pairs, columns, n_inner, table)
+static void NAMED(kroncy_pairs_gather_dense)(int narrow, int64_t n_samples, const REAL *values,
+                                             int stride, int first, int n_rows,
+                                             const void *records, const void *columns,
+                                             int64_t n_inner, void *table) {
+    CHOOSE(gather_dense, narrow, n_samples, values, stride, first, n_rows, records, columns,
+           n_inner, table)
 }
 
 static void NAMED(kroncy_pairs_dense)(const void *table, int64_t n_inner, int n_objects,
@@ -61,6 +73,18 @@ static void NAMED(kroncy_pairs_dense)(const void *table, int64_t n_inner, int n_
            linear, workspace)
 }
 #undef CHOOSE
+
+static void NAMED(kroncy_pairs_fill)(int narrow, int64_t begin, int64_t end,
+                                     const kroncy_pair *pairs, const REAL *values, void *records) {
+    for (int64_t i = begin; i < end; i++) {
+        const REAL value = values ? values[i] : 0;
+        if (narrow)
+            ((NAMED(narrow) *)records)[i] = (NAMED(narrow)){
+                (uint16_t)pairs[i].inner, (uint16_t)pairs[i].outer, value};
+        else
+            ((NAMED(wide) *)records)[i] = (NAMED(wide)){pairs[i].inner, pairs[i].outer, value};
+    }
+}
 
 static void NAMED(kroncy_pairs_pack)(const kroncy_strip *strip, const int32_t *places,
                                      const int64_t *inner, int64_t width, const REAL *rows,
@@ -73,20 +97,50 @@ static void NAMED(kroncy_pairs_pack)(const kroncy_strip *strip, const int32_t *p
     }
 }
 
+/* `count` samples (a multiple of LANES) of one group of `GROUP` neurons, in squares. */
+INLINE void NAMED(group_z)(int width, int count, REAL scale, const REAL *signs, REAL z0_scale,
+                           const REAL *z0, int64_t stride, const int64_t *samples,
+                           const REAL *sums, int added, REAL *z) {
+    enum { LANES = 16 / sizeof(REAL) };
+    for (int r = 0; r < GROUP; r += LANES) {
+        NAMED(quarter) factor;
+        for (int j = 0; j < LANES; j++) factor[j] = signs ? scale * signs[r + j] : scale;
+        for (int c = 0; c < count; c += LANES) {
+            NAMED(quarter) sum[LANES], start[LANES];
+            for (int j = 0; j < LANES; j++) {
+                sum[j] = *(const NAMED(quarter) *)(sums + (c + j) * GROUP + r);
+                memcpy(&start[j], z0 + samples[c + j] * stride + r, sizeof start[j]);
+            }
+            if (added) {
+                NAMED(quarter) more[LANES];
+                for (int j = 0; j < LANES; j++)
+                    more[j] = *(const NAMED(quarter) *)(z + (r + j) * width + c);
+                NAMED(transpose)(more);
+                for (int j = 0; j < LANES; j++) sum[j] += more[j];
+            }
+            for (int j = 0; j < LANES; j++) sum[j] = factor * sum[j] + z0_scale * start[j];
+            NAMED(transpose)(sum);
+            for (int j = 0; j < LANES; j++) *(NAMED(quarter) *)(z + (r + j) * width + c) = sum[j];
+        }
+    }
+}
+
 KRONCY_CLONES
 static void NAMED(kroncy_pairs_block_z)(int rows, int width, int count, REAL scale,
                                         const REAL *signs, REAL z0_scale, const REAL *z0,
                                         int64_t stride, const int64_t *samples, const char *linear,
                                         int64_t group_bytes, int added, REAL *z) {
-    for (int r0 = 0; r0 < rows; r0 += GROUP) {
+    for (int r0 = 0; r0 < rows; r0 += GROUP, z += GROUP * width) {
         const int n = r0 + GROUP < rows ? GROUP : rows - r0;
+        const int whole = n == GROUP ? count / (16 / (int)sizeof(REAL)) * (16 / (int)sizeof(REAL)) : 0;
         const REAL *sums = (const REAL *)(linear + r0 / GROUP * group_bytes);
-        for (int c = 0; c < count; c++) {
+        NAMED(group_z)(width, whole, scale, signs ? signs + r0 : NULL, z0_scale, z0 + r0, stride,
+                       samples, sums, added, z);
+        for (int c = whole; c < count; c++) {
             const REAL *row = z0 + samples[c] * stride + r0;
-            REAL *out = z + (int64_t)r0 * width + c;
             for (int r = 0; r < n; r++) {
-                const REAL sum = sums[c * GROUP + r] + (added ? out[r * width] : 0);
-                out[r * width] = (signs ? scale * signs[r0 + r] : scale) * sum + z0_scale * row[r];
+                const REAL sum = sums[c * GROUP + r] + (added ? z[r * width + c] : 0);
+                z[r * width + c] = (signs ? scale * signs[r0 + r] : scale) * sum + z0_scale * row[r];
             }
         }
     }

@@ -1,8 +1,8 @@
 # What the steps since the beginning of a segment have added to C.
 from libc.stdint cimport int64_t
 
-from ._coefficients cimport Step, kroncy_pair
-from ._pair_panels cimport PairRows, PanelProduct
+from ._coefficients cimport Step
+from ._pair_panels cimport PairRows, PanelProduct, kroncy_pair
 from ._tiles cimport TiledMatrix
 
 
@@ -11,7 +11,7 @@ cdef class RecentSteps:
     cdef readonly int64_t capacity
     cdef int64_t n_neurons, itemsize
     cdef int n_outputs
-    cdef bint is_double
+    cdef bint is_double, is_narrow
     cdef TiledMatrix entries                # several outputs: a value for each entry
     cdef TiledMatrix pattern                # one output: `shared` has the value of each sample
     cdef object shared, skip_values, numbers
@@ -20,6 +20,7 @@ cdef class RecentSteps:
     cdef const int64_t *number              # 0, 1, 2, ...
     cdef int64_t *rows                      # (capacity,) sample of each step
     cdef kroncy_pair *pairs                 # its objects,
+    cdef void *records                      # what `gather` reads of it,
     cdef int64_t *inner                     # the inner one,
     cdef int64_t *local                     # and the number of the outer one among `objects`
     cdef int64_t *objects                   # outer objects of the steps
@@ -39,6 +40,7 @@ cdef class RecentSteps:
                         void *panel) noexcept nogil
     cdef void multiply(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                        void *out) noexcept nogil
+    cdef void fill_records(self) noexcept nogil
     cdef void gather(self, int64_t first, int count, const void *columns, int64_t n_inner,
                      void *table) noexcept nogil
     cdef void gather_skip(self, int64_t first, int count, const void *columns, int64_t n_inner,

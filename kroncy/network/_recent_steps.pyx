@@ -15,8 +15,8 @@ from libc.string cimport memset
 from .._base._buffers cimport address, allocate
 from .._base._openmp cimport kroncy_team
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_combine
-from ._coefficients cimport Step, kroncy_pair
-from ._pair_panels cimport MAX_OBJECTS, PairRows, PanelProduct
+from ._coefficients cimport Step
+from ._pair_panels cimport MAX_OBJECTS, PairRows, PanelProduct, kroncy_pair
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
 )
@@ -38,9 +38,11 @@ cdef extern from "_engine_kernel.h" nogil:
     void kroncy_skip_add(bint, int64_t, int, double, const int64_t *, const double *, void *)
 
 cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_gather(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
-                             int, int, const kroncy_pair *, const void *, int64_t, void *)
-    void kroncy_pairs_gather_dense(bint, int64_t, const void *, int, int, int, const kroncy_pair *,
+    int kroncy_pairs_record_size(bint, bint)
+    void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
+    void kroncy_pairs_gather(bint, bint, const kroncy_tile *, const kroncy_tile *, int64_t, int, int,
+                             const void *, const void *, int64_t, void *)
+    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
                                    const void *, int64_t, void *)
     void kroncy_pairs_select(bint, int64_t, const int64_t *, const void *, int, int,
                              const int32_t *, void *)
@@ -76,6 +78,9 @@ cdef class RecentSteps:
         self.number = <const int64_t *> address(self.numbers)
         self.rows = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.pairs = <kroncy_pair *> allocate(KRONCY_TILE * sizeof(kroncy_pair))
+        self.is_narrow = rows.is_narrow
+        self.records = allocate(KRONCY_TILE * kroncy_pairs_record_size(self.is_double,
+                                                                       self.is_narrow))
         self.inner = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.local = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.objects = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
@@ -89,6 +94,7 @@ cdef class RecentSteps:
     def __dealloc__(self):
         free(self.rows)
         free(self.pairs)
+        free(self.records)
         free(self.inner)
         free(self.local)
         free(self.objects)
@@ -186,22 +192,27 @@ cdef class RecentSteps:
             min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
             out)
 
+    cdef void fill_records(self) noexcept nogil:
+        kroncy_pairs_fill(self.is_double, self.is_narrow, 0, self.n_steps, self.pairs,
+                          self.shared_data, self.records)
+
     cdef void gather(
         self, int64_t first, int count, const void *columns, int64_t n_inner, void *table
     ) noexcept nogil:
-        """As `Coefficients.gather`."""
+        """As `Coefficients.gather`, after `fill_records`."""
         cdef int64_t block = first // KRONCY_BLOCK
         kroncy_pairs_gather(
-            self.is_double, self.pattern.block_tiles(block), self.shared_data,
-            self.entries.block_tiles(block), 1, <int> (first % KRONCY_BLOCK), count, self.pairs,
+            self.is_double, self.is_narrow, self.pattern.block_tiles(block),
+            self.entries.block_tiles(block), 1, <int> (first % KRONCY_BLOCK), count, self.records,
             columns, n_inner, table)
 
     cdef void gather_skip(
         self, int64_t first, int count, const void *columns, int64_t n_inner, void *table
     ) noexcept nogil:
         """The same for outputs of the skip."""
-        kroncy_pairs_gather_dense(self.is_double, self.n_steps, self.skip_data, self.n_outputs,
-                                  <int> first, count, self.pairs, columns, n_inner, table)
+        kroncy_pairs_gather_dense(
+            self.is_double, self.is_narrow, self.n_steps, self.skip_data, self.n_outputs,
+            <int> first, count, self.records, columns, n_inner, table)
 
     def arrays(self):
         """The samples of the steps and what they added: copies, for `set_arrays`."""
