@@ -2,9 +2,10 @@
 
     python benchmarks/scripts/orders.py [--davis davis.npz] [--seeds 3] [--epochs 15]
 
-All orders are stepped through by the engine "lazy" with equal seeds, step sizes and start, so that
-only the order differs.  The loss that counts as reached is that of the random order after half of
-the epochs, training and validation apart; means over the seeds.
+Seeds and start are equal; each order has the step size of its own "auto", or all have that of the
+random one (--one-step).  The random order is trained by the engine "lazy", the others by "pairs",
+which has the same iterates up to rounding.  The loss that counts as reached is that of the random
+order after half of the epochs, training and validation apart; means over the seeds.
 """
 
 import argparse
@@ -50,14 +51,15 @@ def _root(kernel):
     return vectors * np.sqrt(np.maximum(values, 1e-8))
 
 
-def curves(data, y, options, order, seed, n_epochs):
+def curves(data, y, options, order, seed, n_epochs, rate="auto"):
     """Losses (n_epochs, 2) after each epoch: of the training samples, and of a held-out tenth."""
     shuffled = np.random.default_rng(seed).permutation(len(y))
     held_out, some = np.split(shuffled, [len(y) // 10])
     y = (y - y[some].mean()) / y[some].std()
     trainer = KroneckerSGD(
         data.take(some), y[some], n_hidden=1024, antithetic=True, batch_size=BATCH, order=order,
-        engine="lazy", random_state=seed, **options,
+        engine="lazy" if order == "random" else "pairs", random_state=seed, learning_rate=rate,
+        **options,
     )
     bound, rate, losses = trainer.bind(data.take(held_out)), trainer.learning_rate, []
     for _ in range(n_epochs):
@@ -65,7 +67,7 @@ def curves(data, y, options, order, seed, n_epochs):
         trainer.run(1)
         residuals = trainer.outputs() - y[some], bound.outputs() - y[held_out]
         losses.append([np.mean(residual**2) for residual in residuals])
-    return np.array(losses)
+    return np.array(losses), rate
 
 
 def first_below(losses, target):
@@ -84,24 +86,30 @@ def main():
     parser.add_argument("--davis", metavar="NPZ", help="drug-target affinities of Davis et al.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--one-step", action="store_true", help="the step of the random order")
+    parser.add_argument("--only", metavar="NAME", help="one of the data sets")
     arguments = parser.parse_args()
     problems = {"digits": digits, "synthetic pairs": synthetic_pairs}
     if arguments.davis:
         problems["davis"] = lambda: davis(arguments.davis)
-    print("| data | order | epochs to train MSE | epochs to validation MSE | train MSE at the end "
-          "| best validation MSE |\n|---|---|---|---|---|---|", flush=True)
+    print("| data | order | step | epochs to train MSE | epochs to validation MSE "
+          "| train MSE at the end | best validation MSE |\n|---|---|---|---|---|---|---|",
+          flush=True)
     for name, make in problems.items():
-        found = {
-            order: np.mean([curves(*make(), order, seed, arguments.epochs)
-                            for seed in range(arguments.seeds)], axis=0)
-            for order in ORDERS
-        }
-        targets = found["random"][arguments.epochs // 2 - 1]
-        for order, losses in found.items():
+        if arguments.only not in (None, name):
+            continue
+        problem, targets, given = make(), None, ["auto"] * arguments.seeds
+        for order in ORDERS:
+            runs = [curves(*problem, order, seed, arguments.epochs, rate)
+                    for seed, rate in enumerate(given)]
+            losses = np.mean([run[0] for run in runs], axis=0)
+            if targets is None:
+                targets = losses[arguments.epochs // 2 - 1]
+                given = [run[1] for run in runs] if arguments.one_step else given
             train, validation = (first_below(losses[:, k], targets[k]) for k in (0, 1))
-            print(f"| {name} | {order} | {train:.1f} to {targets[0]:.4f} | {validation:.1f} to "
-                  f"{targets[1]:.4f} | {losses[-1, 0]:.4f} | {losses[:, 1].min():.4f} |",
-                  flush=True)
+            print(f"| {name} | {order} | {np.mean([run[1] for run in runs]):.3g} "
+                  f"| {train:.1f} to {targets[0]:.4f} | {validation:.1f} to {targets[1]:.4f} "
+                  f"| {losses[-1, 0]:.4f} | {losses[:, 1].min():.4f} |", flush=True)
 
 
 if __name__ == "__main__":

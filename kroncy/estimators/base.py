@@ -279,6 +279,9 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
+        if self.verbose:
+            trainer = self.trainer_
+            print(f"engine {trainer.engine}, order {trainer.order}; {trainer.engine_costs}")
 
     def _make_trainer(
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any

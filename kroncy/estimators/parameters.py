@@ -134,7 +134,8 @@ Parameters
         Source of the initial state, the output signs, the order of the samples and the choice of
         the held-out samples.
     verbose : bool or int, default=False
-        1 or True prints a line after each epoch; 2 shows a progress bar instead.
+        1 or True prints a line after each epoch; 2 shows a progress bar instead.  Both first print
+        the engine and what "auto" has counted.
 
     Attributes
     ----------
