@@ -22,9 +22,8 @@ def group_kernel(grams, positions, objects, others):
     return kernel
 
 
-def cheapest_groups(indices, widths, density):
-    """Least cost of a neuron and sample over all pairs of groups of different modes."""
-    n, best = len(indices[0]), np.inf
+def group_sizes(indices, widths):
+    """(inner objects, outer objects, inner columns) of all pairs of groups of different modes."""
     for size in range(1, len(indices)):
         for inner in combinations(range(len(indices)), size):
             outer = [l for l in range(len(indices)) if l not in inner]
@@ -73,3 +72,24 @@ def panel_order(outer, n_objects, generator):
         panel = np.flatnonzero(np.isin(outer, objects[begin : begin + n_objects]))
         order.append(generator.permutation(panel))
     return np.concatenate(order)
+
+
+            u, n_outer = (len(group_objects(indices, group)[0]) for group in (inner, outer))
+            columns = np.prod([widths[l] for l in inner])
+            yield u, n_outer, None if np.isinf(columns) else int(columns)
+
+
+def pair_cost_of(n, u, n_outer, columns, density, width, a_sum, a_product, recent, traffic):
+    """(sums, dense, recent, traffic) of a neuron and sample, from those of an epoch."""
+    panels = np.ceil(n_outer / width)
+    segments = panels * max(1.0, n / panels / 2048)
+    sums = panels * density * n * width * a_sum
+    dense = n * u
+    if columns is not None:
+        dense = min(dense, n * columns + segments * u * columns * n_outer / panels)
+    steps = n * density * n / segments / 2 * recent
+    if segments == panels:
+        return sums / n, dense * a_product / n, steps / n, 0.0
+    steps += n * density * width * a_sum
+    moved = segments * u * 128 * traffic
+    return sums / n, dense * a_product / n, steps / n, moved / n

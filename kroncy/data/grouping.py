@@ -18,6 +18,15 @@ from .tables import Index, Matrix, freeze
 
 Positions = tuple[int, ...]
 
+ROW_BYTES = 128  # of a row of sums: a number for each outer object of a panel
+SEGMENT = 2048  # most samples that are multiplied by the sums of a panel at a time
+
+# Time of one operation, in multiply-adds of a GEMM.
+SUM = 2.0  # of a coefficient, for each object of a panel
+DENSE = 1.0  # of a sum, for each sample
+RECENT = 1.5  # of a coefficient of the last steps, for each sample
+TRAFFIC = 0.75  # of a byte of sums that is written and read again, for each segment
+
 
 class ObjectGroup:
     """Some modes of a data set taken together: its objects are the combinations that occur.
@@ -112,8 +121,69 @@ class Grouping:
         return type(self)(self.inner.of(rows.modes), self.outer.of(rows.modes))
 
 
+@dataclass(frozen=True)
+class PairCost:
+    """What a sample costs in each neuron where samples are read panel by panel of outer objects.
+
+    All in multiply-adds of a GEMM.
+
+    Attributes
+    ----------
+    sums : float
+        The coefficients summed for each inner object and each object of a panel, once a panel.
+    dense : float
+        These sums multiplied for each sample: as they are, or in coordinates of the inner objects
+        where these are fewer, to which they are brought once a segment.
+    recent : float
+        What the steps since the segment began have added, entry by entry.
+    traffic : float
+        The sums of a panel of several segments, written and read.
+    """
+
+    sums: float
+    dense: float
+    recent: float
+    traffic: float
+
+    @property
+    def total(self) -> float:
+        """Of all parts."""
+        return self.sums + self.dense + self.recent + self.traffic
+
+
+def pair_cost(
+    n_samples: int, n_inner: int, n_outer: int, n_columns: int | None, density: float,
+    itemsize: int,
+) -> PairCost:
+    """The cost of a sample among `n_samples`, in a panel of outer objects with equally many each.
+
+    Parameters
+    ----------
+    n_samples, n_inner, n_outer : int
+    n_columns : int or None
+        Coordinates of the inner objects.
+    density : float
+        Share of the coefficients of a neuron that are not 0, in [0, 1].
+    itemsize : int
+        Bytes of a number.
+    """
+    width = ROW_BYTES // itemsize
+    n_panels = -(-n_outer // width)
+    panel = n_samples / n_panels
+    segments = max(1.0, panel / SEGMENT)
+    dense = float(n_inner)
+    if n_columns is not None:
+        dense = min(dense, n_columns * (1 + n_inner * n_outer * segments / n_samples))
+    sums = SUM * density * width * n_panels
+    recent = RECENT * density * panel / segments / 2
+    if segments == 1:
+        return PairCost(sums, DENSE * dense, recent, 0.0)
+    traffic = TRAFFIC * n_inner * ROW_BYTES / SEGMENT
+    return PairCost(sums, DENSE * dense, recent + SUM * density * width, traffic)
+
+
 def find_grouping(rows: KroneckerData, density: float) -> Grouping:
-    """The two groups of modes with which a sample costs least; see `sample_cost`.
+    """The two groups of modes with which a sample costs least; see `pair_cost`.
 
     Modes that are the same stay together, unless there is no other mode: then the first is the
     inner group.  Of equal costs the first in a fixed order is taken.
@@ -129,36 +199,32 @@ def find_grouping(rows: KroneckerData, density: float) -> Grouping:
     -----
     Objects are counted by sorting, O(n log n) for each choice that no bound rules out.
     """
-    modes, n = rows.modes, rows.n_samples
+    modes = rows.modes
     counts: dict[Positions, int] = {}
 
-    def cost(inner: Positions, outer: Positions, exact: bool) -> float:
-        u, n_outer = (_count(modes, group, counts, exact) for group in (inner, outer))
-        return sample_cost(n, u, n_outer, modes.select(inner).n_columns, density)
+    def least(inner: Positions, outer: Positions) -> float:
+        # A group has at least as many objects as its largest mode.
+        u, n_outer = (max(_count(modes, (l,), counts) for l in group) for group in (inner, outer))
+        columns = modes.select(inner).n_columns
+        return SUM * density * n_outer + DENSE * min(u, np.inf if columns is None else columns)
 
-    # No choice costs less than with the objects of its largest mode in place of its own.
-    bounds = sorted((cost(*choice, exact=False), choice) for choice in _bipartitions(modes))
-    best, (inner, outer) = np.inf, bounds[0][1]
-    for bound, choice in bounds:
-        if bound >= best:
-            break
-        if (found := cost(*choice, exact=True)) < best:
+    choices = sorted((least(*choice), choice) for choice in _bipartitions(modes))
+    best, (inner, outer) = np.inf, choices[0][1]
+    for bound, choice in choices:
+        if bound < best and (found := _cost(rows, *choice, density, counts)) < best:
             best, (inner, outer) = found, choice
     return Grouping(ObjectGroup(modes, inner), ObjectGroup(modes, outer))
 
 
-def sample_cost(
-    n_samples: int, n_inner: int, n_outer: int, n_columns: int | None, density: float
+def _cost(
+    rows: KroneckerData, inner: Positions, outer: Positions, density: float,
+    counts: dict[Positions, int],
 ) -> float:
-    """Multiply-adds of a neuron for one sample, when all samples of an outer object come together.
-
-    The coefficients are summed once for each outer object, and the sums over inner objects are
-    read by each sample: as they are, or in coordinates of the inner objects where these are fewer.
-    """
-    dense = float(n_inner)
-    if n_columns is not None:
-        dense = min(dense, n_columns * (1 + n_inner * n_outer / n_samples))
-    return density * n_outer + dense
+    modes = rows.modes
+    return pair_cost(
+        rows.n_samples, _count(modes, inner, counts), _count(modes, outer, counts),
+        modes.select(inner).n_columns, density, rows.dtype.itemsize,
+    ).total
 
 
 def _bipartitions(modes: Modes) -> Iterator[tuple[Positions, Positions]]:
@@ -174,10 +240,8 @@ def _bipartitions(modes: Modes) -> Iterator[tuple[Positions, Positions]]:
             yield inner, tuple(l for l, key in enumerate(modes.keys) if key not in chosen)
 
 
-def _count(modes: Modes, group: Positions, counts: dict[Positions, int], exact: bool) -> int:
-    """Objects of a group, or of the largest of its modes; counted once."""
-    if not exact:
-        return max(_count(modes, (l,), counts, exact=True) for l in group)
+def _count(modes: Modes, group: Positions, counts: dict[Positions, int]) -> int:
+    """Objects of a group, counted once."""
     if group not in counts:
         counts[group] = len(_distinct_objects(modes.select(group))[0])
     return counts[group]

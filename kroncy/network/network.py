@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from .._base.guard import Guard
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
-from . import _iterations, planning
+from . import _iterations, bitsets, planning
 from ._losses import LOSSES
-from .pair_space import PairSpace
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
 from .view import NetworkView
@@ -124,13 +122,15 @@ class Network(NetworkView):
         with np.errstate(over="ignore", under="ignore"):
             rows = data.compact().astype(self.dtype)
         planning.check_norms(rows)
-        plan, engine = planning.resolve(rows, settings)
+        plan, engine, self._space = planning.resolve(rows, settings)
         self.compression = plan.compression
         self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
         self.rows = plan.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        self.memory_budget = planning.check_memory(plan, self.settings, self.n_outputs)
+        self.memory_budget = planning.check_memory(
+            plan, self.settings, self._space, self.n_outputs
+        )
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
@@ -140,17 +140,25 @@ class Network(NetworkView):
             settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads
         )
         self._init = plan.make(self._streams, self.memory_budget)
-        self._space = PairSpace(self.rows, float(norm.sf(self.threshold)))
         self._engine = planning.make_engine(
             engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
             self._space, planning.table_limit(self.memory_budget),
         )
         if state is None:
-            self._engine.fired_bits[...] = self.fired_bits()
+            self._engine.fired_bits[...] = self._begin()
         else:
             self.restore(state)
         if counters is not None:
             self._engine.set_counters(check_counters(counters, engine))
+
+    def _begin(self) -> NDArray[np.uint64]:
+        """Fired sets before the first step: from z(0), where the engine needs it, without G."""
+        if not self._engine.needs_z0:
+            return self.fired_bits()
+        z0 = self._init.z0()
+        bits = bitsets.pack_above(z0, self.threshold, self._engine.fired_bits.shape[1])
+        self._engine.set_z0(z0)
+        return bits
 
     # -- training: primitives of the solvers ----------------------------------------------------
 

@@ -102,7 +102,7 @@ def bind_rows(
     if isinstance(engine, ExplicitEngine):
         return BoundRows(engine, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
-    source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.rows_of, near))
+    source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.readable_rows_of, near))
     return BoundRows(engine, source, guard, deviation)
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._base.validation import check_bool, check_choice, check_integer, check_real
@@ -13,6 +13,7 @@ from ..data.kronecker_data import KroneckerData
 
 ENGINES = ("lazy", "pairs", "explicit", "tree")
 STARTS = ("gaussian", "gram")
+ROW_BYTES = 128  # of a row of a panel: of Gram columns, or of sums for its objects
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class NetworkSettings:
         Bytes beyond the data that may be used.  Default: what the machine has.
     n_snapshots : int, default=0
         Snapshots that the caller will hold at a time, which count in the memory.
+    shuffled : bool, default=False
+        Samples will come in random order, in which "pairs" is not a choice of "auto".
 
     Raises
     ------
@@ -63,6 +66,7 @@ class NetworkSettings:
     n_threads: int | None = None
     memory_limit: int | None = None
     n_snapshots: int = 0
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -79,6 +83,7 @@ class NetworkSettings:
             "engine": check_choice(self.engine, "engine", ("auto", *ENGINES)),
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
             "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
+            "shuffled": check_bool(self.shuffled, "shuffled"),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:
@@ -92,6 +97,11 @@ class NetworkSettings:
     def n_streams(self) -> int:
         """Streams of normals: neurons of an antithetic pair share one."""
         return self.n_hidden // (2 if self.antithetic else 1)
+
+
+def panel_width(dtype: DTypeLike) -> int:
+    """Numbers in the longest row of a panel: 32 (float32) or 16 (float64)."""
+    return ROW_BYTES // np.dtype(dtype).itemsize
 
 
 def default_threshold(n_hidden: int) -> float:

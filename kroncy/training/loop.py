@@ -1,8 +1,9 @@
 """The loop over epochs: a network, targets, a step size, and what has been done so far."""
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,49 +15,17 @@ from .._base.exceptions import DivergenceError
 from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
-from ..network.prediction import squeeze
-from ..network.state import NetworkState
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
-from .reader import NetworkReader
+from .options_reader import OptionsReader
+from .order import SampleOrder, epoch_generator
+from .progress import Progress, Snapshot
 from .step_size import check_learning_rate, stable_learning_rate
 
 PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training has come.
-
-    Attributes
-    ----------
-    iterations : int
-    history : sequence of dict
-        One record for each complete epoch.
-    generator : dict
-        State of the PCG64 bit generator that orders the samples.
-    """
-
-    iterations: int
-    history: Sequence[dict[str, Any]]
-    generator: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The state of a trainer, to go back to.
-
-    Attributes
-    ----------
-    network : NetworkState
-    progress : Progress
-    """
-
-    network: NetworkState
-    progress: Progress
-
-
-class TrainingLoop(NetworkReader):
+class TrainingLoop(OptionsReader):
     """A network and the loop that trains it.
 
     Parameters
@@ -66,7 +35,7 @@ class TrainingLoop(NetworkReader):
     sample_weight : ndarray of float64, shape (n_samples,), or None
     options : TrainingOptions
     generator : numpy.random.Generator
-        Of a PCG64; orders the samples.
+        Of a PCG64; orders the samples of all epochs where the order is random.
     progress : Progress, optional
         Of a training that goes on.
     """
@@ -82,7 +51,8 @@ class TrainingLoop(NetworkReader):
         progress: Progress | None = None,
     ) -> None:
         self._network = network
-        self.options = options
+        self._order = SampleOrder.of(options.order, network)
+        self.options = replace(options, order=self._order.kind)
         self._targets = targets
         self._weights = sample_weight
         self._generator = generator
@@ -98,7 +68,8 @@ class TrainingLoop(NetworkReader):
             rate = 1.0
             if options.solver == "sgd":
                 rate = stable_learning_rate(
-                    network, options.batch_size, sample_weight, options.weight_decay
+                    network, options.batch_size, sample_weight, options.weight_decay,
+                    None if self.order == "random" else self.epoch_order(1),
                 )
         self.learning_rate = rate
 
@@ -148,7 +119,7 @@ class TrainingLoop(NetworkReader):
         callback: Callable[[Any], object] | None = None,
         progress: bool = False,
     ) -> Self:
-        """Train for `n_epochs` passes over the samples in random order.
+        """Train for `n_epochs` passes over the samples, each in an `epoch_order` of its own.
 
         Parameters
         ----------
@@ -194,12 +165,12 @@ class TrainingLoop(NetworkReader):
         return self
 
     def _run_epoch(self, progress: bool) -> None:
-        """Every sample once, in random order; adds a record to `history`."""
+        """Every sample once; adds a record to `history`."""
         good = self.snapshot()
         before, began = self.counters, time.perf_counter()
-        order = self._generator.permutation(self.data.n_samples)
-        self.network.expect(order, self.batch_size)
         epoch, total = self.n_epochs_done + 1, 0.0
+        order = self._draw_order(epoch, self._generator)
+        self.network.expect(order, self.batch_size)
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
             leave=False,
@@ -225,6 +196,74 @@ class TrainingLoop(NetworkReader):
                 "flips": counts["neurons_flipped"],
             }
         )
+
+    def epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        """The order in which an epoch visits the training samples.
+
+        Parameters
+        ----------
+        epoch : int
+            From 1 on.  In random order ``n_epochs_done + 1`` or later.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Each sample once; `run` cuts it into batches.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `epoch` is below 1 or no integer, or a past one in random order, of which nothing is
+            stored.
+
+        Notes
+        -----
+        The orders "panels" and "objects" depend on the seed and the epoch only.  A random order
+        continues the one before: it costs a permutation for each epoch up to `epoch`, and another
+        one is drawn for an epoch that was interrupted.
+        """
+        epoch = check_integer(epoch, "epoch", minimum=1)
+        generator, following = self._generator, epoch - self.n_epochs_done
+        if self.order == "random":
+            if following < 1:
+                raise ValueError(
+                    f"epoch must be > {self.n_epochs_done}, the epochs done: past random orders "
+                    f"are not stored, got {epoch}"
+                )
+            generator = copy.deepcopy(generator)
+            for _ in range(following - 1):
+                self._draw_order(epoch, generator)
+        return self._draw_order(epoch, generator)
+
+    def shuffle(
+        self, indices: ArrayLike, generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Some training samples in an order of the kind that epochs have.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (n,)
+            Samples; repeats are allowed.
+        generator : numpy.random.Generator
+            Of the order.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            The same samples, for `step`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `indices` are not samples.
+        """
+        return self._order.shuffle(self.data.check_samples(indices, "indices"), generator)
+
+    def _draw_order(self, epoch: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """The order of an epoch; a random one from `generator`, which is moved on."""
+        if self.order != "random":
+            generator = epoch_generator(self.network.settings.seed, epoch)
+        return self._order.shuffle(np.arange(self.data.n_samples), generator)
 
     def _run_batches(
         self, order: NDArray[np.int64], batch_size: int, total: float = 0.0
@@ -260,41 +299,6 @@ class TrainingLoop(NetworkReader):
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self._learning_rate = check_learning_rate(value, self.weight_decay)
-
-    @property
-    def loss(self) -> str:
-        """Loss of a sample: "squared", "logistic" or "softmax"."""
-        return self.options.loss
-
-    @property
-    def batch_size(self) -> int:
-        """Samples of an iteration of `run`."""
-        return self.options.batch_size
-
-    @property
-    def weight_decay(self) -> float:
-        """Each step first multiplies W by ``1 - learning_rate * weight_decay``."""
-        return self.options.weight_decay
-
-    @property
-    def solver(self) -> str:
-        """How a step comes about: "sgd" or "gauss-newton"."""
-        return self.options.solver
-
-    @property
-    def damping(self) -> float:
-        """Damping of "gauss-newton"."""
-        return self.options.damping
-
-    @property
-    def targets(self) -> NDArray[np.float64]:
-        """Targets as trained on, shape (n_samples,) or (n_samples, n_outputs); labels one-hot."""
-        return squeeze(self._targets)
-
-    @property
-    def sample_weight(self) -> NDArray[np.float64] | None:
-        """Factors of the samples' losses, shape (n_samples,); None: all 1."""
-        return self._weights
 
     # -- what has been done ---------------------------------------------------------------------
 

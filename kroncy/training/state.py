@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from .._base.validation import check_bool, check_integer, check_real
 from ..network.network import Network
 from ..network.state import check_values
-from .loop import Progress
 from .options import TrainingOptions
+from .progress import Progress
 from .targets import check_prepared, check_sample_weight
 
-OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping")
+OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order")
 MOST = 2**63 - 1  # of whatever is counted
 
 

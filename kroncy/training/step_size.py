@@ -41,6 +41,7 @@ def stable_learning_rate(
     batch_size: int,
     sample_weight: NDArray[np.float64] | None = None,
     weight_decay: float = 0.0,
+    order: NDArray[np.int64] | None = None,
 ) -> float:
     """SAFETY * |S| / lambda_max(H_SS), for the worst of a few batches.
 
@@ -54,6 +55,9 @@ def stable_learning_rate(
     therefore made of the largest H_ii, as unlucky as any in 100 epochs, and counts where these
     stand out.  The step also leaves at least half of the weights to `weight_decay`.
 
+    Samples that share an object are more alike than random ones: where the order of an epoch brings
+    them together, the batches are runs of that order, one of them around the largest H_ii.
+
     Parameters
     ----------
     network : Network
@@ -61,6 +65,8 @@ def stable_learning_rate(
     batch_size : int
     sample_weight : ndarray of shape (n_samples,), optional
     weight_decay : float, default=0.0
+    order : ndarray of int64, shape (n_samples,), optional
+        Order of an epoch.  Default: random.
 
     Returns
     -------
@@ -73,9 +79,13 @@ def stable_learning_rate(
         return _tangent_kernel(network, samples, sample_weight)
 
     rng = np.random.Generator(np.random.PCG64(network.settings.seed))
-    largest = largest_of_batches(kernel, n, batch_size, rng)
+    largest = largest_of_batches(kernel, n, batch_size, rng, order)
     size = min(batch_size, n)
     diagonal = _kernel_diagonal(network, sample_weight)
+    if order is not None:
+        around = int(np.flatnonzero(order == np.argmax(diagonal))[0])
+        run = _run_of(order, around - size // 2, min(size, LARGEST))
+        largest = max(largest, _largest_eigenvalue(kernel(run)) / len(run))
     heaviest = np.argsort(-diagonal, kind="stable")[unlucky_ranks(n, size)[:LARGEST]]
     unlucky = _largest_eigenvalue(kernel(heaviest)) / size
     if unlucky > STANDS_OUT * largest:
@@ -150,14 +160,27 @@ def largest_of_batches(
     n_samples: int,
     batch_size: int,
     rng: np.random.Generator,
+    order: NDArray[np.int64] | None = None,
 ) -> float:
-    """The largest lambda_max(H_SS) / |S| of a few random batches; kernel(samples) makes H_SS."""
+    """The largest lambda_max(H_SS) / |S| of a few batches; kernel(samples) makes H_SS.
+
+    Batches are random, or runs of an `order` of all samples.
+    """
     size = min(batch_size, n_samples, LARGEST)
     largest = 0.0
     for _ in range(BATCHES if size < n_samples else 1):
-        gram = kernel(rng.choice(n_samples, size, replace=False))
-        largest = max(largest, _largest_eigenvalue(gram) / size)
+        if order is None:
+            batch = rng.choice(n_samples, size, replace=False)
+        else:
+            batch = _run_of(order, int(rng.integers(n_samples)), size)
+        largest = max(largest, _largest_eigenvalue(kernel(batch)) / size)
     return largest
+
+
+def _run_of(order: NDArray[np.int64], begin: int, size: int) -> NDArray[np.int64]:
+    """`size` consecutive samples, from `begin` on where that is possible."""
+    begin = max(0, min(begin, len(order) - size))
+    return order[begin : begin + size]
 
 
 def _largest_eigenvalue(matrix: NDArray[np.float64]) -> float:

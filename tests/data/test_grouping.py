@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_pairs import cheapest_groups, group_kernel, group_objects
+from reference_pairs import group_kernel, group_objects, group_sizes, pair_cost_of
 
 from kroncy import KroneckerData
-from kroncy.data.grouping import find_grouping, sample_cost
+from kroncy.data import grouping
+from kroncy.data.grouping import find_grouping, pair_cost
 
 
 @st.composite
@@ -28,8 +29,8 @@ def data_sets(draw):
 
 @given(data_sets(), st.floats(0, 1))
 def test_inner_products_are_those_of_the_two_groups(data, density):
-    grouping = find_grouping(data, density)
-    inner, outer = grouping.inner, grouping.outer
+    found = find_grouping(data, density)
+    inner, outer = found.inner, found.outer
     assert sorted(inner.modes + outer.modes) == list(range(data.n_factors))
     assert inner.modes
     assert outer.modes
@@ -45,8 +46,8 @@ def test_inner_products_are_those_of_the_two_groups(data, density):
 @given(data_sets(), st.floats(0, 1))
 def test_objects_equal_their_twin(data, density):
     grams = [mode.table.gram(mode.table) for mode in data.modes]
-    grouping = find_grouping(data, density)
-    for group in (grouping.inner, grouping.outer):
+    found = find_grouping(data, density)
+    for group in (found.inner, found.outer):
         objects, index = group_objects(data.indices, group.modes)
         assert np.array_equal(group.index, index)
         assert group.n_objects == len(objects)
@@ -62,11 +63,27 @@ def test_objects_equal_their_twin(data, density):
 def test_the_cheapest_of_all_choices_is_taken(data, density):
     if len(set(data.modes.keys)) < data.n_factors:
         return  # modes that are the same stay together
+
+    def cost(u, n_outer, n_columns):
+        return pair_cost(len(data), u, n_outer, n_columns, density, data.dtype.itemsize).total
+
     found = find_grouping(data, density)
-    cost = sample_cost(
-        len(data), found.inner.n_objects, found.outer.n_objects, found.inner.n_columns, density
-    )
-    assert cost == pytest.approx(cheapest_groups(data.indices, data.modes.widths, density))
+    least = min(cost(*sizes) for sizes in group_sizes(data.indices, data.modes.widths))
+    inner = found.inner
+    assert cost(inner.n_objects, found.outer.n_objects, inner.n_columns) == pytest.approx(least)
+
+
+@pytest.mark.parametrize("sizes", [
+    (25046, 68, 442, 68), (10**6, 1000, 5000, 300), (10**6, 5000, 1000, 32),
+    (10**6, 1000, 5000, None), (40, 7, 35, 3), (100, 100, 100, 10),
+])
+@pytest.mark.parametrize("itemsize", [4, 8])
+def test_costs_equal_their_twin(sizes, itemsize):
+    found = pair_cost(*sizes, 0.05, itemsize)
+    weights = grouping.SUM, grouping.DENSE, grouping.RECENT, grouping.TRAFFIC
+    twin = pair_cost_of(*sizes, 0.05, 128 // itemsize, *weights)
+    assert (found.sums, found.dense, found.recent, found.traffic) == pytest.approx(twin)
+    assert found.total == pytest.approx(sum(twin))
 
 
 @given(data_sets(), st.floats(0, 1), st.integers(0, 2**32))
@@ -89,13 +106,13 @@ def test_other_rows_have_their_own_objects(data, density, seed):
 
 def test_few_objects_are_inner_where_coefficients_are_sparse():
     rng = np.random.default_rng(0)
-    pairs = [rng.integers(0, 300, 5000), rng.integers(0, 20, 5000)]
-    kernels = KroneckerData.from_kernels([np.eye(300), np.eye(20)], pairs)
+    pairs = [rng.integers(0, 400, 5000), rng.integers(0, 100, 5000)]
+    kernels = KroneckerData.from_kernels([np.eye(400), np.eye(100)], pairs)
     assert find_grouping(kernels, 0.05).inner.modes == (1,)
-    # In few coordinates the objects of a large group cost little, and all have many samples.
-    rows = KroneckerData([rng.standard_normal((300, 2)), rng.standard_normal((20, 20))], pairs)
-    assert find_grouping(rows, 0.05).inner.modes == (0,)
     assert find_grouping(kernels, 0.05).inner.n_columns is None
+    # In few coordinates the objects of a large group cost little, and all have many samples.
+    rows = KroneckerData([rng.standard_normal((400, 2)), rng.standard_normal((100, 20))], pairs)
+    assert find_grouping(rows, 0.05).inner.modes == (0,)
 
 
 def test_modes_that_are_the_same_stay_together():
@@ -115,9 +132,9 @@ def test_modes_that_are_the_same_stay_together():
 def test_repeated_pairs_and_objects_that_no_sample_uses():
     kernels = [np.eye(9), np.eye(7)]
     data = KroneckerData.from_kernels(kernels, [[8, 8, 2, 8], [3, 3, 3, 0]])
-    grouping = find_grouping(data, 1.0)
-    by_mode = dict(zip(grouping.inner.modes + grouping.outer.modes,
-                       (grouping.inner, grouping.outer), strict=True))
+    found = find_grouping(data, 1.0)
+    by_mode = dict(zip(found.inner.modes + found.outer.modes, (found.inner, found.outer),
+                       strict=True))
     assert by_mode[0].index.tolist() == [1, 1, 0, 1]
     assert by_mode[1].index.tolist() == [1, 1, 1, 0]
     assert by_mode[0].kernel().tolist() == [[1, 0], [0, 1]]
