@@ -27,11 +27,25 @@ def group_sizes(indices, widths):
     for size in range(1, len(indices)):
         for inner in combinations(range(len(indices)), size):
             outer = [l for l in range(len(indices)) if l not in inner]
-            u = len(group_objects(indices, inner)[0])
-            n_outer = len(group_objects(indices, outer)[0])
-            p = np.prod([widths[l] for l in inner])
-            best = min(best, density * n_outer + min(u, p + u * p * n_outer / n))
-    return best
+            u, n_outer = (len(group_objects(indices, group)[0]) for group in (inner, outer))
+            columns = np.prod([widths[l] for l in inner])
+            yield u, n_outer, None if np.isinf(columns) else int(columns)
+
+
+def pair_cost_of(n, u, n_outer, columns, density, width, a_sum, a_product, recent, traffic):
+    """(sums, dense, recent, traffic) of a neuron and sample, from those of an epoch."""
+    panels = np.ceil(n_outer / width)
+    segments = panels * max(1.0, n / panels / 2048)
+    sums = panels * density * n * width * a_sum
+    dense = n * u
+    if columns is not None:
+        dense = min(dense, n * columns + segments * u * columns * n_outer / panels)
+    steps = n * density * n / segments / 2 * recent
+    if segments == panels:
+        return sums / n, dense * a_product / n, steps / n, 0.0
+    steps += n * density * width * a_sum
+    moved = segments * u * 128 * traffic
+    return sums / n, dense * a_product / n, steps / n, moved / n
 
 
 def panel_sums(coefficients, inner, outer, columns, n_inner):
@@ -74,22 +88,4 @@ def panel_order(outer, n_objects, generator):
     return np.concatenate(order)
 
 
-            u, n_outer = (len(group_objects(indices, group)[0]) for group in (inner, outer))
-            columns = np.prod([widths[l] for l in inner])
-            yield u, n_outer, None if np.isinf(columns) else int(columns)
-
-
-def pair_cost_of(n, u, n_outer, columns, density, width, a_sum, a_product, recent, traffic):
-    """(sums, dense, recent, traffic) of a neuron and sample, from those of an epoch."""
-    panels = np.ceil(n_outer / width)
-    segments = panels * max(1.0, n / panels / 2048)
-    sums = panels * density * n * width * a_sum
-    dense = n * u
-    if columns is not None:
-        dense = min(dense, n * columns + segments * u * columns * n_outer / panels)
-    steps = n * density * n / segments / 2 * recent
-    if segments == panels:
-        return sums / n, dense * a_product / n, steps / n, 0.0
-    steps += n * density * width * a_sum
-    moved = segments * u * 128 * traffic
-    return sums / n, dense * a_product / n, steps / n, moved / n
+        
