@@ -18,7 +18,7 @@ Samples that do not come as announced by `expect` are a detour: a segment of the
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 

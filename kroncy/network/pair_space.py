@@ -1,4 +1,4 @@
-"""Training rows as pairs of objects, and other rows as pairs of theirs: what `PairRows` are made of."""
+"""Training rows as pairs of objects, and other rows as pairs of theirs."""
 
 from functools import cached_property
 

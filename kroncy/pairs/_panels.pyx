@@ -1,4 +1,4 @@
-"""Products C G[:, S] for samples S of few outer objects: what samples of a panel share is summed once.
+"""Products C G[:, S] for samples S of few outer objects: what they share is summed once.
 
 `PairRows` are rows as pairs of an inner and an outer object, known by the inner products of their
 objects with those of the training samples.  `PanelProduct` multiplies the coefficients by columns
