@@ -5,15 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference_pairs
-from kroncy.network._pair_reading import PairReading
-from kroncy.pairs._panels import pack_projection
 from reference import dense_rows
 from reference_network import make_engine, step
 
 from kroncy import KroneckerData
 from kroncy.data.gram import cross_panels
 from kroncy.network._lazy import GramSource
+from kroncy.network._pair_reading import PairReading
 from kroncy.network.pair_space import PairSpace
+from kroncy.pairs._panels import pack_projection
 
 
 def test_the_twin_sums_by_object_what_the_gram_matrix_sums_by_sample():
