@@ -1,4 +1,4 @@
-"""Training rows as pairs of objects, and other rows as pairs of theirs: what `PairRows` are made of."""
+"""Training rows, and others, as pairs of objects: what `PairRows` are made of, and the costs."""
 
 from functools import cached_property
 
