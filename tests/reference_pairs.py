@@ -46,3 +46,46 @@ def pair_cost_of(n, u, n_outer, columns, density, width, a_sum, a_product, recen
     steps += n * density * width * a_sum
     moved = segments * u * 128 * traffic
     return sums / n, dense * a_product / n, steps / n, moved / n
+
+
+def panel_sums(coefficients, inner, outer, columns, n_inner):
+    """T (neurons, n_inner, panel): sums over the entries of C by inner object."""
+    sums = np.zeros((len(coefficients), n_inner, columns.shape[1]))
+    for r, row in enumerate(coefficients):
+        for i in np.flatnonzero(row):
+            sums[r, inner[i]] += row[i] * columns[outer[i]]
+    return sums
+
+
+def panel_product(sums, kernel, inner, columns):
+    """C G for samples (inner object, column of the panel), from the sums over objects."""
+    return np.stack(
+        [sums[:, :, c] @ kernel[:, a] for a, c in zip(inner, columns, strict=True)], axis=1
+    )
+
+
+def cut_visits(outer, most_objects, most_rows):
+    """Ends of segments and the panel of each, for samples with these outer objects."""
+    ends, panels, begin = [], [], 0
+    while begin < len(outer):
+        end = begin
+        while end < len(outer) and len({*outer[begin : end + 1].tolist()}) <= most_objects:
+            end += 1
+        parts = -(-(end - begin) // most_rows)
+        ends += [begin + (end - begin) * (part + 1) // parts for part in range(parts)]
+        panels += [panels[-1] + 1 if panels else 0] * parts
+        begin = end
+    return ends, panels
+
+
+def panel_order(outer, n_objects, generator):
+    """Samples in random panels of so many outer objects, shuffled inside each."""
+    objects = generator.permutation(outer.max() + 1)
+    order = []
+    for begin in range(0, len(objects), n_objects):
+        panel = np.flatnonzero(np.isin(outer, objects[begin : begin + n_objects]))
+        order.append(generator.permutation(panel))
+    return np.concatenate(order)
+
+
+        

@@ -28,13 +28,6 @@ cdef extern from "_pairs_kernel.h" nogil:
     void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
     void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
                                    const void *, int64_t, void *)
-    int64_t kroncy_pairs_strips(int64_t, const int32_t *, int, int32_t *, kroncy_strip *)
-    int64_t kroncy_pairs_most_strips(int64_t, int)
-    void kroncy_pairs_pack(bint, const kroncy_strip *, const int32_t *, const int64_t *, int64_t,
-                           const void *, void *)
-    void kroncy_pairs_dense(bint, const void *, int64_t, int, const void *, int64_t, int64_t,
-                            const kroncy_strip *, const int32_t *, const void *, void *, void *)
-    int64_t kroncy_pairs_workspace(bint, int, int64_t)
 
 cdef enum:
     CHUNK = 8192        # samples whose records a thread makes at a time

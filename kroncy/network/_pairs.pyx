@@ -94,6 +94,11 @@ cdef class PairsEngine(LazyEngine):
 
     # -- what will be visited -------------------------------------------------------------------
 
+    @property
+    def outer_objects(self):
+        """Outer object of each training sample, (n_samples,)."""
+        return self.rows.outer_index
+
     def expect(self, order, batch_size):
         """Samples that will be trained on in this order, in batches of `batch_size`."""
         cdef const int64_t[::1] rows = order

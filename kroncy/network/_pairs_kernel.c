@@ -73,6 +73,12 @@ void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples, con
               n_rows, records, columns, n_inner, table);
 }
 
+void kroncy_pairs_add(int is_double, int64_t n, const int64_t *rows, const int64_t *inner,
+                      const int64_t *outer, const void *values, const void *columns,
+                      int64_t n_inner, void *table) {
+    REAL_CALL(is_double, kroncy_pairs_add, n, rows, inner, outer, values, columns, n_inner, table);
+}
+
 void kroncy_pairs_pack(int is_double, const kroncy_strip *strip, const int32_t *places,
                        const int64_t *inner, int64_t width, const void *rows, void *packed) {
     REAL_CALL(is_double, kroncy_pairs_pack, strip, places, inner, width, rows, packed);

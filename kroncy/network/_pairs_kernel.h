@@ -59,6 +59,12 @@ void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples,
                                const void *records /* IN */, const void *columns /* IN */,
                                int64_t n_inner, void *table /* IN, OUT */);
 
+/* The same for entries one by one: table[rows[j], inner[j]] += values[j] * columns[outer[j]]. */
+void kroncy_pairs_add(int is_double, int64_t n, const int64_t *rows /* IN */,
+                      const int64_t *inner /* IN */, const int64_t *outer /* IN */,
+                      const void *values /* IN */, const void *columns /* IN */, int64_t n_inner,
+                      void *table /* IN, OUT */);
+
 /* Sort samples by their column of the panel, each below `n_objects`, and cut them into strips.
  * places (count,): the samples in the order of the strips.  strips: capacity for
  * kroncy_pairs_most_strips.  Returns the number of strips. */

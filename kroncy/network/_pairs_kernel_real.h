@@ -86,6 +86,17 @@ static void NAMED(kroncy_pairs_fill)(int narrow, int64_t begin, int64_t end,
     }
 }
 
+KRONCY_CLONES
+static void NAMED(kroncy_pairs_add)(int64_t n, const int64_t *rows, const int64_t *inner,
+                                    const int64_t *outer, const REAL *values, const REAL *columns,
+                                    int64_t n_inner, REAL *table) {
+    for (int64_t j = 0; j < n; j++) {
+        const REAL *column = columns + outer[j] * GROUP;
+        REAL *sums = table + (rows[j] * n_inner + inner[j]) * GROUP;
+        for (int b = 0; b < GROUP; b++) sums[b] += values[j] * column[b];
+    }
+}
+
 static void NAMED(kroncy_pairs_pack)(const kroncy_strip *strip, const int32_t *places,
                                      const int64_t *inner, int64_t width, const REAL *rows,
                                      REAL *packed) {
