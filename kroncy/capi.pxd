@@ -189,6 +189,6 @@ cdef int kroncy_panel_product_f32(
     const int64_t *inner, const int64_t *places, float *out, int n_threads
 ) noexcept nogil
 cdef int kroncy_panel_product_f64(
-    int64_t n_neurons, int64_t n_inner, const double *table, const double *kernel, int64_t n_samples,
-    const int64_t *inner, const int64_t *places, double *out, int n_threads
+    int64_t n_neurons, int64_t n_inner, const double *table, const double *kernel,
+    int64_t n_samples, const int64_t *inner, const int64_t *places, double *out, int n_threads
 ) noexcept nogil

@@ -88,4 +88,4 @@ def panel_order(outer, n_objects, generator):
     return np.concatenate(order)
 
 
-        
+

@@ -8,7 +8,7 @@ from .._base._buffers cimport KRONCY_ALIGNMENT, aligned_alloc
 from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real_size
 from ..data._gram_panels cimport ROW_BYTES
-from ..network._pair_panels cimport (
+from ..pairs._panels cimport (
     kroncy_pairs_add, kroncy_pairs_dense, kroncy_pairs_most_strips, kroncy_pairs_pack,
     kroncy_pairs_strips, kroncy_pairs_workspace, kroncy_strip
 )

@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from .._base._buffers cimport address, holds_doubles
+from ..pairs._panels cimport kroncy_pairs_gather
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
 )
@@ -32,10 +33,6 @@ cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_shared_settle(bint, int, const int64_t *, const double *, void *)
     int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
     void kroncy_scale(bint, int64_t, double, void *)
-
-cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_gather(bint, bint, const kroncy_tile *, const kroncy_tile *, int64_t, int, int,
-                             const void *, const void *, int64_t, void *)
 
 
 def make_coefficients(signs, n_samples):
@@ -115,18 +112,11 @@ cdef class Coefficients:
         self, int64_t first, int count, bint narrow, const void *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
-        """table (count, n_inner, 128 bytes) += sums over the entries of neurons of one block.
-
-        But for `row_signs`.  The records are made with `column_values`; see _pairs_kernel.h.
-        """
+        """As `PanelStore.gather`, but for `row_signs`."""
         kroncy_pairs_gather(
             self.is_double, narrow, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
             self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, records, columns, n_inner,
             table)
-
-    cdef const void *column_values(self) noexcept nogil:
-        """What `gather` reads of each sample beside its entries (n_samples,); NULL: nothing."""
-        return NULL
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""

@@ -12,9 +12,9 @@ from libc.string cimport memcpy
 from .._base._buffers cimport address, allocate
 from .._base._openmp cimport kroncy_team
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
+from ..pairs._panels cimport PanelProduct, kroncy_pairs_block_z, kroncy_pairs_skip
 from ._engine cimport Engine, Source, Workspace
 from ._fired cimport FiredSets
-from ._pair_panels cimport PanelProduct
 from ._pair_reading cimport PairReading
 from ._tiles cimport KRONCY_BLOCK, block_rows
 
@@ -26,11 +26,6 @@ cdef extern from "_lazy_kernel.h" nogil:
     void kroncy_block_z(bint, int, int, int, double, const void *, double, const void *, int64_t,
                         const int64_t *, void *)
     void kroncy_skip_outputs(bint, int64_t, int64_t, int, int, const void *, const void *, void *)
-
-cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_block_z(bint, int, int, int, double, const void *, double, const void *,
-                              int64_t, const int64_t *, const void *, int64_t, int, void *)
-    void kroncy_pairs_skip(bint, int, int, double, const void *, int64_t, double *)
 
 cdef enum:
     WORTH_PAIRS = 1 << 22   # cost of reading rows above which panels of objects are considered

@@ -1,9 +1,9 @@
 # Many rows read at once, panel by panel.
 from libc.stdint cimport int64_t
 
+from ..pairs._panels cimport PanelProduct
+from ..pairs._visits cimport Visits
 from ._coefficients cimport Coefficients
-from ._pair_panels cimport PanelProduct
-from ._visits cimport Visits
 
 
 cdef class PairReading:

@@ -9,11 +9,11 @@ from libc.string cimport memset
 
 from .._base._buffers cimport address
 from ..data._gram_panels cimport ROW_BYTES
+from ..pairs._panels cimport PairRows, PanelProduct
 from ._coefficients cimport Coefficients
-from ._pair_panels cimport PairRows, PanelProduct
 from ._tiles cimport KRONCY_TILE
 
-from ._visits import cut_visits
+from ..pairs._visits import cut_visits
 
 cdef enum:
     LINEAR_BYTES = 1 << 26      # most that C G of the rows read at a time takes

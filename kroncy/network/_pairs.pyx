@@ -18,23 +18,23 @@ Samples that do not come as announced by `expect` are a detour: a segment of the
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 
 from .._base._buffers cimport address, allocate
 from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from ..data._gram_panels cimport ROW_BYTES
+from ..pairs._panels cimport PairRows, PanelProduct, kroncy_pairs_block_add
+from ..pairs._visits cimport Visits
 from ._coefficients cimport Step
 from ._engine cimport Engine, Source, Workspace
 from ._lazy cimport GramSource, LazyEngine
-from ._pair_panels cimport PairRows, PanelProduct
 from ._recent_steps cimport RecentSteps
 from ._tiles cimport KRONCY_BLOCK, KRONCY_TILE, block_rows
-from ._visits cimport Visits
 
 from .._base.threads import blas_threads
-from ._visits import cut_visits
+from ..pairs._visits import cut_visits
 from .pairs_state import check_pairs_arrays
 
 
@@ -43,9 +43,6 @@ cdef extern from "_engine_kernel.h" nogil:
 
 cdef extern from "_lazy_kernel.h" nogil:
     void kroncy_skip_outputs(bint, int64_t, int64_t, int, int, const void *, const void *, void *)
-
-cdef extern from "_pairs_kernel.h" nogil:
-    void kroncy_pairs_block_add(bint, int, int, int, const void *, int64_t, void *)
 
 cdef enum:
     MOST_BATCH = 1024       # samples of a batch for which a segment leaves capacity

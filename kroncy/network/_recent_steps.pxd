@@ -1,8 +1,8 @@
 # What the steps since the beginning of a segment have added to C.
 from libc.stdint cimport int64_t
 
+from ..pairs._panels cimport PairRows, PanelProduct, kroncy_pair
 from ._coefficients cimport Step
-from ._pair_panels cimport PairRows, PanelProduct, kroncy_pair
 from ._tiles cimport TiledMatrix
 
 

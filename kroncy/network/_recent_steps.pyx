@@ -15,8 +15,11 @@ from libc.string cimport memset
 from .._base._buffers cimport address, allocate
 from .._base._openmp cimport kroncy_team
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_combine
+from ..pairs._panels cimport (
+    MAX_OBJECTS, PairRows, PanelProduct, kroncy_pair, kroncy_pairs_fill, kroncy_pairs_gather,
+    kroncy_pairs_gather_dense, kroncy_pairs_record_size, kroncy_pairs_select,
+)
 from ._coefficients cimport Step
-from ._pair_panels cimport MAX_OBJECTS, PairRows, PanelProduct, kroncy_pair
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
 )
@@ -36,16 +39,6 @@ cdef extern from "_coefficients_kernel.h" nogil:
 
 cdef extern from "_engine_kernel.h" nogil:
     void kroncy_skip_add(bint, int64_t, int, double, const int64_t *, const double *, void *)
-
-cdef extern from "_pairs_kernel.h" nogil:
-    int kroncy_pairs_record_size(bint, bint)
-    void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
-    void kroncy_pairs_gather(bint, bint, const kroncy_tile *, const kroncy_tile *, int64_t, int, int,
-                             const void *, const void *, int64_t, void *)
-    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
-                                   const void *, int64_t, void *)
-    void kroncy_pairs_select(bint, int64_t, const int64_t *, const void *, int, int,
-                             const int32_t *, void *)
 
 cdef enum:
     CHUNK = 256         # rows of G that a thread makes at a time

@@ -9,7 +9,7 @@ from ..data._gram_panels import GramPanels
 from ..data.gram import mode_panels
 from ..data.grouping import SEGMENT, Grouping, PairCost, find_grouping, pair_cost
 from ..data.kronecker_data import KroneckerData
-from ._pair_panels import PairRows, pack_projection
+from ..pairs._panels import PairRows, pack_projection
 from .settings import ROW_BYTES, panel_width
 
 GATHER = 1.0  # time of a coefficient in the product of "lazy", in multiply-adds of a GEMM
@@ -100,9 +100,13 @@ class PairSpace:
         """The training rows, if it can be cheaper to read many of them object by object."""
         return self.training_rows() if self.reads_cheaper else None
 
+    def rows_of(self, data: KroneckerData) -> PairRows:
+        """Other rows, whose inner products with the training rows are defined."""
+        return self._pair_rows(self.grouping.of(data))
+
     def readable_rows_of(self, data: KroneckerData) -> PairRows | None:
-        """The same of other rows, whose inner products with the training rows are defined."""
-        return self._pair_rows(self.grouping.of(data)) if self.reads_cheaper else None
+        """The same of other rows."""
+        return self.rows_of(data) if self.reads_cheaper else None
 
     def _pair_rows(self, other: Grouping) -> PairRows:
         inner, outer = self.grouping.inner, self.grouping.outer

@@ -34,7 +34,8 @@ def check_pairs_arrays(
     _check_numbers(ends, "pairs_ends", len(order) + 1)
     _check_numbers(panels, "pairs_panels", len(ends))
     lengths = np.diff(ends, prepend=0)
-    if not len(ends) or ends[-1] != len(order) or not 0 < lengths.min() <= lengths.max() <= MOST_ROWS:
+    whole = len(ends) > 0 and ends[-1] == len(order)
+    if not whole or not 0 < lengths.min() <= lengths.max() <= MOST_ROWS:
         raise ValueError(f"pairs_ends must cut pairs_order into parts of 1 to {MOST_ROWS} samples")
     if panels.shape != ends.shape or panels[0] != 0 or np.any((np.diff(panels) & ~1) != 0):
         raise ValueError("pairs_panels must number the panels of pairs_ends from 0 on")

@@ -237,7 +237,9 @@ def test_panel():
     table[...] = 0
     entries = {"rows": ints(2, 0), "inner": ints(3, 0), "outer": ints(4, 0), "values": np.ones(2)}
 
-    def add(m=3, u=4, v=5, n=2, columns=columns, table=at(table), **changed):
+    start, two, places = at(table), ints(0, 3), ints(15, 0)
+
+    def add(m=3, u=4, v=5, n=2, columns=columns, table=start, **changed):
         arrays = [at(array) for array in (entries | changed).values()]
         return api.panel_add_f64(m, u, v, at(columns), n, *arrays, table)
 
@@ -259,8 +261,8 @@ def test_panel():
     table[...] = 1
     kernel, out = np.ones((4, 4)), np.ones((2, 3))
 
-    def product(m=3, u=4, n=2, inner=ints(0, 3), places=ints(15, 0), n_threads=1,  # noqa: B008
-                table=at(table), kernel=kernel, out=out):
+    def product(m=3, u=4, n=2, inner=two, places=places, n_threads=1, table=start, kernel=kernel,
+                out=out):
         return api.panel_product_f64(
             m, u, table, at(kernel), n, at(inner), at(places), at(out), n_threads)
 

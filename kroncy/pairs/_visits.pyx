@@ -32,7 +32,7 @@ cdef class Visits:
         self.order, self.ends, self.panels = order, ends, panels
         self.n_rows, self.n_segments = len(order), len(ends)
         self.longest = int(np.diff(ends, prepend=0).max(initial=0))
-        self.has_tables = bool(np.any(panels[1:] == panels[:-1]))
+        self.has_tables = bool(np.any(np.diff(panels) == 0))
         self.row = <const int64_t *> address(order)
         self.end = <const int64_t *> address(ends)
         self.panel = <const int64_t *> address(panels)

@@ -1,5 +1,7 @@
 """Sums over objects of a panel and their products with columns of G, against their twins."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import reference_pairs
@@ -9,9 +11,9 @@ from reference_network import make_engine, step
 from kroncy import KroneckerData
 from kroncy.data.gram import cross_panels
 from kroncy.network._lazy import GramSource
-from kroncy.network._pair_panels import pack_projection
 from kroncy.network._pair_reading import PairReading
 from kroncy.network.pair_space import PairSpace
+from kroncy.pairs._panels import pack_projection
 
 
 def test_the_twin_sums_by_object_what_the_gram_matrix_sums_by_sample():
@@ -28,7 +30,7 @@ def test_the_twin_sums_by_object_what_the_gram_matrix_sums_by_sample():
 
 def test_a_projection_is_packed_in_strips_of_columns():
     coordinates = np.arange(2 * 23.0).reshape(2, 23)
-    parts = [coordinates[:, a:b].ravel() for a, b in ((0, 12), (12, 18), (18, 21), (21, 22), (22, 23))]
+    parts = [coordinates[:, a:b].ravel() for a, b in pairwise((0, 12, 18, 21, 22, 23))]
     assert np.array_equal(pack_projection(coordinates), np.concatenate(parts))
 
 

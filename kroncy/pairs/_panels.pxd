@@ -2,7 +2,6 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from ..data._gram_panels cimport GramPanels
-from ._coefficients cimport Coefficients
 
 
 cdef extern from "_pairs_kernel.h" nogil:
@@ -15,6 +14,18 @@ cdef extern from "_pairs_kernel.h" nogil:
         int32_t height
         int64_t first
 
+    int kroncy_pairs_record_size(bint, bint)
+    void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
+    void kroncy_pairs_gather(bint, bint, const void *, const void *, int64_t, int, int,
+                             const void *, const void *, int64_t, void *)
+    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
+                                   const void *, int64_t, void *)
+    void kroncy_pairs_select(bint, int64_t, const int64_t *, const void *, int, int,
+                             const int32_t *, void *)
+    void kroncy_pairs_block_z(bint, int, int, int, double, const void *, double, const void *,
+                              int64_t, const int64_t *, const void *, int64_t, int, void *)
+    void kroncy_pairs_skip(bint, int, int, double, const void *, int64_t, double *)
+    void kroncy_pairs_block_add(bint, int, int, int, const void *, int64_t, void *)
     void kroncy_pairs_add(bint, int64_t, const int64_t *, const int64_t *, const int64_t *,
                           const void *, const void *, int64_t, void *)
     int64_t kroncy_pairs_strips(int64_t, const int32_t *, int, int32_t *, kroncy_strip *)
@@ -24,6 +35,16 @@ cdef extern from "_pairs_kernel.h" nogil:
     void kroncy_pairs_dense(bint, const void *, int64_t, int, const void *, int64_t, int64_t,
                             const kroncy_strip *, const int32_t *, const void *, void *, void *)
     int64_t kroncy_pairs_workspace(bint, int, int64_t)
+
+
+# C, as a PanelProduct reads it.
+cdef class PanelStore:
+    cdef readonly int64_t n_neurons, n_samples
+
+    cdef int64_t n_entries(self) noexcept nogil
+    cdef void gather(self, int64_t first, int count, bint narrow, const void *records,
+                     const void *columns, int64_t n_inner, void *table) noexcept nogil
+    cdef const void *column_values(self) noexcept nogil
 
 
 cdef enum:
@@ -72,12 +93,12 @@ cdef class PanelProduct:
     cdef void begin_panel(self, const int64_t *rows, int64_t count) noexcept nogil
     cdef void set_objects(self, const int64_t *objects, int count) noexcept nogil
     cdef void fill_columns(self) noexcept nogil
-    cdef void fill_records(self, Coefficients coefficients) noexcept nogil
+    cdef void fill_records(self, PanelStore coefficients) noexcept nogil
     cdef int64_t stride(self) noexcept nogil
-    cdef int64_t gather_cost(self, Coefficients coefficients) noexcept nogil
+    cdef int64_t gather_cost(self, PanelStore coefficients) noexcept nogil
     cdef int64_t dense_cost(self, int64_t count) noexcept nogil
-    cdef void multiply(self, Coefficients coefficients, const void *skip_values, char *table,
+    cdef void multiply(self, PanelStore coefficients, const void *skip_values, char *table,
                        bint fresh, const int64_t *rows, int64_t count, int64_t at) noexcept nogil
-    cdef void multiply_group(self, int64_t group, Coefficients coefficients,
+    cdef void multiply_group(self, int64_t group, PanelStore coefficients,
                              const void *skip_values, char *table, bint fresh,
                              int64_t at) noexcept nogil

@@ -1,4 +1,4 @@
-"""Products C G[:, S] for samples S of few outer objects: what samples of a panel share is summed once.
+"""Products C G[:, S] for samples S of few outer objects: what they share is summed once.
 
 `PairRows` are rows as pairs of an inner and an outer object, known by the inner products of their
 objects with those of the training samples.  `PanelProduct` multiplies the coefficients by columns
@@ -19,18 +19,34 @@ from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real_size
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
-from ._coefficients cimport Coefficients
 
 
 cdef extern from "_pairs_kernel.h" nogil:
     enum: KRONCY_PAIRS_NARROW
-    int kroncy_pairs_record_size(bint, bint)
-    void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
-    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
-                                   const void *, int64_t, void *)
 
 cdef enum:
     CHUNK = 8192        # samples whose records a thread makes at a time
+
+
+cdef class PanelStore:
+    """A matrix C (n_neurons, n_samples) that a `PanelProduct` can multiply."""
+
+    cdef int64_t n_entries(self) noexcept nogil:
+        """Stored entries."""
+        return 0
+
+    cdef void gather(
+        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        int64_t n_inner, void *table
+    ) noexcept nogil:
+        """table (count, n_inner, 128 bytes) += sums over the entries of neurons of one block.
+
+        The records are made with `column_values`; see _pairs_kernel.h.
+        """
+
+    cdef const void *column_values(self) noexcept nogil:
+        """What `gather` reads of each sample beside its entries (n_samples,); NULL: nothing."""
+        return NULL
 
 
 cdef class PairRows:
@@ -178,7 +194,7 @@ cdef class PanelProduct:
             self.rows.outer_panels.fill(self.objects, self.group, self.columns, self.parts,
                                         self.n_threads)
 
-    cdef void fill_records(self, Coefficients coefficients) noexcept nogil:
+    cdef void fill_records(self, PanelStore coefficients) noexcept nogil:
         """What a gather reads of the training samples."""
         cdef int64_t chunk, n_samples = coefficients.n_samples
         for chunk in prange((n_samples + CHUNK - 1) // CHUNK,
@@ -191,7 +207,7 @@ cdef class PanelProduct:
         """Bytes from a sample in one group of neurons to the same in the next."""
         return self.capacity * ROW_BYTES
 
-    cdef int64_t gather_cost(self, Coefficients coefficients) noexcept nogil:
+    cdef int64_t gather_cost(self, PanelStore coefficients) noexcept nogil:
         """Multiply-adds of the sums over objects of the panel."""
         return self.n_objects * (coefficients.n_entries()
                                  + self.n_outputs * coefficients.n_samples)
@@ -204,7 +220,7 @@ cdef class PanelProduct:
         return total * (self.n_neurons + self.n_outputs)
 
     cdef void multiply(
-        self, Coefficients coefficients, const void *skip_values, char *table, bint fresh,
+        self, PanelStore coefficients, const void *skip_values, char *table, bint fresh,
         const int64_t *rows, int64_t count, int64_t at
     ) noexcept nogil:
         """linear[:, at ... at + count - 1] = (C G)[:, rows], all of the panel.
@@ -228,7 +244,7 @@ cdef class PanelProduct:
             self.multiply_group(group, coefficients, skip_values, table, fresh, at)
 
     cdef void multiply_group(
-        self, int64_t group, Coefficients coefficients, const void *skip_values, char *table,
+        self, int64_t group, PanelStore coefficients, const void *skip_values, char *table,
         bint fresh, int64_t at
     ) noexcept nogil:
         """`multiply` for one group of neurons, or of outputs of the skip."""

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#include "_coefficients_kernel.h"
+#include "_tile.h"
 
 /* Inner and outer object of a sample. */
 typedef struct {

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import reference_pairs
-
-from kroncy.network._visits import cut_visits
+from kroncy.pairs._visits import cut_visits
 
 
 @pytest.mark.parametrize(("most_objects", "most_rows"), [(1, 5), (3, 7), (4, 1000), (50, 10)])
