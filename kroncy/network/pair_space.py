@@ -1,4 +1,4 @@
-"""Training rows as pairs of objects, and other rows as pairs of theirs."""
+"""Training rows, and others, as pairs of objects: what `PairRows` are made of, and the costs."""
 
 from functools import cached_property
 
@@ -68,7 +68,8 @@ class PairSpace:
         """Bytes that a training takes beside z(0), C and the sums of a panel."""
         rows, inner, outer = self._rows, self.grouping.inner, self.grouping.outer
         width, itemsize = panel_width(rows.dtype), rows.dtype.itemsize
-        length = SEGMENT + 2 * width  # samples that are multiplied at a time
+        panel = rows.n_samples * width // outer.n_objects
+        length = min(SEGMENT, panel) + 2 * width  # samples that are multiplied at a time
         product = (
             ROW_BYTES * (-(-n_hidden // width) + 1) * length
             + n_threads * width * inner.n_objects * ROW_BYTES

@@ -17,6 +17,7 @@ BATCHES = 8
 LARGEST = 512  # samples of a batch that are looked at: lambda_max / |S| only falls with more
 EPOCHS = 100  # in which a composition of batches that is to be survived occurs once
 STANDS_OUT = 2.0  # times what random batches show: below, their step is stable for the others too
+ALIKE = 1.5  # times the safe step, of batches that every epoch has: below the limit of 2
 MOST_DECAY = 0.5  # of the weights, that a step of "auto" takes away
 BITS_BYTES = 2**24  # of fired sets that are counted at a time
 
@@ -55,8 +56,9 @@ def stable_learning_rate(
     therefore made of the largest H_ii, as unlucky as any in 100 epochs, and counts where these
     stand out.  The step also leaves at least half of the weights to `weight_decay`.
 
-    Samples that share an object are more alike than random ones: where the order of an epoch brings
-    them together, the batches are runs of that order, one of them around the largest H_ii.
+    Samples that share an object are more alike than random ones, and an order that brings them
+    together has such batches in every epoch.  The step is therefore at most ALIKE times that of a
+    few runs of the order, one of them around the largest H_ii.
 
     Parameters
     ----------
@@ -79,13 +81,14 @@ def stable_learning_rate(
         return _tangent_kernel(network, samples, sample_weight)
 
     rng = np.random.Generator(np.random.PCG64(network.settings.seed))
-    largest = largest_of_batches(kernel, n, batch_size, rng, order)
+    largest = largest_of_batches(kernel, n, batch_size, rng)
     size = min(batch_size, n)
     diagonal = _kernel_diagonal(network, sample_weight)
     if order is not None:
-        around = int(np.flatnonzero(order == np.argmax(diagonal))[0])
-        run = _run_of(order, around - size // 2, min(size, LARGEST))
-        largest = max(largest, _largest_eigenvalue(kernel(run)) / len(run))
+        around = int(np.flatnonzero(order == np.argmax(diagonal))[0]) - size // 2
+        for begin in (around, *rng.integers(n, size=BATCHES)):
+            run = _run_of(order, int(begin), min(size, LARGEST))
+            largest = max(largest, _largest_eigenvalue(kernel(run)) / (ALIKE * len(run)))
     heaviest = np.argsort(-diagonal, kind="stable")[unlucky_ranks(n, size)[:LARGEST]]
     unlucky = _largest_eigenvalue(kernel(heaviest)) / size
     if unlucky > STANDS_OUT * largest:
@@ -160,20 +163,13 @@ def largest_of_batches(
     n_samples: int,
     batch_size: int,
     rng: np.random.Generator,
-    order: NDArray[np.int64] | None = None,
 ) -> float:
-    """The largest lambda_max(H_SS) / |S| of a few batches; kernel(samples) makes H_SS.
-
-    Batches are random, or runs of an `order` of all samples.
-    """
+    """The largest lambda_max(H_SS) / |S| of a few random batches; kernel(samples) makes H_SS."""
     size = min(batch_size, n_samples, LARGEST)
     largest = 0.0
     for _ in range(BATCHES if size < n_samples else 1):
-        if order is None:
-            batch = rng.choice(n_samples, size, replace=False)
-        else:
-            batch = _run_of(order, int(rng.integers(n_samples)), size)
-        largest = max(largest, _largest_eigenvalue(kernel(batch)) / size)
+        gram = kernel(rng.choice(n_samples, size, replace=False))
+        largest = max(largest, _largest_eigenvalue(gram) / size)
     return largest
 
 
