@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find kroncy -name '*.py' -o -name '*.py[xi]' -o -name '*.pxd' -o -name '*.h' \
     -o -name '*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint bench bench-sections dashboard gate equal-bits sanitize clean
+.PHONY: demo test lint hooks docs wheel oldest bench bench-sections dashboard gate equal-bits sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -21,7 +21,15 @@ $(VENV)/installed: $(SOURCES) | $(BIN)/python
 
 $(VENV)/linters: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet ruff==0.14.* cython-lint==0.22.* codespell==2.4.* \
-	    mypy==2.4.* numpydoc==1.11.*
+	    mypy==2.4.* numpydoc==1.11.* clang-format==23.* pre-commit==4.* pre-commit-hooks==6.* \
+	    twine==7.* check-wheel-contents==0.6.*
+	touch $@
+
+# The extra "docs", without building kroncy for it once more.
+$(VENV)/docs: | $(BIN)/python
+	$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	    print(*project["optional-dependencies"]["docs"], sep="\n")' > $@.txt
+	$(BIN)/python -m pip install --quiet --requirement $@.txt "playwright>=1.50"
 	touch $@
 
 # What pyproject.toml asks for to build: sanitize.sh builds without isolation.
@@ -44,14 +52,40 @@ test: $(VENV)/installed
 	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
 	    --dist loadfile tests --pyargs kroncy
 
-# check_api.py reads the docstrings of what is installed.
-lint: $(VENV)/linters $(VENV)/installed
-	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint kroncy
-	git ls-files -z | xargs -0 $(BIN)/codespell
-	$(BIN)/mypy
-	$(BIN)/python -P tools/check_words.py
-	$(BIN)/python -P tools/check_api.py
+# The hooks of .pre-commit-config.yaml on all files, then what would be uploaded.
+lint: $(VENV)/linters $(VENV)/installed dist/built
+	$(BIN)/pre-commit run --all-files
+	$(BIN)/pre-commit run --all-files --hook-stage pre-push
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	$(BIN)/check-wheel-contents dist/*.whl
+
+# From now on git runs the linters before it commits and pushes.
+hooks: $(VENV)/linters $(VENV)/installed
+	$(BIN)/pre-commit install
+
+# Sphinx itself asks no network.  Doctests of the docstrings, programs of the pages, then each page in
+# a browser (apt-get install chromium).
+docs: $(VENV)/installed $(VENV)/docs
+	rm -rf docs/_build
+	$(BIN)/python -P -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	OMP_WAIT_POLICY=passive $(BIN)/python -P -m pytest -q -n auto --maxprocesses $(JOBS) \
+	    --dist loadfile --pyargs kroncy tests/test_pages.py
+	PYTHONPATH=tools $(BIN)/python -P -m pytest -q docs/test_site.py
+	@echo "site: docs/_build/html/index.html"
+
+# The sdist, and a wheel made of what the sdist holds.
+dist/built: $(SOURCES) MANIFEST.in $(shell git ls-files tests tools docs examples benchmarks 2> /dev/null) | $(BIN)/python
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet build==1.*
+	$(BIN)/python -m build --outdir dist
+	touch $@
+
+# That wheel with libgomp in it, installed where there is no compiler, under the suite of the sdist;
+# on the newest versions of its dependencies, or on the oldest that pyproject.toml allows.
+wheel: dist/built
+	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/check_wheel.sh newest
+oldest: dist/built
+	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/check_wheel.sh oldest
 
 # Quick: every benchmark once, on what is installed; nothing is saved. See benchmarks/README.md.
 ASV := env OMP_WAIT_POLICY=passive $(abspath $(BIN))/asv
@@ -88,5 +122,5 @@ sanitize: $(VENV)/installed $(VENV)/builders
 	PYTHON=$(CURDIR)/$(BIN)/python OMP_WAIT_POLICY=passive tests/sanitize.sh $(SANITIZE)
 
 clean:
-	rm -rf $(VENV) build dist demo-output *.egg-info
+	rm -rf $(VENV) build dist demo-output docs/_build docs/_generated *.egg-info
 	find kroncy -name '*.so' -delete

@@ -5,6 +5,7 @@ KRONCY_OPENMP=0   build serially (default: OpenMP where a test program compiles,
 KRONCY_NATIVE=1   tune for this machine alone (default: portable, SIMD level chosen at run time)
 KRONCY_DEBUG=1    bounds checks and assertions on, no optimisation
 KRONCY_CFLAGS     further flags for compiler and linker, e.g. a sanitizer's
+KRONCY_EMULATOR   command that runs programs for another processor, e.g. qemu-aarch64 -L ROOT
 """
 
 import os
@@ -24,6 +25,7 @@ NATIVE = os.environ.get("KRONCY_NATIVE", "0") == "1"
 OPENMP = os.environ.get("KRONCY_OPENMP", "1") == "1"
 INCLUDE_DIRS = sorted({str(header.parent) for header in Path("kroncy").rglob("*.h")})
 EXTRA = os.environ.get("KRONCY_CFLAGS", "").split()
+EMULATOR = os.environ.get("KRONCY_EMULATOR", "").split()
 try:
     CORES = len(os.sched_getaffinity(0))
 except AttributeError:  # a system without CPU affinity
@@ -38,6 +40,12 @@ int main(void) {
     return total == 4950 && omp_get_max_threads() >= 1 ? 0 : 1;
 }
 """
+
+# For compiler and for linker.  Apple's clang has OpenMP without a name for it, and libomp elsewhere.
+OPENMP_FLAGS = [
+    (["-fopenmp"], ["-fopenmp"]),
+    (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),
+]
 
 CLONES_PROGRAM = """
 __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -61,15 +69,18 @@ class ProbingBuildExt(build_ext):
         compile_flags += EXTRA
         link_flags = [*EXTRA]
         macros = [("KRONCY_DEBUG", "1")] if DEBUG else []
-        if OPENMP and self._runs(OPENMP_PROGRAM, ["-fopenmp"]):
-            compile_flags.append("-fopenmp")
-            link_flags.append("-fopenmp")
+        candidates = OPENMP_FLAGS if OPENMP else []
+        for openmp_compile, openmp_link in candidates:
+            if self._runs(OPENMP_PROGRAM, openmp_compile, openmp_link):
+                compile_flags += openmp_compile
+                link_flags += openmp_link
+                break
         else:
             compile_flags.append("-Wno-unknown-pragmas")
         if NATIVE:
             compile_flags.append("-march=native")
             macros.append(("KRONCY_NATIVE", "1"))
-        elif not DEBUG and self._runs(CLONES_PROGRAM, []):
+        elif not DEBUG and self._runs(CLONES_PROGRAM):
             macros.append(("KRONCY_CLONES_WORK", "1"))
         objects = self._compile_kernels(compile_flags, macros)
         for extension in self.extensions:
@@ -99,21 +110,23 @@ class ProbingBuildExt(build_ext):
         with ThreadPoolExecutor(self.parallel) as pool:
             return dict(zip(sorted(sources), pool.map(compiled, sorted(sources)), strict=True))
 
-    def _runs(self, program, flags):
-        """Whether `program` compiles, links and runs with status 0 under `flags`."""
+    def _runs(self, program, compile_flags=(), link_flags=()):
+        """Whether `program` compiles, links and runs with status 0 under these flags."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
             source.write_text(program)
             try:
                 objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=[*flags, *EXTRA]
+                    [str(source)], output_dir=folder, extra_postargs=[*compile_flags, *EXTRA]
                 )
                 self.compiler.link_executable(
-                    objects, "probe", output_dir=folder, extra_postargs=[*flags, *EXTRA]
+                    objects, "probe", output_dir=folder, extra_postargs=[*link_flags, *EXTRA]
                 )
-                return subprocess.run([str(Path(folder, "probe"))], timeout=60).returncode == 0
+                command = [*EMULATOR, str(Path(folder, "probe"))]
+                return subprocess.run(command, timeout=60).returncode == 0
             except Exception as reason:  # a probe that fails in any way means: do without
-                print(f"kroncy: the compiler does not support {flags or 'target_clones'}: {reason}")
+                flags = " ".join(compile_flags) or "target_clones"
+                print(f"kroncy: the compiler does not support {flags}: {reason}")
                 return False
 
 

@@ -1,10 +1,11 @@
 """Which drugs bind which targets?  A regression on pairs with 600,000 features.
+=============================================================================
 
 The data are synthetic: 120 drugs with 600 columns, 150 targets with 1,000 columns, and the
 measured affinity of 1,500 pairs.  A network learns from 1,200 pairs and predicts the others.  Its
 predictions are compared with those of the limit of infinite width.
 
-python examples/drug_target_pairs.py [--out FOLDER]
+    python examples/drug_target_pairs.py [--out FOLDER]
 """
 
 import argparse
@@ -54,6 +55,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

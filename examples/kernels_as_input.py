@@ -1,10 +1,11 @@
 """Kernels instead of features: objects that are described by their similarities only.
+===================================================================================
 
 A pair is a string and a dose.  Strings are compared by their common substrings of two letters,
 doses by a Gaussian kernel of their logarithms, whose feature space has infinitely many dimensions.
 The network is trained on the two kernel matrices.
 
-python examples/kernels_as_input.py [--out FOLDER]
+    python examples/kernels_as_input.py [--out FOLDER]
 """
 
 import argparse
@@ -58,6 +59,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

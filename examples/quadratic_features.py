@@ -1,10 +1,11 @@
 """Even or odd digits?  A regression on products of pixels, fitted by Gauss-Newton.
+================================================================================
 
 The features a (x) a of an image are the 4,225 products of its pixels (with a bias), which are
 never formed.  The network is trained until the residual is at the level of rounding.  The plots
 show the eigenvalues of its tangent kernel, and how far its neurons have moved.
 
-python examples/quadratic_features.py [--out FOLDER]
+    python examples/quadratic_features.py [--out FOLDER]
 """
 
 import argparse
@@ -46,6 +47,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

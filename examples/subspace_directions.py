@@ -1,11 +1,12 @@
 """Which of 120 settings of a process matter, and in which combinations?
+=====================================================================
 
 A black box, here a synthetic model of a reactor, returns the cost of 120 named settings.  The cost
 depends on three combinations of seven settings only.  kroncy identifies the three directions,
 which are printed with the names of the settings, and minimises the cost with a few hundred
 evaluations.
 
-python examples/subspace_directions.py [--out FOLDER]
+    python examples/subspace_directions.py [--out FOLDER]
 """
 
 import argparse
@@ -76,6 +77,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

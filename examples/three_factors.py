@@ -1,9 +1,10 @@
 """Three factors: ratings of items by users at different hours of the day.
+=======================================================================
 
 The features of a rating are a (x) b (x) c, with 30 * 40 * 24 = 28,800 entries for user, item and
 hour (without the bias).  A network on all three factors is compared with one on user and item.
 
-python examples/three_factors.py [--out FOLDER]
+    python examples/three_factors.py [--out FOLDER]
 """
 
 import argparse
@@ -50,6 +51,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=".", help="directory of the figure")
     main(parser.parse_args().out)

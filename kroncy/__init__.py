@@ -1,7 +1,7 @@
 """Wide networks on Kronecker-structured rows, and low-rank gradient descent.
 
 Kronecker SGD trains a two-layer network on rows x = a (x) b with d = p * q features, which are
-never formed:
+never formed::
 
     KroneckerData       samples: factors and pairs, powers of one array, or kernels
     KroneckerSGD        the trainer, one iteration or epoch at a time
@@ -9,7 +9,7 @@ never formed:
                         scikit-learn estimators
     ntk                 the tangent kernel of a network, its limit and predicted rates
 
-Low-rank gradient descent minimises functions of p variables that vary along r << p directions:
+Low-rank gradient descent minimises functions of p variables that vary along r << p directions::
 
     lrgd                minimize and identify_subspace
     KroneckerLRGD       the same on the network
@@ -21,6 +21,7 @@ multiplication.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._base.installation import check_compiled
 from ._base.version import __version__
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ __all__ = [
     "save",
     "show_config",
 ]
+
+check_compiled()
 
 
 # NumPy, SciPy and scikit-learn take a second to import.  The command line, a part of this package,

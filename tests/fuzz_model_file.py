@@ -21,6 +21,7 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ import kroncy
 from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
 from kroncy.persistence import digest, read_model, write_model
 
-SECONDS = 60  # for one file; one that takes longer is a hang
+SECONDS = 300  # for one file; one that takes longer is a hang
 BATCH = 1000  # files of one child process
+CONTEXT = multiprocessing.get_context("spawn")
 
 # Values that another model could have as well: they may change predictions.
 FREE = re.compile(
@@ -323,16 +325,15 @@ def run_batch(numbers: range, seed: int, folder: Path, paths: list[Path], report
     last = predictions(read_model(paths[-1], resume=True)[0])
     warnings.simplefilter("ignore")
     for number in numbers:
-        report((number, None))
         rng = np.random.default_rng([seed, number])
         which = int(rng.integers(len(models)))
         forged, changed = forge(models[which], models, rng)
         path = folder / f"forged{os.getpid()}.npz"
         changed += write_members(path, forged, rng)
         resume = which == len(models) - 1 and rng.random() < 0.5
-        began = time.perf_counter()
+        began = time.process_time()
         outcome = try_file(path, changed, last if resume else expected[which], resume)
-        if time.perf_counter() - began > 5:
+        if time.process_time() - began > 5:
             outcome = f"FAULT slow: {outcome}"
         report((number, f"{outcome} {changed}" if "FAULT" in outcome else outcome))
         path.unlink()
@@ -343,49 +344,52 @@ def _child(numbers: range, seed: int, folder: Path, paths: list[Path], connectio
     connection.close()
 
 
-def run(n_files: int, seed: int = 0, progress: Callable[[Counter], None] | None = None
-        ) -> tuple[Counter, list[tuple[int, str]]]:
-    """Counts of the outcomes of `n_files` files, and ``(number, outcome)`` of each fault."""
+def run(
+    n_files: int, seed: int = 0, jobs: int = 1, progress: Callable[[Counter], None] | None = None
+) -> tuple[Counter, list[tuple[int, str]]]:
+    """Counts of the outcomes of `n_files` files, and ``(number, outcome)`` of each fault.
+
+    `jobs` children at a time try a batch each.
+    """
     counts: Counter = Counter()
     faults: list[tuple[int, str]] = []
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(jobs) as pool:
         folder = Path(name)
         paths = make_models(folder)
-        begin = 0
-        while begin < n_files:
-            numbers = range(begin, min(begin + BATCH, n_files))
-            mine, theirs = context.Pipe(duplex=False)
-            child = context.Process(target=_child, args=(numbers, seed, folder, paths, theirs))
-            child.start()
-            theirs.close()
-            current = begin
-            while True:
-                try:
-                    if not mine.poll(SECONDS):
-                        child.kill()
-                        outcome = "FAULT hang"
-                        break
-                    current, outcome = mine.recv()
-                except EOFError:
-                    outcome = f"FAULT death: {child.exitcode}"
-                    break
-                if outcome is not None:
-                    counts[outcome.split(":")[0].split(" [")[0]] += 1
-                    if outcome.startswith("FAULT"):
-                        faults.append((current, outcome))
-                    current += 1
-            child.join()
-            if current not in numbers:  # all were tried
-                begin = numbers.stop
-            else:
-                outcome = outcome.replace("None", str(child.exitcode))
-                counts[outcome.split(":")[0]] += 1
-                faults.append((current, outcome))
-                begin = current + 1
+        batches = [range(i, min(i + BATCH, n_files)) for i in range(0, n_files, BATCH)]
+        for outcomes in pool.map(lambda batch: _try_batch(batch, seed, folder, paths), batches):
+            for number, outcome in outcomes:
+                counts[outcome.split(":")[0].split(" [")[0]] += 1
+                if outcome.startswith("FAULT"):
+                    faults.append((number, outcome))
             if progress is not None:
                 progress(counts)
     return counts, faults
+
+
+def _try_batch(
+    numbers: range, seed: int, folder: Path, paths: list[Path]
+) -> list[tuple[int, str]]:
+    """``(number, outcome)`` of each of these files; a new child takes over from one that died."""
+    outcomes: list[tuple[int, str]] = []
+    while len(outcomes) < len(numbers):
+        mine, theirs = CONTEXT.Pipe(duplex=False)
+        rest = numbers[len(outcomes) :]
+        child = CONTEXT.Process(target=_child, args=(rest, seed, folder, paths, theirs))
+        child.start()
+        theirs.close()
+        try:
+            while mine.poll(SECONDS):
+                outcomes.append(mine.recv())
+            child.kill()
+            end = "FAULT hang"
+        except EOFError:
+            child.join()
+            end = f"FAULT death: {child.exitcode}"
+        child.join()
+        if len(outcomes) < len(numbers):
+            outcomes.append((numbers[len(outcomes)], end))
+    return outcomes
 
 
 def main() -> int:
@@ -393,9 +397,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000, help="number of files")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     arguments = parser.parse_args()
     _, faults = run(
-        arguments.files, arguments.seed, lambda counts: print(dict(counts), flush=True)
+        arguments.files, arguments.seed, arguments.jobs,
+        lambda counts: print(dict(counts), flush=True),
     )
     for number, outcome in faults:
         print(f"file {number}: {outcome}")

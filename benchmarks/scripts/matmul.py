@@ -85,7 +85,7 @@ def runner(a, b, out, levels, work, threads):
             matmul(a, b, out=out, levels=levels, n_threads=threads, workspace=work)
         else:
             with blas_threads(threads):
-                matmul(a, b, out=out, levels=0)
+                np.matmul(a, b, out=out)
 
     return run
 
@@ -119,7 +119,7 @@ def compare_grid(options):
         work = np.ones(workspace_size(m, k, n, levels), options.dtype) if levels else None
 
         def gemm(a=a, b=b, out=out):
-            matmul(a, b, out=out, levels=0)
+            np.matmul(a, b, out=out)
 
         def auto(a=a, b=b, out=out, work=work, levels=levels):
             # Where a level pays "auto" needs our threads, else it is the call that GEMM is.
@@ -204,7 +204,7 @@ def compare_rectangular(options):
                     np.subtract(a[:i, :j], a[i : 2 * i, j : 2 * j], out=s)
                     np.subtract(b[:j, :l], b[j : 2 * j, l : 2 * l], out=t)
                 row, column = step % 3 * i, step // 3 % 3 * l
-                matmul(s, t, out=out[row : row + i, column : column + l], levels=0)
+                np.matmul(s, t, out=out[row : row + i, column : column + l])
             for step in range(8):  # 8 * 3 = 15 + 9 blocks
                 row, column = step % 3 * i, step // 3 % 3 * l
                 block = out[row : row + i, column : column + l]

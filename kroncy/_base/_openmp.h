@@ -3,6 +3,7 @@
 #define KRONCY_OPENMP_H
 
 #include <pthread.h>
+#include <unistd.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -28,10 +29,15 @@ static inline int kroncy_most_threads(void) {
 }
 
 /* libgomp's threads do not survive fork(): a parallel region of the child would never end.  Every
- * file that includes this one sees the fork by a variable of its own. */
+ * file that includes this one sees the fork by variables of its own. */
 static int kroncy_forked;
-static void kroncy_after_fork(void) { kroncy_forked = 1; }
+static pid_t kroncy_process; /* this process: getpid() is a system call */
+static void kroncy_after_fork(void) {
+    kroncy_forked = 1;
+    kroncy_process = getpid();
+}
 __attribute__((constructor)) static void kroncy_watch_fork(void) {
+    kroncy_process = getpid();
     pthread_atfork(NULL, NULL, kroncy_after_fork);
 }
 

@@ -82,8 +82,11 @@ class Archive:
         """
         if name not in self._members:
             raise ValueError(f"its member {name!r} is missing")
+        require_memory(self._members[name].file_size, f"the member {name!r}")
+        return self._read(name)
+
+    def _read(self, name: str) -> NDArray:
         info = self._members[name]
-        require_memory(info.file_size, f"the member {name!r}")
         with _parsing(f"its member {name!r}"), self._zip.open(info) as stream:
             _check_array_header(stream, info.file_size)
             stream.seek(0)
@@ -96,7 +99,7 @@ class Archive:
         """All members by name; MemoryError, with the estimate, before any is read."""
         total = sum(info.file_size for info in self._members.values())
         require_memory(total, f"{len(self.names)} arrays")
-        return {name: self.read(name) for name in self.names}
+        return {name: self._read(name) for name in self.names}
 
 
 @contextmanager

@@ -28,6 +28,8 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any]:
             Whether the kernels were compiled with OpenMP. Without it everything is serial.
         ``threads`` : int
             Threads that ``n_threads=None`` stands for.
+        ``forked`` : bool
+            Whether this process was made by ``fork()`` after kroncy was loaded.
         ``simd`` : str
             Instruction set that the kernels use on this processor.
         ``debug`` : bool
@@ -45,17 +47,26 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any]:
     --------
     get_include : Folder of the C header.
 
+    Notes
+    -----
+    Threads of OpenMP do not survive a fork.  A process that was made by ``fork()``, such as a child
+    of multiprocessing's "fork", computes with one thread whatever `n_threads` says, and with the
+    same results; models and trees of the parent work there.  Only what another thread was changing
+    at the moment of the fork is refused.  Processes made by "spawn", "forkserver" or joblib's loky
+    use threads as any other.
+
     Examples
     --------
     >>> import kroncy
     >>> sorted(kroncy.show_config(mode="dicts"))
-    ['blas', 'debug', 'openmp', 'simd', 'threads', 'version']
+    ['blas', 'debug', 'forked', 'openmp', 'simd', 'threads', 'version']
     """
     check_choice(mode, "mode", ("stdout", "dicts"))
     config: dict[str, Any] = {
         "version": __version__,
         "openmp": _runtime.has_openmp(),
         "threads": resolve_threads(None),
+        "forked": _runtime.is_forked(),
         "simd": _runtime.simd_level(),
         "debug": _runtime.is_debug_build(),
         "blas": [
@@ -72,7 +83,10 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any]:
     if mode == "stdout":
         print(f"kroncy  {config['version']}{'  (debug build)' if config['debug'] else ''}")
         state = "on" if config["openmp"] else "off"
-        print(f"OpenMP  {state}, {config['threads']} thread(s) by default")
+        threads = f"{config['threads']} thread(s) by default"
+        if config["forked"]:
+            threads = "one thread, since this process was made by fork()"
+        print(f"OpenMP  {state}, {threads}")
         print(f"SIMD    {config['simd']}")
         for blas in config["blas"]:
             print(f"BLAS    {blas['library']} {blas['version']}, kernel {blas['kernel']}")

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
+
+_guards: "WeakSet[Guard]" = WeakSet()
 
 
 class Guard:
@@ -30,7 +33,6 @@ class Guard:
     """
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
         self._condition = threading.Condition(threading.Lock())
         self._once = threading.Lock()
         self._readers: dict[int, int] = {}  # thread -> how often it has entered
@@ -41,6 +43,7 @@ class Guard:
         self._waiting = 0  # readers that wait
         self._admitted = 0  # of these, who comes before the next change
         self._torn = ""  # what was changing in another thread when this process was forked
+        _guards.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Guard, ()
@@ -135,9 +138,7 @@ class Guard:
 
     @contextmanager
     def _entered(self) -> Iterator[int]:
-        """The lock, in the process that it belongs to; the calling thread."""
-        if self._pid != os.getpid():
-            self._after_fork()
+        """The lock; the calling thread."""
         with self._condition:
             if self._torn:
                 raise RuntimeError(
@@ -146,7 +147,8 @@ class Guard:
                 )
             yield threading.get_ident()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """In a child of fork(): forget the threads that it does not have."""
         me = threading.get_ident()
         mine = self._owner == me
         torn = "" if mine or not self._changes else self._claims[0]
@@ -157,3 +159,18 @@ class Guard:
             self._readers[me] = readers
         if mine:
             self._owner, self._claims, self._changes = me, claims, changes
+
+
+def guard_of(owner: Any) -> Guard:
+    """The guard of an object whose constructor makes none, such as an estimator."""
+    own = vars(owner)
+    return own["_guard"] if "_guard" in own else own.setdefault("_guard", Guard())
+
+
+def _after_fork() -> None:
+    for guard in list(_guards):
+        guard.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -90,7 +90,7 @@ def format_bytes(n_bytes: float) -> str:
 
 
 def require_memory(
-    n_bytes: float, what: str, *, limit: int | None = None, remedy: str = ""
+    n_bytes: float, what: str, *, limit: int | None = None, held: int = 0, remedy: str = ""
 ) -> None:
     """Raise MemoryError where `n_bytes` exceed the budget.
 
@@ -102,6 +102,8 @@ def require_memory(
         What they are for; the message begins with it.
     limit : int or None
         The user's budget in bytes; None is the memory available now, which also bounds an int.
+    held : int
+        Bytes of `limit` that are in use already.
     remedy : str
         A sentence at the end of the message that says what to change.
 
@@ -111,8 +113,10 @@ def require_memory(
         `n_bytes` exceed `limit` or the memory available.
     """
     free = available_memory()
-    budget = free if limit is None else min(limit, free)
-    if n_bytes > budget:
-        source = "memory_limit" if limit is not None and limit <= free else "available memory"
+    own = limit is not None and limit - held <= free
+    if n_bytes > (limit - held if own else free):
+        source, budget = ("memory_limit", limit) if own else ("available memory", free)
         message = f"{what} needs {format_bytes(n_bytes)}; {source} is {format_bytes(budget)}"
+        if own and held:
+            message += f", of which {format_bytes(held)} are in use"
         raise MemoryError(f"{message}. {remedy}" if remedy else message)

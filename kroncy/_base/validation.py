@@ -74,6 +74,7 @@ def check_matrix(
 
     Accepts lists, data frames, read-only and strided arrays.
     """
+    refuse_masked(values, name)
     try:
         array = check_array(
             values,
@@ -89,6 +90,23 @@ def check_matrix(
     return for_kernels(array)
 
 
+def refuse_masked(values: object, name: str) -> None:
+    """Raise ValueError if `values`, an array or a list of arrays, has masked entries.
+
+    np.asarray returns what lies below the mask as if it were a value.
+    """
+    parts = values if isinstance(values, (list, tuple)) else [values]
+    count = sum(
+        int(np.count_nonzero(np.ma.getmaskarray(part)))
+        for part in parts if isinstance(part, np.ma.MaskedArray)
+    )
+    if count:
+        raise ValueError(
+            f"{name} has {count} masked entr{'y' if count == 1 else 'ies'}, and a masked entry has "
+            "no value; leave these samples out, or fill them in with .filled(value)"
+        )
+
+
 def for_kernels(array: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray:
     """The array, or a copy, as kernels read it: C-contiguous, aligned, with `dtype` if given.
 
@@ -100,6 +118,7 @@ def for_kernels(array: np.ndarray, dtype: DTypeLike | None = None) -> np.ndarray
 
 def check_indices(indices: object, name: str, upper: int, *, what: str = "rows") -> np.ndarray:
     """`indices` as a 1-D C-contiguous int64 array within [0, upper)."""
+    refuse_masked(indices, name)
     array = np.asarray(indices)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")

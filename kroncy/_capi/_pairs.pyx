@@ -1,12 +1,11 @@
 """kroncy_panel: sums over objects of a panel, their correction, and their product; no state."""
-from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from .._base._buffers cimport KRONCY_ALIGNMENT, aligned_alloc
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real_size
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES
 from ..pairs._panels cimport (
     kroncy_pairs_add, kroncy_pairs_dense, kroncy_pairs_most_strips, kroncy_pairs_pack,
@@ -20,6 +19,8 @@ from ._support cimport (
 
 cdef enum:
     LARGEST_COUNT = 2147483647  # of samples
+
+cdef double DENSE = 0.03        # nanoseconds of a multiply-add, roughly
 
 
 cdef int panel_add(
@@ -137,7 +138,7 @@ cdef void *allocated(int64_t count, int64_t size) noexcept nogil:
 
 
 cdef void multiply(Product *self, const int64_t *places, int n_threads) noexcept nogil:
-    cdef int64_t c, group
+    cdef int64_t c
     for c in range(self.n_samples):
         self.columns[c] = <int32_t> places[c]
     self.n_strips = kroncy_pairs_strips(self.n_samples, self.columns, self.group, self.places,
@@ -145,16 +146,16 @@ cdef void multiply(Product *self, const int64_t *places, int n_threads) noexcept
     for c in range(self.n_strips):
         kroncy_pairs_pack(self.is_double, &self.strips[c], self.places, self.inner, self.n_inner,
                           self.kernel, self.packed)
-    for group in prange((self.n_neurons + self.group - 1) // self.group,
-                        num_threads=kroncy_team(n_threads), schedule="dynamic"):
-        multiply_group(self, group)
+    team_run(n_threads, (self.n_neurons + self.group - 1) // self.group,
+             DENSE * self.n_samples * self.n_inner * self.n_neurons, multiply_group, self)
 
 
-cdef void multiply_group(const Product *self, int64_t group) noexcept nogil:
+cdef void multiply_group(void *context, int64_t group, int thread) noexcept nogil:
     """The rows of out for one group of neurons; the last is filled up with zeros."""
+    cdef const Product *self = <const Product *> context
     cdef int64_t row_bytes = self.n_inner * ROW_BYTES, size = real_size(self.is_double), c
     cdef int64_t first = group * self.group, count = min(self.group, self.n_neurons - first)
-    cdef char *padded = self.workspaces + kroncy_thread_id() * self.workspace_bytes
+    cdef char *padded = self.workspaces + thread * self.workspace_bytes
     cdef char *workspace = padded + self.group * row_bytes
     cdef char *linear = workspace + kroncy_pairs_workspace(self.is_double, self.group, 0)
     cdef const char *table = self.table + first * row_bytes

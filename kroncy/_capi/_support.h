@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "_openmp.h"
+#include "_sharing.h"
 
 static inline const char *kroncy_status_text(int status) {
     static const char *const texts[] = {
@@ -34,8 +35,8 @@ static inline const char *kroncy_status_text(int status) {
 
 /* The first member of every handle. */
 typedef struct {
-    uint64_t magic; /* the kind of handle */
-    int users;      /* [shared] calls under way; -1: an [alone] one */
+    uint64_t magic;     /* the kind of handle */
+    kroncy_calls calls; /* [shared] ones under way, or an [alone] one */
 } kroncy_handle;
 
 #define KRONCY_MAGIC_TREE UINT64_C(0x6b726f6e54524545)
@@ -56,17 +57,11 @@ static inline int kroncy_handle_check(const void *handle, uint64_t magic) {
 static inline int kroncy_handle_enter(void *handle, uint64_t magic, int alone) {
     const int status = kroncy_handle_check(handle, magic);
     if (status) return status;
-    int *users = &((kroncy_handle *)handle)->users;
-    int now = __atomic_load_n(users, __ATOMIC_RELAXED);
-    do {
-        if (now < 0 || (alone && now)) return KRONCY_BUSY;
-    } while (!__atomic_compare_exchange_n(users, &now, alone ? -1 : now + 1, 1, __ATOMIC_ACQUIRE,
-                                          __ATOMIC_RELAXED));
-    return 0;
+    return kroncy_enter(&((kroncy_handle *)handle)->calls, alone) ? KRONCY_BUSY : 0;
 }
 
 static inline void kroncy_handle_leave(void *handle, int alone) {
-    __atomic_fetch_add(&((kroncy_handle *)handle)->users, alone ? 1 : -1, __ATOMIC_RELEASE);
+    kroncy_leave(&((kroncy_handle *)handle)->calls, alone);
 }
 
 /* The memory of the last handles freed is released late, so that a second free finds their mark and

@@ -40,7 +40,6 @@ cdef extern from "_support.h" nogil:
 
     ctypedef struct kroncy_handle:
         uint64_t magic
-        int users
 
     const char *kroncy_status_text(int status)
     int kroncy_handle_check(const void *handle, uint64_t magic)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from .._base._team cimport team_run
 from ..trees._max_trees cimport (
     KRONCY_TREE_BAD_LEAVES, KRONCY_TREE_NO_MEMORY, KRONCY_TREE_NOT_FINITE, KRONCY_TREE_OVERFLOW,
     find_many, max_trees, max_trees_borrow_scratch, max_trees_build, max_trees_change,
@@ -54,7 +55,7 @@ cdef int tree_create(
     if max_trees_create(&tree.trees, n_trees, n_leaves, is_double):
         status = KRONCY_NO_MEMORY
     else:
-        max_trees_build(&tree.trees, values, kroncy_count_threads(n_threads))
+        max_trees_build(&tree.trees, values, team_run, kroncy_count_threads(n_threads))
         if not isfinite(tree.trees.magnitude):
             status = KRONCY_NOT_FINITE
     if status:
@@ -182,7 +183,7 @@ cdef int tree_change(
         change.leaves = leaves
         change.rows = rows
         status = max_trees_update(
-            trees, &change, kroncy_count_threads((<Tree *> tree).n_threads))
+            trees, &change, team_run, kroncy_count_threads((<Tree *> tree).n_threads))
         if status == KRONCY_TREE_BAD_LEAVES:
             status = KRONCY_BAD_INDEX
         elif status == KRONCY_TREE_NOT_FINITE:

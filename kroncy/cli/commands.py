@@ -6,6 +6,8 @@ from typing import Any
 
 from .._base.config import show_config
 from .._base.files import check_writable
+from .._base.version import __version__
+from ..estimators.early_stopping import score_in_words
 from ..persistence import read_model
 from . import predict, train
 from .demo import run_demo
@@ -53,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
         "kroncy", description=DESCRIPTION, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"kroncy {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
     _add_demo(commands)
     train.add_parser(commands)
@@ -141,5 +144,5 @@ def _info(arguments: argparse.Namespace) -> None:
     print(f"  order      {trainer.order}")
     print(f"  cost       {trainer.engine_costs}")
     if getattr(model, "best_validation_score_", None) is not None:
-        print(f"  validation {model.validation_metric} {model.best_validation_score_:.4f}, on "
+        print(f"  validation {score_in_words(model, model.best_validation_score_)}, on "
               f"{len(model.validation_indices_):,} held-out samples")

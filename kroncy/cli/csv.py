@@ -20,6 +20,7 @@ SAMPLE_LINES = 50  # by which they are
 NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?|nan)", re.A | re.I)
 COMMAS_AND_POINTS = str.maketrans(",.", ".,")
 GZIP_MAGIC = b"\x1f\x8b"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,8 @@ class Reader:
         except csv.Error as error:
             raise ValueError(f"{self.path}, line {number + 1}: {error}") from None
         except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{self.path}, line {number + 1} or later: not UTF-8 text ({error.reason})"
-            ) from None
+            place = f"{self.path}, line {number + 1} or later"
+            raise ValueError(_not_utf8(place, str(error.reason))) from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{self.path}: the compressed data are damaged ({error})") from None
         if count == 0:
@@ -161,10 +161,21 @@ def _in_words(separator: str) -> str:
     return SEPARATORS.get(separator, repr(separator))
 
 
+def _not_utf8(place: str, reason: str, encoding: str = "WINDOWS-1252") -> str:
+    return (
+        f"{place}: the encoding is not UTF-8 ({reason}); save the file as UTF-8 (spreadsheets call "
+        f'it "CSV UTF-8"), or convert it: iconv -f {encoding} -t UTF-8'
+    )
+
+
 @contextmanager
 def _open_text(path: str) -> Iterator[TextIO]:
-    """The lines of a text file, or of one that gzip compressed."""
+    """The lines of a text file, or of one that gzip compressed; ValueError if it is UTF-16."""
     with open(path, "rb") as file:
         is_compressed = file.peek(2)[:2] == GZIP_MAGIC
         content = gzip.GzipFile(fileobj=file) if is_compressed else file
+        start = content.peek(4)[:4]
+        if b"\0" in start or start[:2] in UTF16_MARKS:
+            encoding = "UTF-32" if b"\0\0" in start else "UTF-16"
+            raise ValueError(_not_utf8(path, f"it begins as {encoding} does", encoding))
         yield io.TextIOWrapper(content, encoding="utf-8-sig", newline="")

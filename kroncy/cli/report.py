@@ -10,6 +10,7 @@ from .. import ntk
 from .._base.config import show_config
 from .._base.files import open_output
 from .._base.memory import format_bytes
+from ..estimators.early_stopping import score_in_words
 from ..ntk.measurements import kernel_of_bits
 from ..plot import (
     new_figure,
@@ -61,7 +62,14 @@ def write_report(model, path, *, title, note=None):
             f"{title} has no complete epoch to report ({done} iterations): train it first, with "
             "fit() or run(), and save it again"
         )
-    figures = [*_loss_figures(model, trainer), *_theory_figures(trainer), _cost_figure(trainer)]
+    figures = []
+    for what, draw in (
+        ("the course of the training", lambda: _loss_figures(model, trainer)),
+        ("the tangent kernel and the neurons", lambda: _theory_figures(trainer)),
+        ("the cost of an iteration, measured", lambda: [_cost_figure(trainer)]),
+    ):
+        print(f"report: {what}", flush=True)
+        figures += draw()
     pictures = "\n".join(
         f'<figure class="card"><img alt="{html.escape(caption)}" src="{image}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -76,6 +84,7 @@ def write_report(model, path, *, title, note=None):
             ("Build", _build_rows()),
         )
     )
+    print("report: the convergence theorem", flush=True)
     found = ntk.theory(
         trainer.data,
         n_hidden=trainer.n_hidden,
@@ -158,8 +167,7 @@ def _training_rows(model, trainer):
     first, last = history[0]["loss"], history[-1]["loss"]
     yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(model, "best_validation_score_", None) is not None:
-        best = f"{model.validation_metric} {model.best_validation_score_:.4f}"
-        yield "validation", f"{best} at best"
+        yield "validation", f"{score_in_words(model, model.best_validation_score_)} at best"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"
     yield "iterations", f"{counters['iterations']:,}"
     yield "multiply-adds", f"{counters['multiply_adds']:.3g}"
@@ -214,7 +222,7 @@ def _loss_figures(model, trainer):
         caption += text
     yield _picture(lambda ax: plot_rate(losses, predicted, bound, ax)), caption
     if getattr(model, "validation_scores_", None):
-        metric = model.validation_metric
+        metric = f"{'minus ' if model.validation_sign < 0 else ''}{model.validation_metric}"
         yield (
             _picture(lambda ax: plot_validation(model.validation_scores_, ax, name=metric)),
             f"{metric} of the held-out samples after each epoch; the best state is kept.",

@@ -7,14 +7,13 @@ column costs (unique rows) x (factor width) a factor, not n_samples x n_features
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from .._base._blas cimport gemm
 from .._base._buffers cimport address, holds_doubles, real_dtype
-from .._base._openmp cimport kroncy_team
 from .._base._real cimport real_size
+from .._base._team cimport team_run
 
 from .._base._buffers import aligned_empty
 
@@ -26,6 +25,27 @@ cdef extern from "_gram_panels_kernel.h" nogil:
 cdef enum:
     CHUNK = 1024        # rows of a part that one thread makes at a time: fixed, so sums are too
     MAX_WIDTH = 32      # samples in a panel of float32
+
+# Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
+cdef double MULTIPLY_ADD = 0.03     # of a GEMM
+cdef double ENTRY = 0.5             # of a panel, gathered or multiplied, for each mode
+
+# The arguments of a loop over chunks: of a panel, or of the part of one mode.
+cdef struct CombineLoop:
+    const Panels *panels
+    int width
+    const void *parts[MAX_MODES]
+    const int64_t *index[MAX_MODES]
+    int power[MAX_MODES]
+    void *panel
+
+cdef struct PartLoop:
+    const Mode *mode
+    bint is_double
+    int width, count
+    const void *gathered            # features of the samples (width, mode.width)
+    const void *rows[MAX_WIDTH]     # or kernel rows of the samples
+    void *part
 
 
 cdef class GramPanels:
@@ -119,10 +139,8 @@ cdef void panels_fill(
     int n_threads
 ) noexcept nogil:
     cdef int l, width = panel_row_bytes(self.is_double, count) // real_size(self.is_double)
-    cdef int64_t chunk, n_chunks = (self.n_samples + CHUNK - 1) // CHUNK
+    cdef CombineLoop loop
     cdef void *parts[MAX_MODES]
-    cdef const int64_t *index[MAX_MODES]
-    cdef int power[MAX_MODES]
     cdef char *rest = <char *> workspace
     cdef bint direct = is_direct(self)
     for l in range(self.n_modes):
@@ -130,18 +148,31 @@ cdef void panels_fill(
         if not direct:
             rest += self.modes[l].n_unique * ROW_BYTES
     for l in range(self.n_modes):
-        index[l] = self.modes[l].left_index
-        power[l] = self.modes[l].power
+        loop.parts[l] = parts[l]
+        loop.index[l] = self.modes[l].left_index
+        loop.power[l] = self.modes[l].power
         if self.modes[l].right == NULL:
             kernel_part(self, l, samples, count, width, parts[l], n_threads)
         else:
             feature_part(self, l, samples, count, width, rest, parts[l], n_threads)
-    if direct and power[0] == 1:
+    if direct and loop.power[0] == 1:
         return
-    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
-        kroncy_panel_combine(
-            self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
-            self.n_modes, <const void **> parts, index, power, panel)
+    loop.panels = self
+    loop.width = width
+    loop.panel = panel
+    team_run(n_threads, count_chunks(self.n_samples),
+             ENTRY * self.n_samples * width * self.n_modes, combine_chunk, &loop)
+
+
+cdef void combine_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef CombineLoop *loop = <CombineLoop *> context
+    kroncy_panel_combine(
+        loop.panels.is_double, chunk * CHUNK, min(loop.panels.n_samples, (chunk + 1) * CHUNK),
+        loop.width, loop.panels.n_modes, loop.parts, loop.index, loop.power, loop.panel)
+
+
+cdef inline int64_t count_chunks(int64_t rows) noexcept nogil:
+    return (rows + CHUNK - 1) // CHUNK
 
 
 cdef inline int64_t right_row(const Mode *mode, int64_t sample) noexcept nogil:
@@ -154,19 +185,30 @@ cdef void feature_part(
 ) noexcept nogil:
     """part (n_unique, width) = left right[samples]^T, with right[samples] in `gathered`."""
     cdef const Mode *mode = &self.modes[l]
-    cdef int size = real_size(self.is_double)
-    cdef int64_t row_bytes = mode.width * <int64_t> size
-    cdef int64_t chunk, begin, n_chunks = (mode.n_unique + CHUNK - 1) // CHUNK
+    cdef int64_t row_bytes = mode.width * <int64_t> real_size(self.is_double)
+    cdef PartLoop loop
     cdef Py_ssize_t c
     for c in range(count):
         memcpy(gathered + c * row_bytes,
                <const char *> mode.right + right_row(mode, samples[c]) * row_bytes, row_bytes)
     memset(gathered + count * row_bytes, 0, (width - count) * row_bytes)
-    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
-        begin = chunk * CHUNK
-        gemm(self.is_double, False, True, <int> min(CHUNK, mode.n_unique - begin), width,
-             mode.width, <const char *> mode.left + begin * row_bytes, mode.width,
-             gathered, mode.width, False, <char *> part + begin * width * size, width)
+    loop.mode = mode
+    loop.is_double = self.is_double
+    loop.width = width
+    loop.gathered = gathered
+    loop.part = part
+    team_run(n_threads, count_chunks(mode.n_unique),
+             MULTIPLY_ADD * mode.n_unique * width * mode.width, feature_chunk, &loop)
+
+
+cdef void feature_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef PartLoop *loop = <PartLoop *> context
+    cdef const Mode *mode = loop.mode
+    cdef int64_t begin = chunk * CHUNK, size = real_size(loop.is_double)
+    gemm(loop.is_double, False, True, <int> min(CHUNK, mode.n_unique - begin), loop.width,
+         mode.width, <const char *> mode.left + begin * mode.width * size, mode.width,
+         loop.gathered, mode.width, False, <char *> loop.part + begin * loop.width * size,
+         loop.width)
 
 
 cdef void kernel_part(
@@ -176,15 +218,24 @@ cdef void kernel_part(
     """part (n_unique, width) = kernel rows of the samples, transposed."""
     cdef const Mode *mode = &self.modes[l]
     cdef int64_t row_bytes = mode.n_unique * real_size(self.is_double)
-    cdef int64_t chunk, n_chunks = (mode.n_unique + CHUNK - 1) // CHUNK
-    cdef const void *rows[MAX_WIDTH]
+    cdef PartLoop loop
     cdef Py_ssize_t c
     for c in range(count):
-        rows[c] = <const char *> mode.left + right_row(mode, samples[c]) * row_bytes
-    for chunk in prange(n_chunks, num_threads=kroncy_team(n_threads), schedule="static"):
-        kroncy_panel_from_rows(
-            self.is_double, chunk * CHUNK, min(mode.n_unique, (chunk + 1) * CHUNK), width,
-            <int> count, rows, part)
+        loop.rows[c] = <const char *> mode.left + right_row(mode, samples[c]) * row_bytes
+    loop.mode = mode
+    loop.is_double = self.is_double
+    loop.width = width
+    loop.count = <int> count
+    loop.part = part
+    team_run(n_threads, count_chunks(mode.n_unique), ENTRY * mode.n_unique * width, kernel_chunk,
+             &loop)
+
+
+cdef void kernel_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef PartLoop *loop = <PartLoop *> context
+    kroncy_panel_from_rows(
+        loop.is_double, chunk * CHUNK, min(loop.mode.n_unique, (chunk + 1) * CHUNK), loop.width,
+        loop.count, loop.rows, loop.part)
 
 
 cdef const int64_t *index_address(index) except? NULL:

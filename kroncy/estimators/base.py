@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
-from .._base.guard import Guard
+from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
@@ -35,7 +35,8 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
-    validation_metric: ClassVar[str]  # name of the scores of held-out samples; higher is better
+    validation_metric: ClassVar[str]  # by which held-out samples are scored, higher is better:
+    validation_sign: ClassVar[int]  # a score is this times the metric
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -188,8 +189,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
 
     def _alone(self, what: str) -> AbstractContextManager[None]:
         """Refuse the block to a second thread: two trainings of one estimator would mix."""
-        guard: Guard = self.__dict__.setdefault("_guard", Guard())
-        return guard.claim(what)
+        return guard_of(self).claim(what)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, monitor: Any, resume: bool) -> None:
         with unchanged_on_error(self):
@@ -207,7 +207,9 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         if reset:
             self._draw_seed()
             train, held_out = self._split(target)
-            self._start_training(data.take(train), target[train], weight[train])
+            self._start_training(
+                data.take(train), target[train], weight[train], n_bound=len(held_out)
+            )
             self._fingerprint = fingerprint(data, target, weight)
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
@@ -393,7 +395,8 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         if self.verbose == 1:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
-                line += f", validation {self.validation_metric} = {self.validation_scores_[-1]:.6f}"
+                value = self.validation_sign * self.validation_scores_[-1]
+                line += f", validation {self.validation_metric} = {value:.6f}"
             print(line)
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
+from .samples import distinct_labels
 
 
 @document(
@@ -51,7 +52,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     True
     """
 
-    validation_metric: ClassVar[str] = "negative log loss"
+    validation_metric: ClassVar[str] = "log loss"
+    validation_sign: ClassVar[int] = -1
     _default_power_t: ClassVar[float] = 1.0
     _target_checks: ClassVar[dict[str, Any]] = {}
 
@@ -217,7 +219,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         The coefficients of the network refer to all distinct samples seen so far.  Memory and the
         cost of an iteration therefore grow with their number.
         """
-        known = None if classes is None else np.unique(classes)
+        known = None if classes is None else distinct_labels(classes, "classes")
         with self._alone("partial_fit"):
             return self._partial_fit(X, y, sample_weight, known)
 
@@ -250,9 +252,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     ) -> NDArray[np.intp]:
         """Positions of the labels in `classes_`, which are fixed by the first call."""
         y = column_or_1d(y, warn=True)
+        distinct = distinct_labels(y, "y")
         check_classification_targets(y)
         if reset:
-            known = np.unique(y) if classes is None else classes
+            known = distinct if classes is None else classes
             if len(known) < 2:
                 raise ValueError(
                     f"y must contain at least 2 classes, got 1 class: {in_python(known[0])!r}"
@@ -263,8 +266,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
                 f"classes={in_python(classes)} must be the same as in the first call: "
                 f"{in_python(self.classes_)}"
             )
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
+        unknown = [label for label in distinct.tolist() if label not in set(self.classes_.tolist())]
+        if unknown:
             raise ValueError(
                 f"y contains classes that are not in classes_: {in_python(unknown[:5])}; give all "
                 "classes in the first call of partial_fit"

@@ -41,6 +41,11 @@ class ScoreTracker:
         return self.best_is_last
 
 
+def score_in_words(model: Any, score: float) -> str:
+    """A validation score of an estimator as its metric: ``log loss 0.31`` for a score of -0.31."""
+    return f"{model.validation_metric} {model.validation_sign * score:.4f}"
+
+
 def split_validation(
     strata: NDArray, fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

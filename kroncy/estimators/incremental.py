@@ -6,10 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ..data.kronecker_data import KroneckerData
-from ..training.step_size import bound_learning_rate
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
 from .stored import unchanged_on_error
@@ -26,28 +24,18 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             rows = self._take_samples(X, y, sample_weight, classes)
         self._take_threads()
         trainer = self.trainer_
-        rate = self._step_size()
+        trainer.learning_rate = self._step_size()
         rows = trainer.shuffle(rows, np.random.default_rng([self._seed, self.n_iter_]))
-        total = 0.0
-        with tqdm(total=len(rows), unit=" samples", disable=self.verbose < 2, leave=False) as bar:
-            for i in range(0, len(rows), self.batch_size):
-                batch = rows[i : i + self.batch_size]
-                trainer.learning_rate = self._bound_step(rate, batch)
-                total += trainer.step(batch) * len(batch)
-                bar.update(len(batch))
-        trainer.learning_rate = rate
+        # "auto" knew the first samples only.
+        loss = trainer.run_samples(
+            rows, self.batch_size, bound=self.learning_rate_init == "auto",
+            progress=self.verbose > 1,
+        )
         self.n_iter_ += 1
-        self.loss_curve_.append(total / len(rows))
+        self.loss_curve_.append(loss)
         self._scores = ScoreTracker()  # the network is no longer in the state of the best score
         self._print_epoch()
         return self
-
-    def _bound_step(self, rate: float, batch: NDArray[np.int64]) -> float:
-        """The step of a batch: "auto" knew the first samples only, in batches of full size."""
-        if self.learning_rate_init != "auto":
-            return rate
-        trainer = self.trainer_
-        return bound_learning_rate(rate, trainer.network, batch, trainer.sample_weight)
 
     def _take_samples(
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None
@@ -93,6 +81,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             old.data.append(data), target, weight,
             start=old.start,
             n_snapshots=0,
+            memory_held=old.network.nbytes,
             # The same W(0), which is in coordinates of the span of the old samples.
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,

@@ -11,12 +11,14 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_c
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.guard import guard_of
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from ..data.kronecker_data import KroneckerData
 from ..ntk.limit import limit_gram
 from .parameters import SAMPLE_CONSTRAINTS, document
 from .samples import check_rows, check_samples
+from .stored import unchanged_on_error
 
 CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
 
@@ -121,9 +123,25 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             A parameter or an argument is invalid, or the kernel is singular and ``alpha=0``.
         MemoryError
             The kernel would exceed `memory_limit` or the available memory.
+        RuntimeError
+            Another thread fits this estimator.
+
+        Notes
+        -----
+        Where an exception is raised, the estimator is as it was before.  Predictions of other
+        threads are meanwhile those of the previous fit.
         """
-        data, y = check_samples(self, X, y, multi_output=True, y_numeric=True)
-        y = y.astype(np.float64)
+        with guard_of(self).claim("fit"), unchanged_on_error(self):
+            data, y = check_samples(self, X, y, multi_output=True, y_numeric=True)
+            mean, coefficients = self._solve(data, y.astype(np.float64))
+            with guard_of(self).change("fit"):
+                self.data_, self.dual_coef_, self._y_mean = data, coefficients, mean
+        return self
+
+    def _solve(
+        self, data: KroneckerData, y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``(mean of y, coefficients)``."""
         require_memory(
             16 * len(data) ** 2,
             f"kernel ridge regression on {len(data)} samples",
@@ -132,18 +150,16 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         kernel = self._kernel(data)
         kernel.flat[:: len(kernel) + 1] += self.alpha * np.diagonal(kernel).mean()
-        self._y_mean = y.mean(axis=0)
+        mean = y.mean(axis=0)
         try:
             with blas_threads(1):
                 factor = scipy.linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
-                self.dual_coef_ = scipy.linalg.cho_solve(factor, y - self._y_mean)
+                return mean, scipy.linalg.cho_solve(factor, y - mean)
         except scipy.linalg.LinAlgError:
             raise ValueError(
                 f"the kernel is singular with alpha={self.alpha}: rows of X are repeated or nearly "
                 "dependent; use alpha > 0, for example 1e-6"
             ) from None
-        self.data_ = data
-        return self
 
     @blas_threads(1)
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
@@ -171,14 +187,16 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         One value of Owen's T function for each pair of a sample and a training sample.
         """
         check_is_fitted(self)
-        data = check_rows(self, X, self.data_)
-        chunk = max(1, CHUNK_BYTES // (8 * len(self.data_)))
+        with guard_of(self).read():
+            trained, coefficients, mean = self.data_, self.dual_coef_, self._y_mean
+            data = check_rows(self, X, trained)
+        chunk = max(1, CHUNK_BYTES // (8 * len(trained)))
         parts = [
-            self._kernel(data.take(np.arange(i, min(i + chunk, len(data)))), self.data_)
-            @ self.dual_coef_
+            self._kernel(data.take(np.arange(i, min(i + chunk, len(data)))), trained)
+            @ coefficients
             for i in range(0, len(data), chunk)
         ]
-        return np.concatenate(parts) + self._y_mean
+        return np.concatenate(parts) + mean
 
     def _kernel(self, data: KroneckerData, other: KroneckerData | None = None) -> NDArray:
         return limit_gram(

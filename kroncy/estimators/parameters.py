@@ -61,7 +61,7 @@ layout : "power" or sequence of int, default="power"
 RESOURCE_PARAMETERS = """\
 n_threads : int, default=None
         Number of threads.  None uses as many as OpenMP and the CPU affinity allow.  Results do
-        not depend on it.
+        not depend on it.  A process made by ``fork()`` uses one: see `kroncy.show_config`.
     memory_limit : int, default=None
         Memory budget in bytes.  None uses the memory that is available.  A fit that would exceed
         the budget raises MemoryError before anything is allocated.\
@@ -140,9 +140,10 @@ Parameters
     Attributes
     ----------
     trainer_ : KroneckerSGD
-        The trained network with its coefficients, history and counters.
+        The trained network with its coefficients, history and counters.  With early stopping it
+        is in the state of the best epoch, with which its history ends.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, of which `loss_curve_` and `validation_scores_` tell all.
     loss_curve_ : list of float
         Training loss of each epoch: the mean over its samples, each evaluated just before the
         step on its batch.

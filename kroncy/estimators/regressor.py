@@ -48,6 +48,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     """
 
     validation_metric: ClassVar[str] = "R2"
+    validation_sign: ClassVar[int] = 1
     _default_power_t: ClassVar[float] = 0.5
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from .._base.validation import FLOATS, check_integer
+from .._base.validation import FLOATS, check_integer, refuse_masked
 from ..data.kronecker_data import KroneckerData
 
 
@@ -23,6 +23,8 @@ def check_samples(
     estimator's `n_features_in_` and `feature_names_in_` are set.
     """
     reset = like is None
+    refuse_masked(X, "X")
+    refuse_masked(y, "y")
     if isinstance(X, KroneckerData):
         y = validate_data(estimator, y=y, reset=reset, **target_checks)
         check_consistent_length(X, y)
@@ -44,6 +46,7 @@ def check_weight(
 
     ValueError if these are fewer than `minimum`.
     """
+    refuse_masked(sample_weight, "sample_weight")
     weight = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
     rows = np.flatnonzero(weight)
     if len(rows) < minimum:
@@ -54,9 +57,23 @@ def check_weight(
     return weight, rows
 
 
+def distinct_labels(labels: Any, name: str) -> NDArray:
+    """The labels that occur, in ascending order; TypeError if they are of several kinds."""
+    refuse_masked(labels, name)
+    try:
+        return np.unique(labels)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in np.ravel(labels).tolist()})
+        raise TypeError(
+            f"{name} must hold labels of one kind, all strings or all numbers, got "
+            f"{' and '.join(kinds)}"
+        ) from None
+
+
 def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:
     """Samples to predict, which must match the training samples `like`."""
     if not isinstance(X, KroneckerData):
+        refuse_masked(X, "X")
         X = validate_data(estimator, X, reset=False, dtype=FLOATS)
         X = kronecker_rows(estimator, X)
     like.check_compatible(X, "X")

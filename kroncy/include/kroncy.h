@@ -27,8 +27,9 @@
  *                       wait for another one changes nothing and returns KRONCY_BUSY.  A handle
  *                       must not be used after its *_free has begun.
  *              Calls on different handles are independent.
- *   n_threads  OpenMP threads: 1 to KRONCY_MAX_THREADS, or 0 for the default of OpenMP.  Results
- *              do not depend on it, bit for bit.  In a process made by fork() it counts as 1.
+ *   n_threads  OpenMP threads: 1 to KRONCY_MAX_THREADS, or 0 for the default of OpenMP.  More than
+ *              the processors, or than 16 where there are fewer, count as so many.  In a process
+ *              made by fork() it counts as 1.  Results do not depend on it, bit for bit.
  *   Numbers    NaN and infinity give KRONCY_NOT_FINITE: for numbers that are stored, before
  *              anything is changed; for numbers that enter a computation, if the result contains
  *              NaN or infinity.
@@ -90,7 +91,8 @@ typedef struct {
     int64_t batch_size;   /* used by the automatic learning rate */
     int64_t seed;         /* 0 to 2**32 - 1 */
     double threshold;     /* negative: sqrt(0.4 ln n_hidden) */
-    double learning_rate; /* 0: chosen from the Gram matrices of a few batches */
+    double learning_rate; /* 0: chosen from the Gram matrices of a few batches; batches of fewer
+                           * samples then take smaller steps where this one would overshoot */
     double skip;
     double weight_decay;
     int loss;

@@ -11,3 +11,7 @@ void kroncy_contract(int is_double, int64_t lanes, int64_t rest, const void *t, 
                      void *z) {
     REAL_CALL(is_double, kroncy_contract, lanes, rest, t, y, z);
 }
+
+void kroncy_gather(int is_double, int64_t lanes, int64_t columns, const void *t, void *z) {
+    REAL_CALL(is_double, kroncy_gather, lanes, columns, t, z);
+}

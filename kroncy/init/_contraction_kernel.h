@@ -8,4 +8,8 @@
 void kroncy_contract(int is_double, int64_t lanes, int64_t rest, const void *t /* IN */,
                      const void *y /* IN */, void *z /* OUT */);
 
+/* z[r] = t[r * columns] for r < lanes: one column of a table. */
+void kroncy_gather(int is_double, int64_t lanes, int64_t columns, const void *t /* IN */,
+                   void *z /* OUT */);
+
 #endif

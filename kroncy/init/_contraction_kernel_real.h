@@ -22,3 +22,7 @@ static void NAMED(kroncy_contract)(int64_t lanes, int64_t rest, const REAL *t, c
         }
     }
 }
+
+static void NAMED(kroncy_gather)(int64_t lanes, int64_t columns, const REAL *t, REAL *z) {
+    for (int64_t r = 0; r < lanes; r++) z[r] = t[r * columns];
+}

@@ -13,22 +13,23 @@ One level, on the quadrants of C = A B (Higham, "Accuracy and Stability of Numer
 P7, P5, P6 and P1 are computed into the quadrants of C, one pass turns them into the sums, and P2,
 P3, P4 are accumulated there by the product itself.  So a level stores one S and one T at a time.
 """
-from cython.parallel cimport prange
+from libc.stdint cimport int64_t
 
 from .._base._blas cimport gemm
-from .._base._openmp cimport kroncy_team
 from .._base._real cimport real, real_size
+from .._base._team cimport kroncy_runner, team_run
 
 cdef extern from "_matmul_kernel.h" nogil:
     void kroncy_block_add(
         bint is_double, Py_ssize_t rows, Py_ssize_t columns, const void *x, Py_ssize_t ldx,
-        int sign, const void *y, Py_ssize_t ldy, void *out, Py_ssize_t ldout, int n_threads)
+        int sign, const void *y, Py_ssize_t ldy, void *out, Py_ssize_t ldout,
+        kroncy_runner run, int n_threads)
     void kroncy_block_combine(
         bint is_double, Py_ssize_t rows, Py_ssize_t columns, void *c, Py_ssize_t ldc,
-        int n_threads)
+        kroncy_runner run, int n_threads)
     void kroncy_block_combine_add(
         bint is_double, Py_ssize_t rows, Py_ssize_t columns, const void *p, Py_ssize_t ldp,
-        void *c, Py_ssize_t ldc, int n_threads)
+        void *c, Py_ssize_t ldc, kroncy_runner run, int n_threads)
 
 
 cdef enum:
@@ -36,7 +37,17 @@ cdef enum:
     SLICE = 2048  # a slice has SLICE**2 multiplications at least: no small-matrix kernel
 
 
-cdef double PATIENCE = 1e10     # multiplications between two looks at signals: below a second
+cdef double PATIENCE = 1e10      # multiplications between two looks at signals: below a second
+cdef double MULTIPLY_ADD = 0.03  # nanoseconds of one thread, roughly
+
+# The arguments of a loop over slices of a product.
+cdef struct SliceLoop:
+    bint is_double, trans_a, trans_b, accumulate, by_columns
+    int m, n, k, lda, ldb, ldc
+    const char *a
+    const char *b
+    char *c
+    Py_ssize_t first, width         # the first slice; rows or columns of each
 
 
 cdef extern from "Python.h":
@@ -137,22 +148,45 @@ cdef void product(
     cdef Py_ssize_t tiles = (extent + TILE - 1) // TILE
     cdef Py_ssize_t width = (tiles + slices * rounds - 1) // (slices * rounds) * TILE
     cdef Py_ssize_t pieces = (extent + width - 1) // width
-    cdef Py_ssize_t i, begin = 0, end, start, count, size = real_size(is_double)
+    cdef Py_ssize_t begin = 0
+    cdef SliceLoop loop
+    loop.is_double = is_double
+    loop.trans_a = trans_a
+    loop.trans_b = trans_b
+    loop.accumulate = accumulate
+    loop.by_columns = by_columns
+    loop.m = <int> m
+    loop.n = <int> n
+    loop.k = <int> k
+    loop.lda = <int> lda
+    loop.ldb = <int> ldb
+    loop.ldc = <int> ldc
+    loop.a = a
+    loop.b = b
+    loop.c = c
+    loop.width = width
     while begin < pieces and not is_interrupted(watch, work / rounds):
-        end = min(begin + slices, pieces) if rounds > 1 else pieces
-        for i in prange(begin, end, schedule="static", num_threads=kroncy_team(n_threads),
-                        use_threads_if=slices > 1):
-            start = i * width
-            count = min(width, extent - start)
-            if by_columns:
-                gemm(is_double, trans_a, trans_b, <int> m, <int> count, <int> k, a, <int> lda,
-                     b + size * (start * ldb if trans_b else start), <int> ldb, accumulate,
-                     c + size * start, <int> ldc)
-            else:
-                gemm(is_double, trans_a, trans_b, <int> count, <int> n, <int> k,
-                     a + size * (start if trans_a else start * lda), <int> lda, b, <int> ldb,
-                     accumulate, c + size * start * ldc, <int> ldc)
-        begin = end
+        loop.first = begin
+        begin = min(begin + slices, pieces) if rounds > 1 else pieces
+        team_run(n_threads if slices > 1 else 1, begin - loop.first,
+                 MULTIPLY_ADD * work / rounds, multiply_slice, &loop)
+
+
+cdef void multiply_slice(void *context, int64_t index, int thread) noexcept nogil:
+    cdef SliceLoop *loop = <SliceLoop *> context
+    cdef Py_ssize_t start = (loop.first + index) * loop.width, size = real_size(loop.is_double)
+    cdef Py_ssize_t a = 0, b = 0, c
+    cdef int m = loop.m, n = loop.n
+    if loop.by_columns:
+        n = <int> min(loop.width, n - start)
+        b = start * loop.ldb if loop.trans_b else start
+        c = start
+    else:
+        m = <int> min(loop.width, m - start)
+        a = start if loop.trans_a else start * loop.lda
+        c = start * loop.ldc
+    gemm(loop.is_double, loop.trans_a, loop.trans_b, m, n, loop.k, loop.a + size * a, loop.lda,
+         loop.b + size * b, loop.ldb, loop.accumulate, loop.c + size * c, loop.ldc)
 
 
 cdef void strassen(
@@ -198,30 +232,37 @@ cdef void strassen(
     cdef char *p21 = p + size * m * ldp
     cdef char *p22 = p21 + size * n
 
-    kroncy_block_add(is_double, a_rows, a_columns, a, lda, -1, a21, lda, s, lds, n_threads)
-    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, b12, ldb, t, ldt, n_threads)
+    kroncy_block_add(is_double, a_rows, a_columns, a, lda, -1, a21, lda, s, lds,
+                     team_run, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, b12, ldb, t, ldt,
+                     team_run, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p21, ldp, levels, free,
              n_threads, watch)
 
-    kroncy_block_add(is_double, a_rows, a_columns, a21, lda, 1, a22, lda, s, lds, n_threads)
-    kroncy_block_add(is_double, b_rows, b_columns, b12, ldb, -1, b, ldb, t, ldt, n_threads)
+    kroncy_block_add(is_double, a_rows, a_columns, a21, lda, 1, a22, lda, s, lds,
+                     team_run, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b12, ldb, -1, b, ldb, t, ldt,
+                     team_run, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p22, ldp, levels, free,
              n_threads, watch)
 
-    kroncy_block_add(is_double, a_rows, a_columns, s, lds, -1, a, lda, s, lds, n_threads)
-    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, t, ldt, t, ldt, n_threads)
+    kroncy_block_add(is_double, a_rows, a_columns, s, lds, -1, a, lda, s, lds, team_run, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b22, ldb, -1, t, ldt, t, ldt,
+                     team_run, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, t, ldt, False, p12, ldp, levels, free,
              n_threads, watch)
 
     strassen(is_double, trans_a, trans_b, m, n, k, a, lda, b, ldb, False, p, ldp, levels, free,
              n_threads, watch)
     if accumulate:
-        kroncy_block_combine_add(is_double, m, n, p, ldp, c, ldc, n_threads)
+        kroncy_block_combine_add(is_double, m, n, p, ldp, c, ldc, team_run, n_threads)
     else:
-        kroncy_block_combine(is_double, m, n, c, ldc, n_threads)
+        kroncy_block_combine(is_double, m, n, c, ldc, team_run, n_threads)
 
-    kroncy_block_add(is_double, a_rows, a_columns, a12, lda, -1, s, lds, s, lds, n_threads)
-    kroncy_block_add(is_double, b_rows, b_columns, b21, ldb, -1, t, ldt, t, ldt, n_threads)
+    kroncy_block_add(is_double, a_rows, a_columns, a12, lda, -1, s, lds, s, lds,
+                     team_run, n_threads)
+    kroncy_block_add(is_double, b_rows, b_columns, b21, ldb, -1, t, ldt, t, ldt,
+                     team_run, n_threads)
     strassen(is_double, trans_a, trans_b, m, n, k, s, lds, b22, ldb, True, c12, ldc, levels, rest,
              n_threads, watch)
     strassen(is_double, trans_a, trans_b, m, n, k, a22, lda, t, ldt, True, c21, ldc, levels, rest,

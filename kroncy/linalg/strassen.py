@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
+from .._base.validation import refuse_masked
 from ._matmul import multiply, workspace_elements
 from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
 
-PART = 10**10  # multiplications between two looks at signals: below a second
-TILE = 64  # whole register tiles of any BLAS
+LONG = 2 * 10**10  # multiplications of a product that must hear Ctrl-C: about a second
 MIN_CHECKED_BYTES = 2**26  # below, asking for the free memory takes longer than the allocation
 # Chosen here by dtype: Cython's own choice takes longer than a small product.
 _by_dtype: Any = multiply
@@ -51,8 +51,9 @@ def matmul(
         Levels of recursion, 0 (GEMM) to 5. Levels that halve a side below 1 are left out.
     n_threads : int or None, default=None
         Threads of our own, with BLAS limited to one: the result does not depend on their number.
-        None is the cores that OpenMP and the affinity mask allow, or, where no level pays, one
-        call of GEMM with the threads, and the rounding, of BLAS.
+        None is the cores that OpenMP and the affinity mask allow, or, for a product of less than
+        about a second where no level pays, one call of GEMM with the threads, and the rounding,
+        of BLAS.
     workspace : ndarray of shape (size,), default=None
         Scratch memory of the dtype of the product with at least `workspace_size` elements, for
         reuse by many calls. Allocated when None.
@@ -67,8 +68,8 @@ def matmul(
     TypeError
         An argument is of the wrong type, or dtypes promote to neither float32 nor float64.
     ValueError
-        Shapes do not match, a side exceeds 2**31 - 1, `levels` is out of range, `workspace` is
-        too small, or `out` has the wrong shape, is read-only or overlaps another array.
+        An operand has masked entries, shapes do not match, a side exceeds 2**31 - 1, `levels` is
+        out of range, `workspace` is too small, or `out` has the wrong shape, is read-only or overlaps another array.
     MemoryError
         The product and the workspace exceed the memory available.
     KeyboardInterrupt
@@ -86,7 +87,7 @@ def matmul(
     elements for any L. Odd rows and columns are peeled off and multiplied by GEMM.
 
     The error is normwise ([1]_, theorem 23.3, here with inner size k and k0 = ceil(k / 2^L)): to
-    first order in the unit roundoff u, and with ``|X|`` the largest modulus of an entry,
+    first order in the unit roundoff u, and with ``|X|`` the largest modulus of an entry::
 
         |C - fl(C)| <= (18^L (k0^2 + 6 k0) - 6 k) u |A| |B|
 
@@ -110,7 +111,9 @@ def matmul(
            [ 62., 214., 366.]])
     """
     if n_threads is None and workspace is None and _is_plain(a, b, out, levels):
-        return _by_blas(a, b, out)  # type: ignore[arg-type]
+        return np.matmul(a, b, out=out)
+    refuse_masked(a, "a")
+    refuse_masked(b, "b")
     left, right = np.asarray(a), np.asarray(b)
     dtype = _common_dtype(left, right)
     shape = _product_shape(left, right)
@@ -130,8 +133,9 @@ def matmul(
                 f"got shape {workspace.shape}"
             )
     _require_memory(left, right, out, shape, dtype, 0 if workspace is not None else needed)
-    if n_levels == 0 and n_threads is None and left.ndim == 2:
-        return _by_blas(left, right, out)
+    by_blas = n_levels == 0 and n_threads is None and rows * inner * shape[-1] < LONG
+    if by_blas and left.ndim == 2:
+        return np.matmul(left, right, out=out)
 
     result = np.empty(shape, dtype) if out is None else out
     if result.size == 0 or inner == 0:
@@ -145,38 +149,17 @@ def matmul(
         pairs = [(left.reshape(rows, -1), result.reshape(rows, -1))]
     else:
         pairs = [(left, result)] if left.ndim == 2 else zip(left, result, strict=True)
-    with _kernel_threads(n_levels, n_threads) as threads:
+    with _kernel_threads(by_blas, n_threads) as threads:
         for matrix, product in pairs:
             matrix = _with_unit_stride(matrix, dtype)
             _multiply_into(matrix, right, product, n_levels, workspace, threads)
     return result
 
 
-def _by_blas(a: NDArray, b: NDArray, out: NDArray | None) -> NDArray:
-    """np.matmul; where it takes long, part by part, because it is deaf to Ctrl-C.
-
-    Parts are whole register tiles, so that their elements are summed as in one product.
-    """
-    (m, k), n = a.shape, b.shape[1]
-    parts = min(m * k * n // PART, max(m, n) // TILE)
-    if parts < 2:
-        return np.matmul(a, b, out=out)
-    if out is None:
-        out = np.empty((m, n), np.result_type(a, b))
-    step = -(-max(m, n) // (parts * TILE)) * TILE
-    for i in range(0, max(m, n), step):
-        part = slice(i, i + step)
-        if m >= n:
-            np.matmul(a[part], b, out=out[part])
-        else:
-            np.matmul(a, b[:, part], out=out[:, part])
-    return out
-
-
 @contextmanager
-def _kernel_threads(levels: int, n_threads: int | None) -> Iterator[int]:
+def _kernel_threads(by_blas: bool, n_threads: int | None) -> Iterator[int]:
     """Threads for the kernel: ours, with BLAS limited to one, or 0 for those of BLAS."""
-    if levels == 0 and n_threads is None:
+    if by_blas:
         yield 0
     else:
         n_threads = resolve_threads(n_threads)

@@ -2,7 +2,9 @@
 
 From function to minimum, and what each file does:
 
-- `objective`: values, directional derivatives and gradients of a function, counted
+- `evaluator`: values, directional derivatives and gradients as functions return them, counted
+- `journal`: the record of evaluations, from which a run goes on
+- `objective`: derivatives by finite differences, and their errors
 - `sketch`: second differences along random directions tell how many directions matter
 - `directions`: orthonormal bases and projections of direction rows through their Gram matrix
 - `_derivatives`: perturbs and evaluates along many directions
@@ -14,13 +16,16 @@ From function to minimum, and what each file does:
 - `run`: the current point, tolerances, callback and record of a minimisation
 - `termination`: the reasons for which a minimisation ends
 - `arguments`: checks shared by the entry points
+- `settings`: the arguments of minimize, checked
+- `solver`: runs a method until it ends, and makes the result
 - `optimize`: minimize
 - `scipy_interface`: scipy_method, the same for scipy.optimize.minimize
 - `active_subspace`: identify_subspace
 """
 
 from .active_subspace import identify_subspace
+from .journal import Checkpoint
 from .optimize import minimize
 from .scipy_interface import scipy_method
 
-__all__ = ["identify_subspace", "minimize", "scipy_method"]
+__all__ = ["Checkpoint", "identify_subspace", "minimize", "scipy_method"]

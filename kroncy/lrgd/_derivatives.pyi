@@ -7,6 +7,7 @@ def values_python(
     x: np.ndarray,
     directions: np.ndarray | None,
     h: np.ndarray,
+    start: int,
     out: np.ndarray,
     n_threads: int,
 ) -> None: ...
@@ -28,6 +29,7 @@ class CFunction:
         x: np.ndarray,
         directions: np.ndarray | None,
         h: np.ndarray,
+        start: int,
         out: np.ndarray,
         n_threads: int,
     ) -> None: ...

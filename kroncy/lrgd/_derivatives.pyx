@@ -5,10 +5,10 @@ of `directions`, or, where that is None, the coordinate axis of the same number.
 """
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
-from cython.parallel cimport parallel, prange
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
+from .._base._team cimport team_run
 
 from time import perf_counter
 
@@ -20,6 +20,20 @@ cdef extern from "Python.h":
 cdef size_t LINE = 8        # doubles in a cache line: threads must not share one
 cdef size_t PIECE = 1 << 15
 cdef size_t LONG_POINT = 1 << 18    # doubles that are worth waking threads for: 2 MB
+cdef double DOUBLE = 1.0            # nanoseconds to write one, roughly
+cdef double ENOUGH = 1e9            # nanoseconds: the caller knows that it is worth sharing
+
+# The arguments of a loop over the pieces of one point, or over points.
+cdef struct PointLoop:
+    const double *x
+    const double *directions
+    size_t p
+    double *points
+    Py_ssize_t first            # direction
+    double step                 # of one point, or
+    const double *steps         # of each
+    const Callback *f
+    double *out
 
 
 cdef void write_point(
@@ -43,17 +57,25 @@ cdef void write_long_point(
 ) noexcept nogil:
     """The same in pieces shared among threads: one core cannot use the bandwidth of the memory.
 
-    Pieces are scheduled dynamically, because threads of the function may still occupy a core.
+    Pieces are small, because threads of the function may still occupy a core.
     """
-    cdef Py_ssize_t piece, pieces = <Py_ssize_t> ((p + PIECE - 1) // PIECE)
-    cdef size_t begin
+    cdef PointLoop loop
     if directions == NULL or n_threads == 1 or p < LONG_POINT:
         write_point(x, directions, j, h, point, p)
         return
-    for piece in prange(pieces, num_threads=kroncy_team(n_threads), schedule="dynamic"):
-        begin = PIECE * piece
-        write_point(x + begin, directions + <size_t> j * p + begin, 0, h, point + begin,
-                    min(PIECE, p - begin))
+    loop.x = x
+    loop.directions = directions + <size_t> j * p
+    loop.p = p
+    loop.points = point
+    loop.step = h
+    team_run(n_threads, (p + PIECE - 1) // PIECE, DOUBLE * p, write_piece, &loop)
+
+
+cdef void write_piece(void *context, int64_t piece, int thread) noexcept nogil:
+    cdef PointLoop *loop = <PointLoop *> context
+    cdef size_t begin = PIECE * <size_t> piece
+    write_point(loop.x + begin, loop.directions + begin, 0, loop.step, loop.points + begin,
+                min(PIECE, loop.p - begin))
 
 
 cdef size_t point_stride(size_t p) noexcept nogil:
@@ -69,21 +91,27 @@ cdef double call(const Callback *f, int p, double *point) noexcept nogil:
 
 cdef void evaluate_points(
     const Callback *f, const double *x, const double *directions, const double *h,
-    Py_ssize_t start, Py_ssize_t stop, size_t p, double *points, double *out, int n_threads,
+    Py_ssize_t start, Py_ssize_t count, size_t p, double *points, double *out, int n_threads,
 ) noexcept nogil:
-    """out[j] = f(x + h_j d_j), start <= j < stop; points WORK: point_stride(p) for each thread."""
-    cdef Py_ssize_t j
-    cdef double *point = points
-    if n_threads == 1:
-        for j in range(start, stop):
-            write_point(x, directions, j, h[j], points, p)
-            out[j] = call(f, <int> p, points)
-        return
-    with parallel(num_threads=kroncy_team(n_threads)):
-        point = points + kroncy_thread_id() * point_stride(p)
-        for j in prange(start, stop, schedule="static"):
-            write_point(x, directions, j, h[j], point, p)
-            out[j] = call(f, <int> p, point)
+    """out[i] = f(x + h_j d_j), j = start + i, OUT; points WORK: point_stride(p) for each thread."""
+    cdef PointLoop loop
+    loop.x = x
+    loop.directions = directions
+    loop.p = p
+    loop.points = points
+    loop.first = start
+    loop.steps = h
+    loop.f = f
+    loop.out = out
+    team_run(n_threads, count, ENOUGH, evaluate_point, &loop)
+
+
+cdef void evaluate_point(void *context, int64_t index, int thread) noexcept nogil:
+    cdef PointLoop *loop = <PointLoop *> context
+    cdef Py_ssize_t j = loop.first + index
+    cdef double *point = loop.points + thread * point_stride(loop.p)
+    write_point(loop.x, loop.directions, j, loop.steps[j], point, loop.p)
+    loop.out[index] = call(loop.f, <int> loop.p, point)
 
 
 cdef const double *first(const double[:, ::1] directions) noexcept:
@@ -93,12 +121,15 @@ cdef const double *first(const double[:, ::1] directions) noexcept:
 
 
 cdef int check(
-    const double[::1] x, const double[:, ::1] directions, const double[::1] h, double[::1] out,
+    const double[::1] x, const double[:, ::1] directions, const double[::1] h, Py_ssize_t start,
+    double[::1] out,
 ) except -1:
     """Raise ValueError unless sizes agree and nothing is empty; called before every loop below."""
     cdef Py_ssize_t rows = x.shape[0] if directions is None else directions.shape[0]
-    if x.shape[0] == 0 or rows == 0 or h.shape[0] != rows or out.shape[0] != rows:
-        raise ValueError("x, directions, h and out must agree in size and not be empty")
+    if x.shape[0] == 0 or h.shape[0] != rows or out.shape[0] == 0:
+        raise ValueError("x, directions and h must agree in size, and out must not be empty")
+    if start < 0 or start + out.shape[0] > rows:
+        raise ValueError("start and out must lie within the directions")
     if directions is not None and directions.shape[1] != x.shape[0]:
         raise ValueError("a direction must be as long as x")
     return 0
@@ -106,10 +137,10 @@ cdef int check(
 
 def values_python(
     function, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-    double[::1] out, int n_threads,
+    Py_ssize_t start, double[::1] out, int n_threads,
 ):
-    """out[j] = function(x + h_j d_j) for a Python callable of one point."""
-    check(x, directions, h, out)
+    """out[i] = function(x + h_j d_j), j = start + i, for a Python callable of one point."""
+    check(x, directions, h, start, out)
     cdef const double *base = &x[0]
     cdef const double *rows = first(directions)
     cdef size_t p = x.shape[0]
@@ -117,7 +148,7 @@ def values_python(
     cdef double[::1] view
     cdef Py_ssize_t own = 0
     point = None
-    for j in range(h.shape[0]):
+    for j in range(start, start + out.shape[0]):
         # A function may store its argument: then the next point gets a buffer of its own.
         if point is None or Py_REFCNT(<PyObject *> point) != own:
             point = np.empty(p)
@@ -125,7 +156,7 @@ def values_python(
             own = Py_REFCNT(<PyObject *> point)
         with nogil:
             write_long_point(base, rows, j, h[j], &view[0], p, n_threads)
-        out[j] = function(point)
+        out[j - start] = function(point)
 
 
 def write_points(
@@ -193,31 +224,30 @@ cdef class CFunction:
 
     def values(
         self, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
-        double[::1] out, int n_threads,
+        Py_ssize_t start, double[::1] out, int n_threads,
     ):
-        """out[j] = f(x + h_j d_j), directions shared among threads, a buffer for each thread."""
-        check(x, directions, h, out)
+        """out[i] = f(x + h_j d_j), j = start + i, shared among threads, a buffer for each thread."""
+        check(x, directions, h, start, out)
         if x.shape[0] > 2147483647 or n_threads < 1:
             raise ValueError("x must have less than 2**31 entries and n_threads be positive")
         cdef const double *base = &x[0]
         cdef const double *rows = first(directions)
         cdef const double *steps = &h[0]
         cdef double *results = &out[0]
-        cdef Py_ssize_t count = h.shape[0]
+        cdef Py_ssize_t count = out.shape[0], done = 0
         cdef size_t p = x.shape[0], stride = point_stride(p)
         cdef int threads = <int> min(n_threads, count)
-        cdef Py_ssize_t start = 0
         cdef double seconds
         if self.work is None or <size_t> self.work.shape[0] < threads * stride:
             self.work = np.empty(threads * stride)
         cdef double *points = &self.work[0]
         if threads > 1:  # the first call tells whether threads are worth waking
             seconds = perf_counter()
-            write_point(base, rows, 0, steps[0], points, p)
+            write_point(base, rows, start, steps[start], points, p)
             results[0] = call(&self.function, <int> p, points)
-            start = 1
+            done = 1
             if (perf_counter() - seconds) * count < self.worth_threads:
                 threads = 1
         with nogil:
-            evaluate_points(&self.function, base, rows, steps, start, count, p, points, results,
-                            threads)
+            evaluate_points(&self.function, base, rows, steps, start + done, count - done, p,
+                            points, results + done, threads)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
 from .._base.validation import check_integer, check_real
-from .arguments import as_generator, check_start, make_objective
+from .arguments import as_generator, check_functions, check_start
 from .directions import orthonormal_rows, principal_directions, residual
 from .objective import Objective, length_scale
 
@@ -140,9 +140,13 @@ def identify_subspace(
     if isinstance(noise, str):
         raise ValueError(f"noise must be a number here, got {noise!r}")
     rng = as_generator(random_state)
-    objective = make_objective(
-        fun, args, jac=jac, dirderiv=dirderiv, fun_batch=fun_batch, fd=fd, h=h, noise=noise,
-        max_evaluations=None, n_threads=n_threads,
+    given = check_functions(
+        fun, args, jac=jac, dirderiv=dirderiv, fun_batch=fun_batch, fd=fd, h=h
+    )
+    objective = Objective(
+        given.fun, args=given.args, jac=given.jac, dirderiv=given.dirderiv,
+        fun_batch=given.fun_batch, fd=given.fd, h=given.h,
+        noise=check_real(noise, "noise", minimum=0), n_threads=n_threads,
     )
 
     def random_point() -> tuple[np.ndarray, float]:

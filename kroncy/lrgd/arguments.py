@@ -1,6 +1,8 @@
 """Argument checks that `minimize` and `identify_subspace` share."""
 
+import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import Bounds
 
 from .._base.validation import check_bool, check_choice, check_integer, check_real
-from .objective import Objective
+from .box import Box
 
 
 def check_start(x0: ArrayLike) -> np.ndarray:
@@ -35,15 +37,33 @@ def as_generator(
     return np.random.default_rng(random_state)
 
 
-def make_objective(
-    fun: Callable | None, args: Any, *, jac: Callable | None, dirderiv: Callable | None,
-    fun_batch: Callable | None, fd: str, h: float | None, noise: Any,
-    max_evaluations: int | None, n_threads: int | None,
-) -> Objective:
-    """An `Objective` of checked arguments; with noise "auto" its noise is still to be estimated.
+@dataclass
+class Functions:
+    """What the user gives of a function, checked."""
 
-    `max_evaluations` is checked already.
-    """
+    fun: Any
+    args: tuple
+    jac: Callable | None
+    dirderiv: Callable | None
+    fun_batch: Callable | None
+    fd: str
+    h: float | None
+
+    @property
+    def mappable(self) -> bool:
+        """Whether `fun` is called for one point at a time, in Python."""
+        return self.fun_batch is None and not isinstance(self.fun, LowLevelCallable)
+
+    def at_point(self, x: np.ndarray) -> Any:
+        """What `fun` returns at x; can be pickled where `fun` and `args` can."""
+        return self.fun(x, *self.args)
+
+
+def check_functions(
+    fun: Callable | None, args: Any, *, jac: Callable | None, dirderiv: Callable | None,
+    fun_batch: Callable | None, fd: str, h: float | None,
+) -> Functions:
+    """`Functions` of checked arguments."""
     if fun is None and fun_batch is None:
         raise TypeError("fun must be callable (or give fun_batch), got None")
     if fun is not None and not (callable(fun) or isinstance(fun, LowLevelCallable)):
@@ -55,13 +75,21 @@ def make_objective(
         raise ValueError("fd='complex' needs fun to be a Python callable of one complex point")
     if h is not None:
         h = check_real(h, "h", minimum=0, strict=True)
-    if not (isinstance(noise, str) and noise == "auto"):
-        noise = check_real(noise, "noise", minimum=0)
-    return Objective(
-        fun, args=args if isinstance(args, tuple) else (args,), jac=jac, dirderiv=dirderiv,
-        fun_batch=fun_batch, fd=fd, h=h, noise=0.0 if noise == "auto" else noise,
-        max_evaluations=max_evaluations, n_threads=n_threads,
+    return Functions(
+        fun, args if isinstance(args, tuple) else (args,), jac, dirderiv, fun_batch, fd, h
     )
+
+
+def warn_unused(method: str, hess: object, hessp: object, *, stacklevel: int) -> None:
+    """Warn of second derivatives that nobody uses, at the caller of the caller."""
+    for name, given, what in (
+        ("hess", hess, "Hessian"), ("hessp", hessp, "Hessian-vector product"),
+    ):
+        if given is not None:
+            warnings.warn(
+                f"Method {method} does not use {what} information ({name}).",
+                RuntimeWarning, stacklevel=stacklevel,
+            )
 
 
 def check_callable(value: object, name: str) -> None:
@@ -107,10 +135,10 @@ def check_display(value: object) -> bool:
     return check_bool(value, "disp")
 
 
-def check_bounds(bounds: Bounds | Iterable | None, p: int) -> None:
-    """ValueError where `bounds` bound one of p variables; bounds at infinity are none."""
+def check_bounds(bounds: Bounds | Iterable | None, p: int) -> Box | None:
+    """The box of p variables that `bounds` describe, or None where they bound nothing."""
     if bounds is None:
-        return
+        return None
     if isinstance(bounds, Bounds):
         lower, upper = bounds.lb, bounds.ub
     else:
@@ -124,15 +152,19 @@ def check_bounds(bounds: Bounds | Iterable | None, p: int) -> None:
                 f"{bounds!r}"
             ) from None
     try:
-        lower, upper = np.broadcast_to(lower, p), np.broadcast_to(upper, p)
+        lower, upper = (
+            np.array(np.broadcast_to(bound, p), dtype=np.float64) for bound in (lower, upper)
+        )
     except ValueError:
         raise ValueError(
             f"bounds must be one pair for each of the {p} variables, got {np.size(lower)}"
         ) from None
-    bounded = np.flatnonzero((lower != -np.inf) | (upper != np.inf))
-    if bounded.size:
-        j = bounded[0]
+    wrong = np.flatnonzero(~((lower <= upper) & (lower < np.inf) & (upper > -np.inf)))
+    if wrong.size:
+        j = wrong[0]
         raise ValueError(
-            f"bounds are not supported, but variable {j} must lie in [{lower[j]}, {upper[j]}]; "
-            "substitute variables, or use scipy's 'L-BFGS-B'"
+            f"bounds of variable {j}: the minimum {lower[j]} must not exceed the maximum "
+            f"{upper[j]}, and a number must lie between"
         )
+    box = Box(lower, upper)
+    return box if box.bounds_anything else None

@@ -54,11 +54,13 @@ def descend_along(run: Run, rows: np.ndarray) -> bool:
     """Step from a stationary point along the first of `rows` that leads down.
 
     The second derivative along each row is about -1: a step t gains t^2 / 2 as long as it is
-    short enough.  Steps begin at the length scale of x and end where noise hides the gain.
+    short enough.  Steps begin at the length scale of x, or half way to the bounds, and end where
+    noise hides the gain.
     """
     least = max(10 * run.noise, run.min_decrease(1))
     longest = length_scale(run.x) * math.sqrt(run.x.size) / row_norms(rows)
     for row, t in zip(rows, longest, strict=True):
+        t = min(t, run.box.room(run.x, row) / 2)
         while t * t / 2 > least:
             values = run.objective.values(run.x, np.stack([row, row]), np.array([t, -t]))
             values[~np.isfinite(values)] = np.inf

@@ -22,6 +22,7 @@ from .termination import NO_DECREASE, Status, Stop
 MIN_RESIDUAL = 1e-5  # of a normalised gradient: what is smaller lies in the span already
 ADAPTIVE_REDUCTION = 0.1  # in-span gradient, over the last gradient's residual, that ends a descent
 MAX_HALVINGS = 100
+HIDDEN_STEPS = 100  # in a row whose decrease rounding hides, while the gradient does not halve
 
 
 class GradientStep:
@@ -31,13 +32,16 @@ class GradientStep:
         self.run = run
         self.constant = None if isinstance(step, str) else step
         self._last = 1.0
+        self._hidden, self._smallest = 0, math.inf  # of the steps whose decrease is hidden
 
     def __call__(self, gradient: np.ndarray, squared_norm: float) -> None:
         """Move run.x against `gradient`, a gradient in the span, of that squared norm.
 
-        Where rounding would hide the decrease, differences become central and run.x stays.
+        Where rounding would hide the decrease, differences become central and run.x stays.  Raises
+        Stop where it is hidden from these, and the gradient no longer shrinks either.
         """
         run = self.run
+        self._check_progress(squared_norm)
         if self.constant is not None:
             x = run.x - self.constant * gradient
             f = run.objective.value(x)
@@ -60,18 +64,37 @@ class GradientStep:
             t /= 2
         raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
+    def _check_progress(self, squared_norm: float) -> None:
+        """Raise Stop where values no longer tell a decrease, nor does the gradient."""
+        step = self._last if self.constant is None else self.constant
+        if step / 2 * squared_norm > self.run.noise or squared_norm < self._smallest / 4:
+            self._hidden, self._smallest = 0, min(squared_norm, self._smallest)
+            return
+        self._hidden += 1
+        if self._hidden > HIDDEN_STEPS:
+            raise Stop(
+                Status.NO_DECREASE,
+                f"gtol={self.run.gtol:g} is out of reach: steps against a gradient of norm "
+                f"{math.sqrt(squared_norm):.2g} change the function by less than the error of its "
+                "values.",
+            )
+
 
 def lrgd(
     run: Run, rng: np.random.Generator, *, step: float | Literal["auto"], rank: int | None,
-    max_rank: int | None, n_probe: int,
+    max_rank: int | None, n_probe: int, rows: np.ndarray | None = None,
 ) -> NoReturn:
     """LRGD: descent in the span of r sampled gradients.
 
     r p directional derivatives, then r a step.  At the end `n_probe` derivatives along random
-    directions measure the gradient outside the span; they decide on success.
+    directions measure the gradient outside the span; they decide on success.  No gradient is
+    sampled where orthonormal `rows` are given.
     """
-    rows = sample_subspace(run, rng, rank, max_rank)
-    _use_directions(run, rows, "sample")
+    if rows is None:
+        rows = sample_subspace(run, rng, rank, max_rank)
+        _use_directions(run, rows, "sample")
+    else:
+        _use_directions(run, rows, "given")
     _descend_inside(run, GradientStep(run, step), run.gtol)
     p = run.x.size
     if len(rows) < p:

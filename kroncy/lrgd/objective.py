@@ -1,24 +1,19 @@
-"""The function to minimise: values, directional derivatives and gradients, counted.
-
-Directions are the rows of a C-contiguous (q, p) array: a direction is then contiguous in memory.
-"""
+"""The function to minimise: its derivatives, exact or by finite differences, and their errors."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import LowLevelCallable
 
-from .._base.threads import resolve_threads
-from ._derivatives import CFunction, values_python, write_points
+from .box import Box
 from .directions import row_norms
+from .evaluator import Evaluator
 from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 EPSILON = np.finfo(float).eps
 TINY = np.finfo(float).tiny
-BLOCK_BYTES = 2**25  # points of one call of a batched function
+BLOCK_BYTES = 2**25  # directions handed to dirderiv at once
 MIN_STEP = 1e-150  # of a difference: its square is not yet zero
 COMPLEX_STEP = 1e-30
 
@@ -28,75 +23,40 @@ def length_scale(x: np.ndarray) -> float:
     return max(1.0, math.sqrt(float(x @ x) / x.size))
 
 
-def as_scalar(value: object, name: str = "fun") -> float:
-    """`value` as a float, or TypeError: an objective returns one real number."""
-    array = np.asarray(value)
-    if array.size != 1:
-        raise TypeError(f"{name} must return one number, got an array of shape {array.shape}")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must return a real number, got {array.dtype}")
-    return float(array.reshape(()))
-
-
-class Objective:
+class Objective(Evaluator):
     """A function of p variables and its derivatives, exact or by finite differences.
 
     Parameters
     ----------
     fun : callable or scipy.LowLevelCallable or None
-        ``fun(x, *args) -> float``; None where `fun_batch` is given.
-    args : tuple
-        Further arguments of `fun` and `jac`.
-    jac : callable or None
-        ``jac(x, *args) -> (p,)``.
-    dirderiv : callable or None
-        ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
-    fun_batch : callable or None
-        ``fun_batch(X) -> (m,)``: values at the rows of X (m, p).
+        As in `Evaluator`.
     fd : {"forward", "central", "complex"}
         The finite difference where no exact derivative is given.
     h : float or None
         Step along a unit direction; None fits it to noise and curvature.
     noise : float
         Absolute error of a value beyond rounding.
-    max_evaluations : int or None
-        Evaluations of `fun` allowed.
-    n_threads : int or None
-        Threads that write long points and call a LowLevelCallable; None: all cores.
+    **evaluation
+        Further arguments of `Evaluator`.
 
     Attributes
     ----------
-    nfev : int
-        Evaluations of the function.
-    njev : int
-        Calls of `jac`; without it, full gradients.
     n_directional : int
         Directional derivatives; a full gradient counts p.
     n_full_gradients : int
         Full gradients.
     rounding : float
         Change of a value due to rounding of x, as last set by `set_rounding`.
-    c_function : CFunction or None
-        The C function, where `fun` is a LowLevelCallable.
     """
 
     def __init__(
-        self, fun: Callable | None, *, args: tuple = (), jac: Callable | None = None,
-        dirderiv: Callable | None = None, fun_batch: Callable | None = None, fd: str = "forward",
-        h: float | None = None, noise: float = 0.0, max_evaluations: int | None = None,
-        n_threads: int | None = None,
+        self, fun: Callable | None, *, fd: str = "forward", h: float | None = None,
+        noise: float = 0.0, **evaluation: Any,
     ) -> None:
-        self.fun: Any = fun
-        self.jac: Any = jac
-        self.dirderiv: Any = dirderiv
-        self.fun_batch: Any = fun_batch
-        self.args, self.fd, self.h, self.noise = args, fd, h, noise
-        self.max_evaluations = max_evaluations
-        self.n_threads = resolve_threads(n_threads)
+        super().__init__(fun, **evaluation)
+        self.fd, self.h, self.noise = fd, h, noise
         self.rounding = 0.0
-        self.nfev = self.njev = self.n_directional = self.n_full_gradients = 0
-        self._last: tuple[np.ndarray, np.ndarray] | None = None  # a point and its Jacobian
-        self.c_function = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
+        self.n_directional = self.n_full_gradients = 0
 
     @property
     def exact(self) -> bool:
@@ -126,35 +86,6 @@ class Objective:
         change = 2 * EPSILON * float(np.sqrt(x @ x / x.size))
         self.rounding = change * float(np.sqrt(squared_slope)) + change**2 * curvature
 
-    def value(self, x: np.ndarray) -> float:
-        """f(x)."""
-        if self.c_function is not None:
-            self._count(1)
-            return self.c_function.value(x)
-        if self.fun_batch is not None:
-            self._count(1)
-            return float(self._batch(x[None].copy())[0])
-        return self._call(x.copy())
-
-    def values(self, x: np.ndarray, directions: np.ndarray | None, h: ArrayLike) -> np.ndarray:
-        """f(x + h_j d_j) for the rows d_j of `directions` (None: the p coordinate axes)."""
-        count = x.size if directions is None else len(directions)
-        steps = np.ascontiguousarray(np.broadcast_to(np.asarray(h, dtype=float), (count,)))
-        out = np.empty(count)
-        if self.c_function is not None:
-            self._count(count)
-            self.c_function.values(x, directions, steps, out, self.n_threads)
-        elif self.fun_batch is not None:
-            rows = max(1, min(count, BLOCK_BYTES // (8 * x.size)))
-            for start in range(0, count, rows):
-                block = np.empty((min(rows, count - start), x.size))
-                self._count(len(block))
-                write_points(x, directions, steps, start, block, self.n_threads)
-                out[start : start + len(block)] = self._batch(block)
-        else:
-            values_python(self._call, x, directions, steps, out, self.n_threads)
-        return out
-
     def derivatives(
         self, x: np.ndarray, f: float, directions: np.ndarray,
         curvature: float | np.ndarray = 1.0,
@@ -167,12 +98,7 @@ class Objective:
         """
         self.n_directional += len(directions)
         if self.dirderiv is not None:
-            slopes = np.asarray(self.dirderiv(x.copy(), directions.T), dtype=float)
-            if slopes.shape != (len(directions),):
-                raise TypeError(
-                    f"dirderiv must return {len(directions)} numbers, got shape {slopes.shape}"
-                )
-            return slopes
+            return self.along(x, directions)
         if self.jac is not None:
             return directions @ self.jacobian(x)
         return self._differences(x, f, directions, curvature)
@@ -193,16 +119,44 @@ class Objective:
             ])
         return self._differences(x, f, None, curvature)
 
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
-        """The gradient (p,) that `jac` returns; Stop where it is not finite."""
-        gradient = self._call_jac(x)
-        if not np.all(np.isfinite(gradient)):
-            raise Stop(Status.NOT_FINITE, "jac is not finite at the current point.")
-        return gradient
+    def gradient_inside(
+        self, x: np.ndarray, f: float, box: Box, curvature: np.ndarray
+    ) -> np.ndarray:
+        """The full gradient (p,), by differences that stay in the box.
 
-    def last_jacobian(self, x: np.ndarray) -> np.ndarray:
-        """What `jac` returns at this very array, from its last call where that was the point."""
-        return self._last[1] if self._last is not None and self._last[0] is x else self._call_jac(x)
+        `curvature` (p,) are the second derivatives along the axes.  A variable without room gets
+        a slope of 0.
+        """
+        if self.exact or self.fd == "complex":
+            return self.gradient(x, f, curvature)
+        self.n_full_gradients += 1
+        self.n_directional += x.size
+        self.njev += 1
+        noise = self.noise_at(f)
+        central = self.fd == "central"
+        if self.h is not None:
+            h = np.full(x.size, self.h)
+        else:
+            h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
+                noise / curvature)
+        above, below = box.upper - x, x - box.lower
+        ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
+        behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)
+        if central:
+            first, second = ahead, -behind
+        else:
+            first, second = np.where(ahead > 0, ahead, -behind), np.zeros(x.size)
+        slopes = np.zeros(x.size)
+        moved = np.flatnonzero(first != second)
+        rows = np.eye(x.size)[moved] if moved.size < x.size else None
+        values = self.values(x, rows, first[moved])
+        others = self.values(x, rows, second[moved]) if central else f
+        slopes[moved] = (values - others) / (first - second)[moved]
+        # A one-sided difference is off by half its step times the curvature, of which that is known.
+        slopes -= (first + second) / 2 * curvature
+        if not np.all(np.isfinite(slopes)):
+            raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+        return slopes
 
     def sharpen(self) -> bool:
         """Use central differences in place of forward ones; False where these are not in use."""
@@ -251,35 +205,6 @@ class Objective:
             h /= 100
         return 0.0
 
-    def _count(self, n: int) -> None:
-        if self.max_evaluations is not None and self.nfev + n > self.max_evaluations:
-            raise Stop(
-                Status.MAX_EVALUATIONS,
-                f"Maximum number of evaluations ({self.max_evaluations}) reached.",
-            )
-        self.nfev += n
-
-    def _call(self, x: np.ndarray) -> float:
-        self._count(1)
-        return as_scalar(self.fun(x, *self.args))
-
-    def _batch(self, points: np.ndarray) -> np.ndarray:
-        values = np.asarray(self.fun_batch(points))
-        if values.shape != (len(points),) or values.dtype.kind not in "fiu":
-            raise TypeError(
-                f"fun_batch must return {len(points)} real numbers for points of shape "
-                f"{points.shape}, got shape {values.shape}, dtype {values.dtype}"
-            )
-        return values
-
-    def _call_jac(self, x: np.ndarray) -> np.ndarray:
-        self.njev += 1
-        gradient = np.asarray(self.jac(x.copy(), *self.args), dtype=float)
-        if gradient.shape != x.shape:
-            raise TypeError(f"jac must return shape {x.shape}, got {gradient.shape}")
-        self._last = x, gradient
-        return gradient
-
     def _differences(
         self, x: np.ndarray, f: float, directions: np.ndarray | None,
         curvature: float | np.ndarray,
@@ -309,13 +234,10 @@ class Objective:
         self, x: np.ndarray, directions: np.ndarray | None, count: int
     ) -> np.ndarray:
         """Im f(x + i h d) / h: no subtraction, so h may be tiny; fun must be analytic."""
-        h, slopes = COMPLEX_STEP, np.empty(count)
-        for j in range(count):
-            point = x.astype(complex)
-            if directions is None:
-                point[j] += 1j * h
-            else:
-                point += 1j * h * directions[j]
-            self._count(1)
-            slopes[j] = np.imag(self.fun(point, *self.args)) / h
-        return slopes
+        points = (
+            x + 1j * COMPLEX_STEP * (
+                np.eye(1, x.size, j)[0] if directions is None else directions[j]
+            )
+            for j in range(count)
+        )
+        return self.complex_values(points, count) / COMPLEX_STEP

@@ -1,36 +1,17 @@
 """minimize: all methods behind one interface."""
 
-import contextlib
-from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, OptimizeResult
-from tqdm.auto import tqdm
 
-from .._base.validation import check_choice, check_integer, check_real
-from .arguments import (
-    as_generator,
-    check_bounds,
-    check_callable,
-    check_display,
-    check_limit,
-    check_max_evaluations,
-    check_start,
-    make_objective,
-)
-from .curvature import leave_saddle
-from .directions import principal_directions, row_norms
-from .gradient_span import gradient_span_descent
-from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
-from .run import Run
-from .sketch_descent import sketch_descent
-from .termination import Status, Stop, stopped
-
-METHODS = ("sketch", "lrgd", "iterated", "adaptive", "gradient-span")
-LOW_RANK_METHODS = ("lrgd", "iterated", "adaptive")  # as published
-MIN_GAIN = 100  # times the noise: a decrease that suggests that a new sketch gains more
+from .arguments import warn_unused
+from .journal import Checkpoint
+from .settings import check_settings, merge_options
+from .solver import solve
 
 
 def minimize(
@@ -39,7 +20,7 @@ def minimize(
     args: tuple = (),
     *,
     method: Literal["sketch", "lrgd", "iterated", "adaptive", "gradient-span"] = "sketch",
-    jac: Callable | None = None,
+    jac: Callable | Literal["2-point", "3-point", "cs"] | None = None,
     dirderiv: Callable | None = None,
     fun_batch: Callable | None = None,
     rank: int | Literal["auto"] = "auto",
@@ -56,13 +37,24 @@ def minimize(
     maxfev: float | None = None,
     maxfun: float | None = None,
     maxiter: float | None = None,
+    maxtime: float | None = None,
     bounds: Bounds | Sequence | None = None,
+    basis: ArrayLike | None = None,
+    subspace: Mapping[str, Any] | None = None,
     n_probe: int = 2,
     restarts: int = 3,
     callback: Callable[..., object] | None = None,
+    checkpoint: str | os.PathLike[str] | bool = False,
+    resume: str | os.PathLike[str] | Checkpoint | None = None,
+    workers: int | Callable[[Callable, Any], Any] = 1,
     n_threads: int | None = None,
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    rng: int | np.random.Generator | np.random.RandomState | None = None,
     disp: bool | int = False,
+    hess: object = None,
+    hessp: object = None,
+    tol: float | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> OptimizeResult:
     """Minimise a function of many variables that varies in few directions.
 
@@ -80,8 +72,9 @@ def minimize(
         "sketch" descends inside random sketches and needs values only.  The next three are the
         published algorithms.  "gradient-span" computes full gradients from the start: for
         functions that vary in every direction.
-    jac : callable or None, default=None
-        ``jac(x, *args) -> (p,)``, the gradient.
+    jac : callable or {"2-point", "3-point", "cs"} or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.  SciPy's names of finite differences choose `fd`:
+        forward, central, complex.
     dirderiv : callable or None, default=None
         ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
     fun_batch : callable or None, default=None
@@ -116,8 +109,17 @@ def minimize(
         The names that SciPy's methods have for `max_evaluations`.
     maxiter : int or None, default=None
         Iterations allowed.
+    maxtime : float or None, default=None
+        Seconds after which no further evaluation begins.  What is evaluated in one call of
+        `fun_batch`, or of a map-like `workers`, is not interrupted.
     bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None
         Accepted where they bound nothing, as ``[(None, None)] * p``; finite ones are refused.
+    basis : array-like of shape (p, r) or None, default=None
+        Directions in which to descend first, of any length: then no sketch is made to find them.
+        For the methods "sketch", "lrgd" and "gradient-span".
+    subspace : scipy.optimize.OptimizeResult or None, default=None
+        The same from an earlier result of `identify_subspace` or `minimize`: its ``basis``, with
+        the second derivatives in its ``hessian`` where it has them.
     n_probe : int, default=2
         New random directions probed before convergence is declared.
     restarts : int, default=3
@@ -125,13 +127,34 @@ def minimize(
     callback : callable or None, default=None
         ``callback(x)`` or ``callback(intermediate_result=...)``, after each iteration;
         StopIteration ends the run.
+    checkpoint : str or path-like or bool, default=False
+        File to which all evaluations are appended: after each iteration, and after a second at
+        the latest.  It must not exist, unless it is that of `resume`.  True keeps them in memory
+        only.  Both give the result (and what a callback gets) an attribute ``checkpoint``.
+    resume : str or path-like or Checkpoint or None, default=None
+        A checkpoint from which to go on, with the same functions, x0 and settings; limits may
+        differ.  Recorded evaluations count, but are not repeated: the run ends as it would have
+        ended without interruption, bit for bit.  `random_state` is not used.
+    workers : int or map-like callable, default=1
+        Evaluate `fun` in that many processes (-1: one a core), which are spawned, or through
+        ``workers(function, points)``, such as ``mpi4py.futures.MPIPoolExecutor().map``.  A
+        sketch, a gradient and probes are evaluated side by side; steps are not.  Results do not
+        depend on it.
     n_threads : int or None, default=None
         Threads that write long points and call a LowLevelCallable; None is all cores, and one
         where the function is so fast that threads would cost more.  Results do not depend on it.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default=None
         Source of the random directions; an int makes runs repeatable.
+    rng : int, numpy.random.Generator, numpy.random.RandomState or None, default=None
+        SciPy's name for `random_state`.
     disp : bool or int, default=False
         Show a progress bar and the final message; an integer does where it is positive.
+    hess, hessp : object, default=None
+        Not used; a RuntimeWarning says so, as SciPy's own methods do.
+    tol : float or None, default=None
+        SciPy's name for `ftol`.
+    options : mapping or None, default=None
+        Further keywords of this function, as SciPy's methods take them.
 
     Returns
     -------
@@ -145,8 +168,8 @@ def minimize(
         ``status`` : int
             0 converged, 1 evaluations exhausted, 2 iterations exhausted, 3 the rank is too low,
             4 the function is not finite, 5 the function does not vary around the start, 6 no
-            decrease though the gradient is not zero, 7 unbounded below, 99 stopped by the
-            callback.
+            decrease though the gradient is not zero, 7 unbounded below, 8 time exhausted, 99
+            stopped by the callback.  With 1 and 8, ``x`` is the best point evaluated.
         ``message`` : str
             The reason in words.
         ``jac`` : ndarray of shape (p,)
@@ -162,6 +185,8 @@ def minimize(
             Number of directions searched last.
         ``basis`` : ndarray of shape (p, rank)
             Orthonormal columns that span them; fewer where they are dependent.
+        ``hessian`` : ndarray of shape (rank, rank) or None
+            Second derivatives along ``basis``, as the descent has approximated them.
         ``singular_values`` : ndarray
             From which the rank was read, descending.
         ``certified`` : bool
@@ -170,18 +195,29 @@ def minimize(
             What the last probe outside the span found.
         ``phases`` : list of dict
             What was done: ``kind``, ``nfev``, ``fun``, ``rank`` and more for each phase.
+        ``checkpoint`` : Checkpoint
+            What was evaluated, where `checkpoint` or `resume` is given.
 
     Raises
     ------
     TypeError
         An argument, or a value of a function, is not of the type stated.
     ValueError
-        An argument is out of range, or the function is not finite at x0.
+        An argument is out of range.
+    OSError
+        A checkpoint cannot be read or written.
+    RuntimeError
+        A process of `workers` died.
     MemoryError
         A sketch of p variables exceeds the memory available.
     Exception
         Whatever the functions or the callback raise, the very object.  The best point so far is
         in its ``kroncy_x`` and described in its notes, unless it refuses attributes.
+
+    Warns
+    -----
+    RuntimeWarning
+        Second derivatives are given, or a part of a checkpoint belongs to other points.
 
     See Also
     --------
@@ -217,117 +253,6 @@ def minimize(
     >>> result.success, result.rank, bool(result.fun < 1e-12), result.nfev < 60
     (True, 3, True, True)
     """
-    x = check_start(x0)
-    p = x.size
-    check_choice(method, "method", METHODS)
-    check_choice(refresh, "refresh", ("frozen", "sliding"))
-    forced_rank = None
-    if not (isinstance(rank, str) and rank == "auto"):
-        forced_rank = check_integer(rank, "rank", minimum=1)
-        if forced_rank > p:
-            raise ValueError(f"rank must be at most the {p} variables, got {rank}")
-    if max_rank is not None:
-        max_rank = min(check_integer(max_rank, "max_rank", minimum=1), p)
-    if not (isinstance(step, str) and step == "auto"):
-        step = check_real(step, "step", minimum=0, strict=True)
-    if gtol is None:
-        gtol = 1e-6 if method in LOW_RANK_METHODS else 0.0
-    gtol = check_real(gtol, "gtol", minimum=0)
-    ftol = check_real(ftol, "ftol", minimum=0)
-    xtol = check_real(xtol, "xtol", minimum=0)
-    max_evaluations = check_max_evaluations(
-        max_evaluations=max_evaluations, maxfev=maxfev, maxfun=maxfun
-    )
-    maxiter = check_limit(maxiter, "maxiter")
-    check_bounds(bounds, p)
-    n_probe = check_integer(n_probe, "n_probe", minimum=1)
-    restarts = check_integer(restarts, "restarts", minimum=0)
-    check_callable(callback, "callback")
-    disp = check_display(disp)
-    rng = as_generator(random_state)
-    objective = make_objective(
-        fun, args, jac=jac, dirderiv=dirderiv, fun_batch=fun_batch, fd=fd, h=h, noise=noise,
-        max_evaluations=max_evaluations, n_threads=n_threads,
-    )
-    f = objective.value(x)
-    if not np.isfinite(f):
-        raise ValueError(f"fun must be finite at x0, got {f}")
-    run = Run(
-        objective, x, f, ftol=ftol, gtol=gtol, xtol=xtol, maxiter=maxiter, callback=callback,
-        progress_bar=tqdm(desc=f"lrgd {method}", unit="f") if disp else None,
-    )
-
-    def descend() -> NoReturn:
-        if method == "lrgd":
-            lrgd(run, rng, step=step, rank=forced_rank, max_rank=max_rank, n_probe=n_probe)
-        if method == "iterated":
-            iterated_lrgd(run, step=step, rank=forced_rank, refresh=refresh)
-        if method == "adaptive":
-            adaptive_lrgd(run, step=step, max_rank=max_rank)
-        gradient_span_descent(run, rng, max_rank=max_rank)
-
-    def solve() -> NoReturn:
-        run.check_iterations()
-        if noise == "auto":
-            objective.noise = objective.estimate_noise(x, f, rng.standard_normal(p))
-        if method == "sketch":
-            _sketch_and_gradients(
-                run, rng, rank=forced_rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
-            )
-        while True:
-            stop = stopped(descend)
-            if stop.status != Status.CONVERGED or not leave_saddle(
-                run, rng, sketch=True, confined=method in LOW_RANK_METHODS
-            ):
-                raise stop
-
-    try:
-        return _result(run, stopped(solve), disp)
-    except BaseException as error:
-        with contextlib.suppress(Exception):  # a frozen one refuses attributes
-            error.kroncy_x = run.x  # type: ignore[attr-defined]
-            error.add_note(
-                f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} "
-                f"evaluations the best value was {run.f!r}; the point is in this exception's "
-                "kroncy_x"
-            )
-        raise
-    finally:
-        if run.progress_bar is not None:
-            run.progress_bar.close()
-
-
-def _sketch_and_gradients(
-    run: Run, rng: np.random.Generator, *, rank: int | None, max_rank: int | None, n_probe: int,
-    restarts: int,
-) -> NoReturn:
-    """Sketches, and full gradients where a sketch cannot certify its rank, until Stop is raised."""
-    while True:
-        sketch = sketch_descent(
-            run, rng, rank=rank, max_rank=max_rank, n_probe=n_probe, restarts=restarts
-        )
-        before = run.f
-        stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
-        # Noise ends a span early in a curved valley; a sketch at its end sees further.
-        gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
-        if stop.status != Status.CONVERGED or not (
-            gained or leave_saddle(run, rng, sketch=run.certified or not np.any(run.gradient))
-        ):
-            raise stop
-
-
-def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
-    if disp:
-        tqdm.write(f"{stop.message} f = {run.f:.8g} after {run.objective.nfev} evaluations.")
-    rows = run.directions
-    if len(rows):
-        rows, _ = principal_directions(rows / row_norms(rows)[:, None])
-    jac = run.gradient_estimate()
-    return OptimizeResult(
-        x=run.x, fun=run.f, jac=jac, success=stop.status == Status.CONVERGED,
-        status=int(stop.status), message=stop.message, nit=run.nit, nfev=run.objective.nfev,
-        njev=run.objective.njev, n_directional=run.objective.n_directional,
-        n_full_gradients=run.objective.n_full_gradients, rank=run.rank, basis=rows.T,
-        singular_values=run.singular_values, certified=bool(run.certified),
-        probe_residual=run.probe_residual, phases=run.phases,
-    )
+    given = dict(locals())
+    warn_unused("kroncy.lrgd.minimize", hess, hessp, stacklevel=3)
+    return solve(check_settings(merge_options(given, minimize.__kwdefaults__)))

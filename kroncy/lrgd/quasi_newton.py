@@ -31,11 +31,12 @@ def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np
 
 
 def line_search(
-    objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float
+    objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
+    longest: float = np.inf,
 ) -> tuple[float, float] | None:
     """A step t along `direction`, near the minimum of a parabola, that satisfies Armijo's rule.
 
-    f(x + t d) <= f + 1e-4 t slope.  Declared noise relaxes the test by twice its size (Berahas,
+    f(x + t d) <= f + 1e-4 t slope, t <= longest, where longest >= 1.  Declared noise relaxes the test by twice its size (Berahas,
     Byrd, Nocedal, SIAM J. Optim. 29).  Returns (t, f(x + t d)), or None where no step descends.
     """
     f_relaxed, t = f + 2 * objective.noise, 1.0
@@ -54,6 +55,7 @@ def line_search(
     for _ in range(MAX_REFINEMENTS):
         bend = 2 * (ft - f - slope * t)
         best = min(-slope * t * t / bend, 3 * t) if bend > 0 else 3 * t
+        best = min(best, longest)
         if abs(best - t) <= 0.1 * t:
             break
         value = objective.value(x + best * direction)
@@ -120,6 +122,6 @@ def descend(
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
         new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
         hessian = bfgs_update(hessian, t * step, new - gradient)
-        gradient = new
+        gradient, run.hessian = new, hessian
         if t * np.linalg.norm(direction) <= run.xtol * (run.xtol + np.linalg.norm(x)):
             return gradient, hessian, predicted, True

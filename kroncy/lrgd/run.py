@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 from tqdm.auto import tqdm
 
+from .box import Box
 from .objective import Objective
 from .termination import Status, Stop
 
@@ -34,6 +35,8 @@ class Run:
         As in `minimize`.
     progress_bar : tqdm or None
         Shows evaluations, value and rank.
+    box : Box or None
+        Bounds of x; None: there are none.
 
     Attributes
     ----------
@@ -51,6 +54,8 @@ class Run:
         Iterations.
     directions : ndarray of shape (q, p)
         Those searched last, not necessarily orthonormal.
+    hessian : ndarray of shape (rank, rank) or None
+        Second derivatives along `directions`, as last approximated.
     rank : int
         Their number q.
     singular_values, certified, probe_residual
@@ -62,15 +67,17 @@ class Run:
     def __init__(
         self, objective: Objective, x: np.ndarray, f: float, *, ftol: float, gtol: float,
         xtol: float, maxiter: int | None, callback: Callable[..., object] | None,
-        progress_bar: tqdm | None,
+        progress_bar: tqdm | None, box: Box | None = None,
     ) -> None:
         self.objective, self.x, self.f, self.x_start, self.f_start = objective, x, f, x, f
         self.ftol, self.gtol, self.xtol, self.maxiter = ftol, gtol, xtol, maxiter
         self.nit, self.progress_bar = 0, progress_bar
+        self.box = Box(np.full(x.size, -np.inf), np.full(x.size, np.inf)) if box is None else box
         self.phases: list[dict[str, Any]] = []
         self.singular_values = np.empty(0)
         self.gradient: np.ndarray | None = None
         self.curvature = 1.0
+        self.hessian: np.ndarray | None = None
         self.search(np.empty((0, x.size)))
         self.certified, self.probe_residual = False, float("nan")
         self._callback, self._wants_result = callback, wants_result(callback)
@@ -82,7 +89,7 @@ class Run:
 
     def search(self, directions: np.ndarray, slopes: np.ndarray | None = None) -> None:
         """Search along `directions` (q, p) from now on; `slopes` (q,) where they are known."""
-        self.directions, self.slopes = directions, slopes
+        self.directions, self.slopes, self.hessian = directions, slopes, None
 
     def full_gradient(self) -> np.ndarray:
         """Compute the full gradient at x."""
@@ -125,17 +132,26 @@ class Run:
         if self.progress_bar is not None:
             self.progress_bar.update(self.objective.nfev - self.progress_bar.n)
             self.progress_bar.set_postfix_str(f"f={f:.6g}, rank={self.rank}")
-        if self._callback is not None:
-            try:
-                if self._wants_result:
-                    self._callback(intermediate_result=OptimizeResult(
-                        x=x.copy(), fun=f, nit=self.nit, nfev=self.objective.nfev
-                    ))
-                else:
-                    self._callback(x.copy())
-            except StopIteration:
-                raise Stop(Status.CALLBACK, "The callback raised StopIteration.") from None
+        if not self.objective.journal.repeats_iteration():
+            self._call_back()
+            self.objective.journal.record_iteration()
         self.check_iterations()
+
+    def _call_back(self) -> None:
+        if self._callback is None:
+            return
+        try:
+            if not self._wants_result:
+                self._callback(self.x.copy())
+                return
+            state = OptimizeResult(
+                x=self.x.copy(), fun=self.f, nit=self.nit, nfev=self.objective.nfev
+            )
+            if self.objective.journal.checkpoint is not None:
+                state.checkpoint = self.objective.journal.checkpoint.copy()
+            self._callback(intermediate_result=state)
+        except StopIteration:
+            raise Stop(Status.CALLBACK, "The callback raised StopIteration.") from None
 
     def check_iterations(self) -> None:
         """Raise Stop once `maxiter` iterations are done."""

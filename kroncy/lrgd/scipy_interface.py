@@ -1,12 +1,12 @@
 """scipy_method: `minimize` as a method of `scipy.optimize.minimize`."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, OptimizeResult
 
+from .arguments import warn_unused
 from .optimize import minimize
 
 
@@ -87,14 +87,7 @@ def scipy_method(
         raise ValueError(
             "constraints are not supported; add a penalty to fun, or use scipy's 'trust-constr'"
         )
-    for name, given, what in (
-        ("hess", hess, "Hessian"), ("hessp", hessp, "Hessian-vector product"),
-    ):
-        if given is not None:
-            warnings.warn(  # at the caller of scipy.optimize.minimize
-                f"Method kroncy.lrgd.scipy_method does not use {what} information ({name}).",
-                RuntimeWarning, stacklevel=3,
-            )
+    warn_unused("kroncy.lrgd.scipy_method", hess, hessp, stacklevel=4)
     if tol is not None:
         options.setdefault("ftol", tol)
     if "algorithm" in options:

@@ -197,6 +197,43 @@ def make_sketch(
     )
 
 
+def known_sketch(
+    objective: Objective, x: np.ndarray, f: float, rng: np.random.Generator, rows: np.ndarray,
+    hessian: np.ndarray | None,
+) -> Sketch:
+    """A sketch along orthonormal `rows` (q, p) that are known to matter, whatever their rank.
+
+    Second derivatives are those of `hessian` (q, q), or else measured along each row: 2 q + 6
+    evaluations instead of q^2 / 2.
+    """
+    q, p = rows.shape
+    mixed = rng.standard_normal((2, q)) @ rows
+    measured = third_derivative(objective, x, f, np.ascontiguousarray(mixed))
+    h, error = difference_step(*measured)
+    steps = np.full(q, h)
+    values = objective.values(x, np.vstack([rows, rows]), np.concatenate([steps, -steps]))
+    if not np.all(np.isfinite(values)):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    ahead, behind = values[:q], values[q:]
+    slopes = (ahead - behind) / (2 * h)
+    if hessian is None:
+        hessian = np.diag((ahead + behind - 2 * f) / h**2)
+    eigenvalues, vectors = np.linalg.eigh(hessian)
+    inside = vectors.T @ slopes
+    # No row may be so long that its Newton step leaves the length scale of x.
+    least = np.maximum(3 * error, np.abs(inside) / (length_scale(x) * math.sqrt(p)))
+    sizes = np.maximum(np.abs(eigenvalues), least)
+    whitening = (vectors / np.sqrt(sizes)).T
+    second = np.where(np.abs(eigenvalues) < sizes, 0.0, np.sign(eigenvalues))
+    return Sketch(
+        rows=whitening @ rows, gradient=whitening @ slopes, second=second,
+        falling=whitening[second < 0] @ rows, rank=q,
+        singular_values=np.sort(np.abs(eigenvalues))[::-1], certified=True,
+        curvature=max(float(np.sum(np.abs(eigenvalues))), error), columns=q, third=measured[1],
+        error=error,
+    )
+
+
 def _split(
     matrix: np.ndarray, slopes: np.ndarray, error: float, scale: float, h: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

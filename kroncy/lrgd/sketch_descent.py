@@ -23,19 +23,20 @@ MIN_CURVATURE = 0.05  # along a probe, over the mean one: half of what rounding 
 
 def sketch_descent(
     run: Run, rng: np.random.Generator, *, rank: int | None, max_rank: int | None, n_probe: int,
-    restarts: int,
+    restarts: int, first: Sketch | None = None,
 ) -> Sketch:
     """Sketch, descend and probe until no decrease is left, then raise Stop.
 
-    Returns the last `Sketch` where full gradients must take over, because the rank could not be
+    Begins in the sketch `first` where it is given.  Returns the last `Sketch` where full gradients must take over, because the rank could not be
     certified or noise was declared.
     """
     best_rank, stalls, checks, few = 0, 0, 0, run.x.size <= SMALL_P
     while True:
-        sketch = make_sketch(
+        sketch = first or make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
             oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
+        first = None
         run.singular_values, run.certified = sketch.singular_values, sketch.certified
         run.add_phase(
             "sketch", rank=sketch.rank, columns=sketch.columns, certified=sketch.certified

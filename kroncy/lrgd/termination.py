@@ -16,6 +16,7 @@ class Status(IntEnum):
     STATIONARY_START = 5
     NO_DECREASE = 6
     UNBOUNDED = 7
+    MAX_TIME = 8
     CALLBACK = 99
 
 

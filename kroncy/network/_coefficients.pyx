@@ -17,13 +17,16 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from .._base._buffers cimport address, holds_doubles
+from .._base._team cimport team_run
 from ..pairs._panels cimport kroncy_pairs_gather
 from ._tiles cimport (
-    KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, kroncy_tile,
+    KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, count_blocks,
+    kroncy_tile
 )
 
 
 cdef extern from "_coefficients_kernel.h" nogil:
+    const double KRONCY_MULTIPLY_ADD
     void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
                               int64_t, int, const void *, void *)
     int kroncy_values_add(bint, kroncy_tile *, int, int, int, const uint32_t *, const int64_t *,
@@ -33,6 +36,14 @@ cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_shared_settle(bint, int, const int64_t *, const double *, void *)
     int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
     void kroncy_scale(bint, int64_t, double, void *)
+
+cdef struct ProductLoop:
+    void *coefficients      # Coefficients
+    int64_t n_blocks
+    int group
+    const void *panel
+    int row_bytes
+    void *out
 
 
 def make_coefficients(signs, n_samples):
@@ -117,6 +128,19 @@ cdef class Coefficients:
             self.is_double, narrow, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
             self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, records, columns, n_inner,
             table)
+
+    def multiply(self, panel, out, int group, int n_threads):
+        """`product` for all blocks, `group` of them at a time."""
+        cdef ProductLoop loop
+        loop.coefficients = <void *> self
+        loop.n_blocks = count_blocks(self.n_neurons)
+        loop.group = group
+        loop.panel = address(panel)
+        loop.row_bytes = panel.strides[0]
+        loop.out = address(out)
+        cdef double work = KRONCY_MULTIPLY_ADD * self.n_entries() * panel.shape[1]
+        with nogil:
+            team_run(n_threads, (loop.n_blocks + group - 1) // group, work, product_group, &loop)
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
@@ -244,3 +268,11 @@ cdef class SharedCoefficients(Coefficients):
 
     cdef void end_add(self, const Step *step) noexcept nogil:
         kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, self.shared)
+
+
+cdef void product_group(void *context, int64_t group, int thread) noexcept nogil:
+    cdef ProductLoop *loop = <ProductLoop *> context
+    cdef int64_t first = group * loop.group
+    (<Coefficients> loop.coefficients).product(
+        first, <int> min(loop.group, loop.n_blocks - first), loop.panel, loop.row_bytes,
+        <char *> loop.out + first * KRONCY_BLOCK * loop.row_bytes)

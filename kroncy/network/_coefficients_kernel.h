@@ -25,6 +25,9 @@
 
 #include "_tile.h"
 
+/* Nanoseconds that one thread takes for a multiply-add of the product, roughly. */
+#define KRONCY_MULTIPLY_ADD 0.04
+
 /* values[j] *= factor, in the dtype. */
 void kroncy_scale(int is_double, int64_t n, double factor, void *values /* IN, OUT */);
 

@@ -3,40 +3,12 @@ from libc.stdint cimport int64_t, uint32_t
 
 from ._coefficients cimport Coefficients, Step
 from ._fired cimport FiredSets
+from ._workspace cimport Source, Workspace
 
 
 cdef inline bint near_underflow(double scale) noexcept nogil:
     """Whether a scale should be multiplied into what it scales: below 2 ** -20."""
     return scale < 9.5367431640625e-07
-
-
-cdef class Workspace:
-    cdef int n_threads              # for which there is memory; 0: none yet
-    cdef int group                  # blocks that a thread takes at a time
-    cdef void *z                    # a group of pre-activations for each thread
-    cdef void *f                    # (n_blocks, n_outputs, width) partial outputs
-    cdef void *skip                 # (chunks, n_outputs, width) partial sums of the skip
-    cdef void *prepared             # what a source has made ready, and
-    cdef void *parts                # what it needs for that
-    cdef const char *linear         # C G of the prepared rows, a row of neurons for each, in groups
-    cdef int64_t linear_stride      # that are so many bytes apart; NULL: not made yet
-    cdef void *query                # scratch of the queries of each thread
-    cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
-    cdef int64_t mask_panels        # capacity of `masks`
-    cdef FiredSets fired            # where `forward` records fired sets
-    cdef int64_t multiply_adds, gram_entries, rows_read, nodes_read     # counters
-
-    cdef void release(self) noexcept
-
-
-cdef class Source:
-    cdef readonly int64_t n_rows
-    cdef readonly bint is_double
-    cdef object keep                # the arrays whose addresses the source holds
-
-    cdef int reserve(self, Workspace work) except -1
-    cdef void prepare(self, Workspace work, const int64_t *rows,
-                      Py_ssize_t count) noexcept nogil
 
 
 cdef class Engine:
@@ -74,6 +46,7 @@ cdef class Engine:
     cdef void group_z(self, Workspace work, Source source, int64_t first, int n_blocks,
                       const int64_t *rows, Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const Step *step) noexcept nogil
+    cdef double step_work(self, Py_ssize_t count) noexcept nogil
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil
     cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil
@@ -88,7 +61,7 @@ cdef class Engine:
     cdef int group_size(self) noexcept nogil
     cdef int panel_width(self) noexcept nogil
     cdef int row_width(self, Py_ssize_t count) noexcept nogil
-    cdef void forward_group(self, Workspace work, Source source, int64_t first,
-                            const int64_t *rows, Py_ssize_t count, int width, void *z_out,
-                            uint32_t *masks, const int64_t *places) noexcept nogil
+    cdef void forward_group(self, Workspace work, Source source, int thread,
+                            int64_t group, const int64_t *rows, Py_ssize_t count, int width,
+                            void *z_out, uint32_t *masks, const int64_t *places) noexcept nogil
     cdef int step_block(self, int64_t block, const Step *step) noexcept nogil

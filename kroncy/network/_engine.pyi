@@ -3,12 +3,7 @@ from typing import Any
 import numpy as np
 
 from ._coefficients import Coefficients
-
-class Workspace: ...
-
-class Source:
-    n_rows: int
-    is_double: bool
+from ._workspace import Source
 
 class Engine:
     n_neurons: int

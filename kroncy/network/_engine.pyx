@@ -12,14 +12,13 @@ two products.
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
+from .._base._team cimport kroncy_atomic_set, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._fired cimport FiredSets
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
@@ -28,6 +27,7 @@ from ._coefficients import make_coefficients
 
 
 cdef extern from "_coefficients_kernel.h" nogil:
+    const double KRONCY_MULTIPLY_ADD
     void kroncy_scale(bint, int64_t, double, void *)
 
 cdef extern from "_engine_kernel.h" nogil:
@@ -39,40 +39,26 @@ cdef extern from "_engine_kernel.h" nogil:
 cdef enum:
     MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 
+# Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
+cdef double PREACTIVATION = 2.0     # for each neuron and sample, in the forward half
+cdef double STEP = 1.3              # for each neuron and sample, in the backward half
 
-cdef class Workspace:
-    """What a pass over rows writes, and the operations that it counts: one for each call.
+# The arguments of a loop over groups of blocks, or over blocks.
+cdef struct ForwardLoop:
+    void *engine            # Engine
+    void *work              # Workspace
+    void *source            # Source
+    const int64_t *rows
+    Py_ssize_t count
+    int width
+    void *z_out
+    uint32_t *masks
+    const int64_t *places
 
-    So any number of threads read a network at once.  The training has one of its own, for as long
-    as the engine lives.
-    """
-
-    def __dealloc__(self):
-        self.release()
-
-    cdef void release(self) noexcept:
-        """Free all memory."""
-        free(self.z)
-        free(self.f)
-        free(self.skip)
-        free(self.prepared)
-        free(self.parts)
-        free(self.query)
-        free(self.masks)
-        self.z = self.f = self.skip = self.prepared = self.parts = self.query = NULL
-        self.masks = NULL
-        self.n_threads = self.mask_panels = 0
-
-
-cdef class Source:
-    """Rows whose pre-activations can be asked for: the training samples, or others."""
-
-    cdef int reserve(self, Workspace work) except -1:
-        """Memory for `prepare`."""
-        return 0
-
-    cdef void prepare(self, Workspace work, const int64_t *rows, Py_ssize_t count) noexcept nogil:
-        """Make ready, in the workspace, whatever `Engine.group_z` reads about these rows."""
+cdef struct BackwardLoop:
+    void *engine            # Engine
+    const Step *step
+    int failed
 
 
 cdef class Engine:
@@ -206,18 +192,7 @@ cdef class Engine:
         But for the signs: with one output row r is to be multiplied by a_r.  panel (n_samples,
         width) and out (n_blocks * 256, width) are 64-byte aligned, with rows of 64 or 128 bytes.
         """
-        cdef int64_t group, first
-        cdef int size = self.group_size()
-        cdef int row_bytes = panel.strides[0]
-        cdef void *values = address(panel)
-        cdef char *z = <char *> address(out)
-        with nogil:
-            for group in prange((self.n_blocks + size - 1) // size,
-                                num_threads=kroncy_team(self.n_threads), schedule="dynamic"):
-                first = group * size
-                self.coefficients.product(
-                    first, <int> min(size, self.n_blocks - first), values, row_bytes,
-                    z + first * KRONCY_BLOCK * row_bytes)
+        self.coefficients.multiply(panel, out, self.group_size(), self.n_threads)
         return out
 
     # -- the forward half -----------------------------------------------------------------------
@@ -250,19 +225,28 @@ cdef class Engine:
         void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
         """`forward` for the samples of one panel: every block by itself, then their sum."""
-        cdef int64_t group
+        cdef ForwardLoop loop
         cdef int width = self.row_width(count)
+        cdef int64_t multiply_adds = self.panel_multiply_adds(count)
         self.prepare(work, source, rows, count)
-        for group in prange((self.n_blocks + work.group - 1) // work.group,
-                            num_threads=kroncy_team(work.n_threads), schedule="dynamic"):
-            self.forward_group(work, source, group * work.group, rows, count, width, z_out, masks,
-                               places)
+        loop.engine = <void *> self
+        loop.work = <void *> work
+        loop.source = <void *> source
+        loop.rows = rows
+        loop.count = count
+        loop.width = width
+        loop.z_out = z_out
+        loop.masks = masks
+        loop.places = places
+        team_run(work.n_threads, (self.n_blocks + work.group - 1) // work.group,
+                 KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
+                 forward_group, &loop)
         memset(f, 0, count * self.n_outputs * sizeof(double))
         kroncy_sum_outputs(self.is_double, self.n_blocks, width, <int> count, self.n_outputs,
                            1 / sqrt(<double> self.n_neurons), work.f, f)
         if self.skip > 0:
             self.skip_outputs(work, count, f)
-        work.multiply_adds += self.panel_multiply_adds(count)
+        work.multiply_adds += multiply_adds
         work.gram_entries += self.panel_gram_entries(count)
 
     cdef void prepare(
@@ -272,14 +256,14 @@ cdef class Engine:
         source.prepare(work, rows, count)
 
     cdef void forward_group(
-        self, Workspace work, Source source, int64_t first, const int64_t *rows, Py_ssize_t count,
-        int width, void *z_out, uint32_t *masks, const int64_t *places
+        self, Workspace work, Source source, int thread, int64_t group, const int64_t *rows,
+        Py_ssize_t count, int width, void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
         """Consecutive blocks of one thread: their z together; masks and outputs one by one."""
+        cdef int64_t first = group * work.group
         cdef int n_rows, n_blocks = <int> min(work.group, self.n_blocks - first)
         cdef int64_t block, block_bytes = KRONCY_BLOCK * width * self.itemsize
-        cdef char *z = (<char *> work.z
-                        + kroncy_thread_id() * work.group * KRONCY_BLOCK * ROW_BYTES)
+        cdef char *z = <char *> work.z + thread * work.group * KRONCY_BLOCK * ROW_BYTES
         cdef char *f = <char *> work.f
         self.group_z(work, source, first, n_blocks, rows, count, width, z)
         for block in range(first, first + n_blocks):
@@ -315,10 +299,10 @@ cdef class Engine:
         -1: no memory for further coefficients; 1: a step out of the range of the dtype.
         """
         cdef Py_ssize_t done = 0, j
-        cdef int failed = 0, status
-        cdef int64_t block
+        cdef int status
         cdef double factor
         cdef Step part
+        cdef BackwardLoop loop
         if decay != 1.0:
             self.decay_weights(decay)
         factor = -step / (sqrt(<double> self.n_neurons) * self.scale)
@@ -326,6 +310,9 @@ cdef class Engine:
             self.scaled[j] = factor * e[j]
         part.masks = self.work.masks
         part.fired_bits = self.fired.words
+        loop.engine = <void *> self
+        loop.step = &part
+        loop.failed = 0
         while done < count:
             part.rows = rows + done
             part.count = <int> min(<Py_ssize_t> self.panel_width(), count - done)
@@ -334,15 +321,18 @@ cdef class Engine:
             if status != 0:
                 return status
             self.coefficients.begin_add(&part)
-            for block in prange(self.n_blocks, num_threads=kroncy_team(self.n_threads),
-                                schedule="dynamic"):
-                failed |= self.step_block(block, &part)
+            team_run(self.n_threads, self.n_blocks, self.step_work(part.count), backward_block,
+                     &loop)
             self.coefficients.end_add(&part)
             part.masks += self.n_masks(part.count)
             done += part.count
         if self.skip > 0:
             self.skip_descend(rows, count, e, step)
-        return -1 if failed else 0
+        return -1 if loop.failed else 0
+
+    cdef double step_work(self, Py_ssize_t count) noexcept nogil:
+        """Nanoseconds that the steps of all blocks take, roughly."""
+        return STEP * self.n_neurons * count
 
     cdef int step_block(self, int64_t block, const Step *step) noexcept nogil:
         """A step of one block; not 0: out of memory."""
@@ -442,3 +432,16 @@ cdef class Engine:
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         """Entries of G that a panel of `count` samples takes."""
         return 0
+
+
+cdef void forward_group(void *context, int64_t group, int thread) noexcept nogil:
+    cdef ForwardLoop *loop = <ForwardLoop *> context
+    (<Engine> loop.engine).forward_group(
+        <Workspace> loop.work, <Source> loop.source, thread, group, loop.rows, loop.count,
+        loop.width, loop.z_out, loop.masks, loop.places)
+
+
+cdef void backward_block(void *context, int64_t block, int thread) noexcept nogil:
+    cdef BackwardLoop *loop = <BackwardLoop *> context
+    if (<Engine> loop.engine).step_block(block, loop.step):
+        kroncy_atomic_set(&loop.failed)

@@ -2,7 +2,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._engine import Engine, Source
+from ._engine import Engine
+from ._workspace import Source
 
 class DenseSource(Source):
     def __init__(

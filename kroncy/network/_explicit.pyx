@@ -4,17 +4,17 @@ C is recorded too, so that everything that reads coefficients works alike; z com
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
 from .._base._blas cimport gemm
 from .._base._buffers cimport address, allocate, holds_doubles
-from .._base._openmp cimport kroncy_team
+from .._base._team cimport team_run
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace
+from ._engine cimport Engine
 from ._tiles cimport KRONCY_BLOCK, block_rows
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_coefficients_kernel.h" nogil:
@@ -29,6 +29,12 @@ cdef extern from "_explicit_kernel.h" nogil:
     void kroncy_linear_outputs(bint, int64_t, int, int64_t, const void *, const void *, double *)
     void kroncy_linear_descend(bint, int64_t, int, int64_t, double, const double *, const void *,
                                void *)
+
+cdef double WEIGHT = 0.3            # nanoseconds that a pass takes for one weight, roughly
+
+cdef struct DecayLoop:
+    void *engine                    # ExplicitEngine
+    double factor
 
 
 cdef class DenseSource(Source):
@@ -147,6 +153,11 @@ cdef class ExplicitEngine(Engine):
         self.source.prepare(self.work, step.rows, step.count)
         return 0
 
+    cdef double step_work(self, Py_ssize_t count) noexcept nogil:
+        # A part of the neurons fires: a tenth is a large one.
+        return (Engine.step_work(self, count)
+                + 0.1 * WEIGHT * self.n_neurons * self.n_features * count)
+
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil:
         kroncy_block_descend(
             self.is_double, block_rows(self.n_neurons, block), self.scale, self.n_outputs,
@@ -154,14 +165,18 @@ cdef class ExplicitEngine(Engine):
             self.coefficients.block_signs(block), self.work.prepared, self.block_weights(block))
 
     cdef void decay_weights(self, double factor) noexcept nogil:
-        cdef int64_t block
+        cdef DecayLoop loop
         Engine.decay_weights(self, factor)
-        for block in prange(self.n_blocks, num_threads=kroncy_team(self.n_threads),
-                            schedule="static"):
-            kroncy_scale(self.is_double, self.n_features * block_rows(self.n_neurons, block),
-                         factor, self.block_weights(block))
+        loop.engine = <void *> self
+        loop.factor = factor
+        team_run(self.n_threads, self.n_blocks, WEIGHT * self.n_neurons * self.n_features,
+                 decay_block, &loop)
         kroncy_scale(self.is_double, self.n_outputs * self.n_features, factor,
                      self.skip_weight_values)
+
+    cdef void scale_block(self, int64_t block, double factor) noexcept nogil:
+        kroncy_scale(self.is_double, self.n_features * block_rows(self.n_neurons, block), factor,
+                     self.block_weights(block))
 
     cdef void skip_descend(
         self, const int64_t *rows, Py_ssize_t count, const double *e, double step
@@ -178,3 +193,8 @@ cdef class ExplicitEngine(Engine):
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.n_neurons * self.n_features * count
+
+
+cdef void decay_block(void *context, int64_t block, int thread) noexcept nogil:
+    cdef DecayLoop *loop = <DecayLoop *> context
+    (<ExplicitEngine> loop.engine).scale_block(block, loop.factor)

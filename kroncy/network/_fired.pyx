@@ -1,12 +1,11 @@
 """Fired sets as bitsets: what a network records, |F_i n F_j|, and c_r G c_r^T of coefficients."""
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from .._base._buffers cimport address
-from .._base._openmp cimport kroncy_team
+from .._base._team cimport team_run
 from ._tiles cimport KRONCY_BLOCK, KRONCY_BLOCK_WORDS, block_rows, count_blocks
 
 
@@ -22,6 +21,28 @@ cdef extern from "_fired_kernel.h" nogil:
 cdef enum:
     SIDE = 64           # samples of a tile: 64 rows of 2 kB a side stay in L2
     ROWS = 64           # neurons of a unit of work
+
+# Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
+cdef double WORD = 0.1      # of two bitsets, compared
+cdef double ENTRY = 5.0     # of a row that is multiplied with itself
+
+# The arguments of a loop over tiles of a matrix of counts.
+cdef struct CountLoop:
+    const uint64_t *left
+    const uint64_t *right
+    int64_t n_left, n_right, n_words
+    bint symmetric
+    int32_t *counts
+
+# The arguments of a loop over blocks of rows.
+cdef struct FormLoop:
+    const int64_t *indptr
+    const int64_t *columns
+    const double *values
+    int64_t n_rows, i0, i1, j0, j1
+    const double *gram
+    double weight
+    double *sums
 
 
 cdef class FiredSets:
@@ -77,26 +98,41 @@ def fired_counts(const uint64_t[:, ::1] left, const uint64_t[:, ::1] right, int 
     left, right : (n, n_words) bitsets, n_words a multiple of 8 for the fastest kernels
     symmetric : left and right are the same; half is counted and mirrored
     """
-    cdef int64_t n_left = left.shape[0], n_right = right.shape[0], n_words = left.shape[1]
-    cdef int64_t tile, i, j, rows = (n_left + SIDE - 1) // SIDE
-    cdef int64_t cols = (n_right + SIDE - 1) // SIDE
-    cdef int32_t[:, ::1] counts = np.zeros((n_left, n_right), dtype=np.int32)
-    if right.shape[1] != n_words or n_words % 8:
+    cdef CountLoop loop
+    cdef int32_t[:, ::1] counts = np.zeros((left.shape[0], right.shape[0]), dtype=np.int32)
+    loop.n_left = left.shape[0]
+    loop.n_right = right.shape[0]
+    loop.n_words = left.shape[1]
+    if right.shape[1] != loop.n_words or loop.n_words % 8:
         raise ValueError("bitsets must have one number of words, a multiple of 8")
-    if not (n_left and n_right and n_words):
+    if not (loop.n_left and loop.n_right and loop.n_words):
         return np.asarray(counts)
-    for tile in prange(rows * cols, nogil=True, num_threads=kroncy_team(n_threads),
-                       schedule="dynamic"):
-        i = tile // cols * SIDE
-        j = tile % cols * SIDE
-        if not (symmetric and j > i):
-            count_tile(min(SIDE, n_left - i), min(SIDE, n_right - j), n_words, &left[i, 0],
-                       &right[j, 0], n_right, &counts[i, j],
-                       &counts[j, i] if symmetric and j < i else NULL)
+    loop.left = &left[0, 0]
+    loop.right = &right[0, 0]
+    loop.symmetric = symmetric
+    loop.counts = &counts[0, 0]
+    with nogil:
+        team_run(n_threads, count_sides(loop.n_left) * count_sides(loop.n_right),
+                 WORD * loop.n_left * loop.n_right * loop.n_words, count_tile, &loop)
     return np.asarray(counts)
 
 
-cdef void count_tile(
+cdef inline int64_t count_sides(int64_t rows) noexcept nogil:
+    return (rows + SIDE - 1) // SIDE
+
+
+cdef void count_tile(void *context, int64_t tile, int thread) noexcept nogil:
+    cdef CountLoop *loop = <CountLoop *> context
+    cdef int64_t i = tile // count_sides(loop.n_right) * SIDE
+    cdef int64_t j = tile % count_sides(loop.n_right) * SIDE
+    if not (loop.symmetric and j > i):
+        count_square(min(SIDE, loop.n_left - i), min(SIDE, loop.n_right - j), loop.n_words,
+                     loop.left + i * loop.n_words, loop.right + j * loop.n_words, loop.n_right,
+                     loop.counts + i * loop.n_right + j,
+                     loop.counts + j * loop.n_right + i if loop.symmetric and j < i else NULL)
+
+
+cdef void count_square(
     int64_t rows, int64_t cols, int64_t n_words, const uint64_t *left, const uint64_t *right,
     int64_t stride, int32_t *counts, int32_t *mirror
 ) noexcept nogil:
@@ -120,12 +156,28 @@ def add_quadratic_forms(
 
     Columns ascend within each row of the CSR arrays.
     """
-    cdef int64_t block, r, n_rows = sums.shape[0]
-    cdef int64_t i1 = i0 + gram.shape[0], j1 = j0 + gram.shape[1]
+    cdef FormLoop loop
     if not (columns.shape[0] and gram.shape[0] and gram.shape[1]):
         return
-    for block in prange((n_rows + ROWS - 1) // ROWS, nogil=True, num_threads=kroncy_team(n_threads),
-                        schedule="dynamic"):
-        r = block * ROWS
-        kroncy_quadratic_forms(min(ROWS, n_rows - r), &indptr[r], &columns[0], &values[0], i0, i1,
-                               j0, j1, &gram[0, 0], weight, &sums[r])
+    loop.indptr = &indptr[0]
+    loop.columns = &columns[0]
+    loop.values = &values[0]
+    loop.n_rows = sums.shape[0]
+    loop.i0 = i0
+    loop.i1 = i0 + gram.shape[0]
+    loop.j0 = j0
+    loop.j1 = j0 + gram.shape[1]
+    loop.gram = &gram[0, 0]
+    loop.weight = weight
+    loop.sums = &sums[0]
+    with nogil:
+        team_run(n_threads, (loop.n_rows + ROWS - 1) // ROWS, ENTRY * columns.shape[0],
+                 add_forms, &loop)
+
+
+cdef void add_forms(void *context, int64_t block, int thread) noexcept nogil:
+    cdef FormLoop *loop = <FormLoop *> context
+    cdef int64_t r = block * ROWS
+    kroncy_quadratic_forms(
+        min(ROWS, loop.n_rows - r), loop.indptr + r, loop.columns, loop.values, loop.i0, loop.i1,
+        loop.j0, loop.j1, loop.gram, loop.weight, loop.sums + r)

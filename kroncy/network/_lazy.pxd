@@ -2,7 +2,8 @@
 from libc.stdint cimport int64_t
 
 from ..data._gram_panels cimport GramPanels
-from ._engine cimport Engine, Source, Workspace
+from ._engine cimport Engine
+from ._workspace cimport Source, Workspace
 
 
 cdef class GramSource(Source):
@@ -16,3 +17,5 @@ cdef class LazyEngine(Engine):
                               void *z) noexcept nogil
     cdef void add_linear(self, Workspace work, Source source, int64_t first, int n_blocks,
                          const int64_t *rows, int count, int width, void *z) noexcept nogil
+    cdef void add_skip(
+        self, int64_t chunk, const void *panel, int width, void *sums) noexcept nogil

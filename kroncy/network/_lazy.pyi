@@ -4,8 +4,9 @@ import numpy as np
 
 from ..data._gram_panels import GramPanels
 from ..pairs._panels import PairRows
-from ._engine import Engine, Source
+from ._engine import Engine
 from ._pair_reading import PairReading
+from ._workspace import Source
 
 class GramSource(Source):
     def __init__(

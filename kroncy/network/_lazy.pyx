@@ -5,18 +5,18 @@ neither depends on the number of features.
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from .._base._buffers cimport address, allocate
-from .._base._openmp cimport kroncy_team
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
 from ..pairs._panels cimport PanelProduct, kroncy_pairs_block_z, kroncy_pairs_skip
-from ._engine cimport Engine, Source, Workspace
+from ._engine cimport Engine
 from ._fired cimport FiredSets
 from ._pair_reading cimport PairReading
 from ._tiles cimport KRONCY_BLOCK, block_rows
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_engine_kernel.h" nogil:
@@ -30,6 +30,14 @@ cdef extern from "_lazy_kernel.h" nogil:
 cdef enum:
     WORTH_PAIRS = 1 << 22   # cost of reading rows above which panels of objects are considered
     CHUNK = 2048        # samples of a partial sum of the skip: fixed, so the sums are too
+
+cdef double ENTRY = 0.05            # nanoseconds of the skip for an entry of a panel, roughly
+
+cdef struct SkipLoop:
+    void *engine                    # LazyEngine
+    const void *panel
+    int width
+    void *sums
 
 
 cdef class GramSource(Source):
@@ -200,26 +208,40 @@ cdef class LazyEngine(Engine):
 
     cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil:
         cdef int width = self.row_width(count)
-        cdef int64_t chunk, chunk_bytes = self.n_outputs * width * self.itemsize
         cdef int64_t groups = (self.n_neurons * self.itemsize + ROW_BYTES - 1) // ROW_BYTES
+        cdef SkipLoop loop
         if work.linear != NULL:
             kroncy_pairs_skip(self.is_double, <int> count, self.n_outputs, self.scale,
                               work.linear + groups * work.linear_stride, work.linear_stride, f)
             return
-        for chunk in prange(n_chunks(self), num_threads=kroncy_team(work.n_threads),
-                            schedule="static"):
-            kroncy_skip_outputs(
-                self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
-                self.n_outputs, self.skip_values, work.prepared,
-                <char *> work.skip + chunk * chunk_bytes)
+        loop.engine = <void *> self
+        loop.panel = work.prepared
+        loop.width = width
+        loop.sums = work.skip
+        team_run(work.n_threads, n_chunks(self),
+                 ENTRY * self.n_samples * width * self.n_outputs, skip_chunk, &loop)
         kroncy_sum_outputs(self.is_double, n_chunks(self), width, <int> count, self.n_outputs,
                            self.scale, work.skip, f)
+
+    cdef void add_skip(
+        self, int64_t chunk, const void *panel, int width, void *sums
+    ) noexcept nogil:
+        """The partial sums of one chunk of samples."""
+        kroncy_skip_outputs(
+            self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
+            self.n_outputs, self.skip_values, panel,
+            <char *> sums + chunk * self.n_outputs * width * self.itemsize)
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.coefficients.n_entries() * count
 
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return self.n_samples * count
+
+
+cdef void skip_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef SkipLoop *loop = <SkipLoop *> context
+    (<LazyEngine> loop.engine).add_skip(chunk, loop.panel, loop.width, loop.sums)
 
 
 cdef int64_t n_chunks(LazyEngine self) noexcept nogil:

@@ -17,21 +17,21 @@ Samples that do not come as announced by `expect` are a detour: a segment of the
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 
 from .._base._buffers cimport address, allocate
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES
 from ..pairs._panels cimport PairRows, PanelProduct, kroncy_pairs_block_add
 from ..pairs._visits cimport Visits
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace
+from ._engine cimport Engine
 from ._lazy cimport GramSource, LazyEngine
 from ._recent_steps cimport RecentSteps
 from ._tiles cimport KRONCY_BLOCK, KRONCY_TILE, block_rows
+from ._workspace cimport Source, Workspace
 
 from .._base.threads import blas_threads
 from ..pairs._visits import cut_visits
@@ -43,6 +43,14 @@ cdef extern from "_engine_kernel.h" nogil:
 
 cdef extern from "_lazy_kernel.h" nogil:
     void kroncy_skip_outputs(bint, int64_t, int64_t, int, int, const void *, const void *, void *)
+
+cdef double GATHER = 0.13       # nanoseconds of a multiply-add of sums over objects, roughly
+
+# The arguments of a loop over groups of blocks, or of neurons.
+cdef struct PairsLoop:
+    void *engine                # PairsEngine
+    int64_t at
+    int count, width
 
 cdef enum:
     MOST_BATCH = 1024       # samples of a batch for which a segment leaves capacity
@@ -123,8 +131,6 @@ cdef class PairsEngine(LazyEngine):
     def set_csr(self, matrix):
         super().set_csr(matrix)
         self.forget(None)
-
-    # -- memory ---------------------------------------------------------------------------------
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         self.reserve_segment()
@@ -211,13 +217,15 @@ cdef class PairsEngine(LazyEngine):
         cdef int64_t group, first = at - self.begin
         cdef int count = <int> (self.end - at), width = self.row_width(count)
         cdef int size = self.work.group
+        cdef PairsLoop loop
         if self.steps.n_steps:
             self.correct(count)
             self.steps.fill_gram(self.product, self.visits.row + at, count, width,
                                  self.work.prepared)
-            for group in prange((self.n_blocks + size - 1) // size,
-                                num_threads=kroncy_team(self.work.n_threads), schedule="dynamic"):
-                self.settle_group(group * size, first, count, width)
+            loop.engine = <void *> self
+            loop.at, loop.count, loop.width = first, count, width
+            team_run(self.work.n_threads, (self.n_blocks + size - 1) // size,
+                     GATHER * self.steps.n_entries() * width, settle_group, &loop)
             if self.skip > 0:
                 self.multiply_recent_skip(width)
                 kroncy_pairs_block_add(
@@ -227,13 +235,15 @@ cdef class PairsEngine(LazyEngine):
             memmove(self.product.row(group, 0), self.product.row(group, first), count * ROW_BYTES)
         self.begin = at
 
-    cdef void settle_group(self, int64_t first, int64_t at, int count, int width) noexcept nogil:
+    cdef void settle_group(
+        self, int64_t first, int64_t at, int count, int width, int thread
+    ) noexcept nogil:
         """`settle` for the blocks of one thread."""
         cdef int n_blocks = <int> min(self.work.group, self.n_blocks - first)
         cdef int groups = KRONCY_BLOCK // self.product.group
         cdef int64_t block
         cdef char *z = (<char *> self.work.z
-                        + kroncy_thread_id() * self.work.group * KRONCY_BLOCK * ROW_BYTES)
+                        + thread * self.work.group * KRONCY_BLOCK * ROW_BYTES)
         self.steps.multiply(first, n_blocks, self.work.prepared, width * <int> self.itemsize, z)
         for block in range(first, first + n_blocks):
             kroncy_pairs_block_add(
@@ -243,7 +253,8 @@ cdef class PairsEngine(LazyEngine):
 
     cdef void begin_segment(self, int64_t segment) noexcept nogil:
         """Further visits, behind those from `begin` to `end`, to the end of a segment."""
-        cdef int64_t group, lead = self.end - self.begin, panel = self.visits.panel[segment]
+        cdef PairsLoop loop
+        cdef int64_t lead = self.end - self.begin, panel = self.visits.panel[segment]
         cdef int64_t last = self.visits.panel_end(segment), count
         cdef bint fresh = self.panel != panel
         cdef char *table = self.table
@@ -255,9 +266,9 @@ cdef class PairsEngine(LazyEngine):
         elif self.steps.n_steps:
             self.gathered += self.steps.n_entries() * self.product.n_objects
             self.steps.fill_records()
-            for group in prange(self.product.n_groups, num_threads=kroncy_team(self.n_threads),
-                                schedule="dynamic"):
-                self.gather_recent(group)
+            loop.engine = <void *> self
+            team_run(self.n_threads, self.product.n_groups,
+                     GATHER * self.steps.n_entries() * self.product.group, gather_group, &loop)
         self.steps.clear()
         count = self.visits.end[segment] - self.end
         self.multiply(table, fresh, self.visits.row + self.end, count, lead)
@@ -342,8 +353,6 @@ cdef class PairsEngine(LazyEngine):
         if self.scale > before:     # it was multiplied into C
             self.lose()
 
-    # -- counters -------------------------------------------------------------------------------
-
     cdef void correct(self, int64_t count) noexcept nogil:
         """Count a product of the recent steps with `count` columns."""
         self.corrected += self.steps.n_entries() * count
@@ -427,3 +436,13 @@ cdef class PairsEngine(LazyEngine):
         """Shape of the sums over the objects of a panel."""
         group = self.product.group
         return self.product.n_groups, group, self.rows.n_inner, group
+
+
+cdef void settle_group(void *context, int64_t group, int thread) noexcept nogil:
+    cdef PairsLoop *loop = <PairsLoop *> context
+    (<PairsEngine> loop.engine).settle_group(
+        group * (<PairsEngine> loop.engine).work.group, loop.at, loop.count, loop.width, thread)
+
+
+cdef void gather_group(void *context, int64_t group, int thread) noexcept nogil:
+    (<PairsEngine> (<PairsLoop *> context).engine).gather_recent(group)

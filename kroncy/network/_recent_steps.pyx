@@ -7,13 +7,12 @@ rows[j], whose inner products with later samples are K_A[a(j), a(s)] K_B[b(j), b
 import numpy as np
 import scipy.sparse
 
-from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate
-from .._base._openmp cimport kroncy_team
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_combine
 from ..pairs._panels cimport (
     MAX_OBJECTS, PairRows, PanelProduct, kroncy_pair, kroncy_pairs_fill, kroncy_pairs_gather,
@@ -42,6 +41,17 @@ cdef extern from "_engine_kernel.h" nogil:
 
 cdef enum:
     CHUNK = 256         # rows of G that a thread makes at a time
+
+cdef double ENTRY = 0.2             # nanoseconds of an entry of G, roughly
+
+cdef struct GramLoop:
+    bint is_double
+    int64_t n_rows
+    int width
+    const void *parts[2]
+    const int64_t *index[2]
+    int power[2]
+    void *panel
 
 
 cdef class RecentSteps:
@@ -152,12 +162,9 @@ cdef class RecentSteps:
         self, PanelProduct product, const int64_t *rows, int count, int width, void *panel
     ) noexcept nogil:
         """panel (n_steps, width) = G between the samples of the steps and `rows` of the panel."""
-        cdef int64_t chunk
         cdef int64_t right[MAX_OBJECTS]
         cdef int32_t chosen[MAX_OBJECTS]
-        cdef const void *parts[2]
-        cdef const int64_t *index[2]
-        cdef int power[2]
+        cdef GramLoop loop
         cdef int c
         for c in range(count):
             right[c] = product.rows.inner[rows[c]]
@@ -166,14 +173,13 @@ cdef class RecentSteps:
                                        product.n_threads)
         kroncy_pairs_select(self.is_double, self.n_objects, self.objects, product.columns, width,
                             count, chosen, self.outer_part)
-        parts[0], parts[1] = self.inner_part, self.outer_part
-        index[0], index[1] = self.inner, self.local
-        power[0] = power[1] = 1
-        for chunk in prange((self.n_steps + CHUNK - 1) // CHUNK,
-                            num_threads=kroncy_team(product.n_threads), schedule="static"):
-            kroncy_panel_combine(self.is_double, chunk * CHUNK,
-                                 min(self.n_steps, (chunk + 1) * CHUNK), width, 2, parts, index,
-                                 power, panel)
+        loop.is_double, loop.n_rows, loop.width = self.is_double, self.n_steps, width
+        loop.parts[0], loop.parts[1] = self.inner_part, self.outer_part
+        loop.index[0], loop.index[1] = self.inner, self.local
+        loop.power[0] = loop.power[1] = 1
+        loop.panel = panel
+        team_run(product.n_threads, (self.n_steps + CHUNK - 1) // CHUNK,
+                 ENTRY * self.n_steps * width, fill_chunk, &loop)
 
     cdef void multiply(
         self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *out
@@ -251,3 +257,9 @@ cdef class RecentSteps:
                                                &bits[j, block * KRONCY_BLOCK_WORDS])
         if failed:
             raise MemoryError("no memory for the coefficients of the last steps")
+
+
+cdef void fill_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef GramLoop *loop = <GramLoop *> context
+    kroncy_panel_combine(loop.is_double, chunk * CHUNK, min(loop.n_rows, (chunk + 1) * CHUNK),
+                         loop.width, 2, loop.parts, loop.index, loop.power, loop.panel)

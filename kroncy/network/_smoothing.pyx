@@ -7,17 +7,29 @@ mean.  It differs from a max(mean - threshold, 0), which the engines compute, by
 
 so that the expectation is a correction of the outputs, neuron by neuron.
 """
-from cython.parallel cimport prange
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
-from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
+from .._base._team cimport team_run
 
 
 cdef extern from "_smoothing_kernel.h" nogil:
     void kroncy_add_expected_excess(bint, int64_t, int, double, double, double, const void *,
                                     const void *, double *)
+
+cdef double NEURON = 20     # nanoseconds of one thread, roughly
+
+cdef struct ExcessLoop:
+    bint is_double
+    int64_t n_neurons
+    int n_outputs
+    double threshold, factor
+    const char *z
+    int64_t row_bytes       # of z
+    const double *deviation
+    const void *signs
+    double *f
 
 
 def add_expected_excess(const real[:, ::1] z, const double[::1] deviation, const real[:, ::1] signs,
@@ -39,14 +51,31 @@ def add_expected_excess(const real[:, ::1] z, const double[::1] deviation, const
     n_threads : int
         The result does not depend on it.
     """
-    cdef int64_t i, n_neurons = z.shape[1]
-    cdef int n_outputs = <int> signs.shape[1]
-    cdef double norm = 1 / sqrt(<double> n_neurons)
-    if not (z.shape[0] == deviation.shape[0] == f.shape[0] and signs.shape[0] == n_neurons
-            and f.shape[1] == n_outputs):
+    cdef ExcessLoop loop
+    if not (z.shape[0] == deviation.shape[0] == f.shape[0] and signs.shape[0] == z.shape[1]
+            and f.shape[1] == signs.shape[1]):
         raise ValueError("shapes do not match")
-    for i in prange(z.shape[0], nogil=True, num_threads=kroncy_team(n_threads), schedule="static"):
-        if factor * deviation[i] > 0:
-            kroncy_add_expected_excess(
-                sizeof(real) == 8, n_neurons, n_outputs, threshold, factor * deviation[i], norm,
-                &z[i, 0], &signs[0, 0], &f[i, 0])
+    if z.shape[0] == 0:
+        return
+    loop.is_double = sizeof(real) == 8
+    loop.n_neurons = z.shape[1]
+    loop.n_outputs = <int> signs.shape[1]
+    loop.threshold = threshold
+    loop.factor = factor
+    loop.z = <const char *> &z[0, 0]
+    loop.row_bytes = z.strides[0]
+    loop.deviation = &deviation[0]
+    loop.signs = &signs[0, 0]
+    loop.f = &f[0, 0]
+    with nogil:
+        team_run(n_threads, z.shape[0], NEURON * z.shape[0] * z.shape[1], add_row, &loop)
+
+
+cdef void add_row(void *context, int64_t i, int thread) noexcept nogil:
+    cdef ExcessLoop *loop = <ExcessLoop *> context
+    cdef double deviation = loop.factor * loop.deviation[i]
+    if deviation > 0:
+        kroncy_add_expected_excess(
+            loop.is_double, loop.n_neurons, loop.n_outputs, loop.threshold, deviation,
+            1 / sqrt(<double> loop.n_neurons), loop.z + i * loop.row_bytes, loop.signs,
+            loop.f + i * loop.n_outputs)

@@ -34,6 +34,8 @@ cdef class TiledMatrix:
     cdef int64_t n_tiles
     cdef kroncy_tile *tiles     # (n_blocks, n_tiles)
 
+    cdef void block_product(
+        self, int64_t block, const void *panel, int row_bytes, char *out) noexcept nogil
     cdef kroncy_tile *block_tiles(self, int64_t block) noexcept nogil
     cdef int64_t n_entries(self) noexcept nogil
     cdef void multiply(self, double factor) noexcept nogil

@@ -6,24 +6,31 @@ that keep being added; see _coefficients_kernel.h for the layout.
 import numpy as np
 import scipy.sparse
 
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
-from .._base._openmp cimport kroncy_team
 from .._base._real cimport real
+from .._base._team cimport team_run
+
 from .._base._buffers import aligned_empty
 
 
 cdef extern from "_coefficients_kernel.h" nogil:
+    const double KRONCY_MULTIPLY_ADD
     void kroncy_tile_free(kroncy_tile *)
     void kroncy_tile_scale(bint, kroncy_tile *, double)
     int kroncy_tiles_add(bint, kroncy_tile *, int64_t, int64_t, const int64_t *, const int64_t *,
                          const void *)
     void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
                               int64_t, int, const void *, void *)
+
+cdef struct ProductLoop:
+    void *matrix        # TiledMatrix
+    const void *panel
+    int row_bytes
+    char *out
 
 
 cdef class TiledMatrix:
@@ -125,7 +132,7 @@ cdef class TiledMatrix:
 
         `out`: an aligned array with n_blocks * 256 rows to write to, e.g. of an earlier product.
         """
-        cdef int64_t block
+        cdef ProductLoop loop
         cdef int row_bytes = panel.shape[1] * sizeof(real)
         if panel.shape[0] != self.n_samples or row_bytes not in (64, 128):
             raise ValueError("panel must have n_samples rows of 64 or 128 bytes")
@@ -139,13 +146,22 @@ cdef class TiledMatrix:
         cdef real[:, ::1] acc = out
         if <size_t> &panel[0, 0] % 64:
             raise ValueError("panel must be 64-byte aligned")
-        for block in prange(self.n_blocks, nogil=True, num_threads=kroncy_team(n_threads),
-                            schedule="dynamic"):
-            kroncy_tiles_product(
-                sizeof(real) == 8, NULL, NULL, self.block_tiles(block), self.n_tiles,
-                block_rows(self.n_neurons, block), row_bytes, &panel[0, 0],
-                &acc[block * KRONCY_BLOCK, 0])
+        loop.matrix = <void *> self
+        loop.panel = &panel[0, 0]
+        loop.row_bytes = row_bytes
+        loop.out = <char *> &acc[0, 0]
+        with nogil:
+            team_run(n_threads, self.n_blocks,
+                     KRONCY_MULTIPLY_ADD * self.n_entries() * panel.shape[1], product_block, &loop)
         return out[:self.n_neurons]
+
+    cdef void block_product(
+        self, int64_t block, const void *panel, int row_bytes, char *out
+    ) noexcept nogil:
+        kroncy_tiles_product(
+            self.is_double, NULL, NULL, self.block_tiles(block), self.n_tiles,
+            block_rows(self.n_neurons, block), row_bytes, panel,
+            out + block * KRONCY_BLOCK * row_bytes)
 
     cdef kroncy_tile *block_tiles(self, int64_t block) noexcept nogil:
         """The (n_tiles,) tiles of `block`; those of the next block follow."""
@@ -162,3 +178,8 @@ cdef class TiledMatrix:
         cdef int64_t t
         for t in range(self.n_blocks * self.n_tiles):
             kroncy_tile_scale(self.is_double, self.tiles + t, factor)
+
+
+cdef void product_block(void *context, int64_t block, int thread) noexcept nogil:
+    cdef ProductLoop *loop = <ProductLoop *> context
+    (<TiledMatrix> loop.matrix).block_product(block, loop.panel, loop.row_bytes, loop.out)

@@ -11,14 +11,13 @@ Nodes aside, a panel of up to 32 samples clears and scans a mask for each neuron
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
+from .._base._team cimport kroncy_atomic_add, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows
 from ..trees._max_trees cimport (
     KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_build, max_trees_emit, max_trees_find,
@@ -26,8 +25,9 @@ from ..trees._max_trees cimport (
     max_trees_scratch_size, max_trees_values
 )
 from ._coefficients cimport Step
-from ._engine cimport Engine, Source, Workspace, near_underflow
+from ._engine cimport Engine, near_underflow
 from ._lazy cimport GramSource, LazyEngine
+from ._workspace cimport Source, Workspace
 
 
 cdef extern from "_tree_engine_kernel.h" nogil:
@@ -40,6 +40,22 @@ cdef extern from "_tree_engine_kernel.h" nogil:
 
 cdef enum:
     CHUNK = 1024        # samples of a panel that one thread transposes at a time
+
+# Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
+cdef double LEAF = 0.25     # of all leaves of a tree, in a query
+cdef double ENTRY = 0.2     # copied or transposed
+
+# The arguments of a loop over samples, blocks or chunks of samples.
+cdef struct TreeLoop:
+    void *engine            # TreeEngine
+    void *work              # Workspace
+    const int64_t *rows
+    Py_ssize_t count
+    double *f
+    void *z_out
+    uint32_t *masks
+    const int64_t *places
+    int64_t visited
 
 
 cdef class TreeEngine(LazyEngine):
@@ -72,7 +88,7 @@ cdef class TreeEngine(LazyEngine):
         if self.trees is not None:
             values = address(z0)
             with nogil:
-                max_trees_build(&self.trees.tree, values, self.n_threads)
+                max_trees_build(&self.trees.tree, values, team_run, self.n_threads)
             return
         trees = MaxTrees(z0, self.n_threads)
         self.query_size = max_trees_scratch_size(&(<MaxTrees> trees).tree)
@@ -110,43 +126,46 @@ cdef class TreeEngine(LazyEngine):
         self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count, double *f,
         void *z_out, uint32_t *masks, const int64_t *places
     ) noexcept nogil:
-        cdef int64_t block, visited = 0
-        cdef Py_ssize_t c
+        cdef TreeLoop loop
         if <void *> source != <void *> self.source:
             LazyEngine.panel_forward(
                 self, work, source, rows, count, f, z_out, masks, places)
             return
+        loop.engine = <void *> self
+        loop.work = <void *> work
+        loop.rows = rows
+        loop.count = count
+        loop.f = f
+        loop.z_out = z_out
+        loop.masks = masks
+        loop.places = places
+        loop.visited = 0
         if z_out != NULL:
-            for c in prange(count, num_threads=kroncy_team(work.n_threads), schedule="static"):
-                self.read_tree(rows[c], <char *> z_out + c * self.n_neurons * self.itemsize)
+            team_run(work.n_threads, count, ENTRY * self.n_neurons * count, read_sample, &loop)
             return
         memset(masks, 0, self.n_masks(count) * sizeof(uint32_t))
-        for c in prange(count, num_threads=kroncy_team(work.n_threads), schedule="dynamic"):
-            visited += self.query_tree(work, rows[c], <uint32_t> 1 << c, f + c * self.n_outputs,
-                                       masks)
-        work.nodes_read += visited
+        team_run(work.n_threads, count, LEAF * self.n_neurons * count, query_sample, &loop)
+        work.nodes_read += loop.visited
         if places != NULL:
-            for block in prange(self.n_blocks, num_threads=kroncy_team(work.n_threads),
-                                schedule="static"):
-                work.fired.record(block, places, count, masks)
+            team_run(work.n_threads, self.n_blocks, ENTRY * self.n_neurons * count, record_block,
+                     &loop)
         if self.skip > 0:
             source.prepare(work, rows, count)
             work.gram_entries += self.panel_gram_entries(count)
             self.skip_outputs(work, count, f)
 
-    cdef void read_tree(self, int64_t row, void *z) noexcept nogil:
-        """All pre-activations of one sample."""
+    cdef void read_tree(self, int64_t c, int64_t row, void *z_out) noexcept nogil:
+        """All pre-activations of one sample, the c-th of a panel."""
+        cdef char *z = <char *> z_out + c * self.n_neurons * self.itemsize
         max_trees_values(&self.trees.tree, row, z)
         kroncy_fired_scale(self.is_double, self.n_neurons, self.tree_scale, z)
 
-    cdef int64_t query_tree(
-        self, Workspace work, int64_t row, uint32_t bit, double *f, uint32_t *masks
+    cdef void query_tree(
+        self, Workspace work, int thread, int64_t c, int64_t row, double *f, uint32_t *masks,
+        int64_t *visited
     ) noexcept nogil:
-        """Outputs of one sample and its bit in the masks, from the leaves above the threshold.
-
-        Returns the nodes compared.
-        """
-        cdef char *workspace = <char *> work.query + kroncy_thread_id() * self.query_size
+        """Outputs of the c-th sample and its bit in the masks, from leaves above the threshold."""
+        cdef char *workspace = <char *> work.query + thread * self.query_size
         cdef max_trees_scratch scratch = max_trees_scratch_in(&self.trees.tree, workspace)
         cdef int64_t *neurons = <int64_t *> (
             workspace + max_trees_scratch_size(&self.trees.tree))
@@ -158,8 +177,8 @@ cdef class TreeEngine(LazyEngine):
         kroncy_fired_activate(
             self.is_double, found, neurons, values, self.tree_scale, self.threshold,
             1 / sqrt(<double> self.n_neurons), self.n_outputs, self.coefficients.block_signs(0),
-            bit, f, masks)
-        return scratch.visited
+            <uint32_t> 1 << c, f + c * self.n_outputs, masks)
+        kroncy_atomic_add(visited, scratch.visited)
 
     cdef int panel_descend(self, const Step *step) noexcept nogil:
         self.source.prepare(self.work, step.rows, step.count)
@@ -198,18 +217,41 @@ cdef class TreeEngine(LazyEngine):
 
     cdef void transpose_panel(self, int count) noexcept nogil:
         """gram (count, n_samples) = the source's panel (n_samples, width), as the trees read it."""
-        cdef const void *panel = self.work.prepared
-        cdef int width = self.row_width(count)
-        cdef int64_t chunk
-        for chunk in prange((self.n_samples + CHUNK - 1) // CHUNK,
-                            num_threads=kroncy_team(self.n_threads), schedule="static"):
-            kroncy_panel_to_rows(
-                self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK), width,
-                count, panel, self.n_samples, self.gram)
+        cdef TreeLoop loop
+        loop.engine = <void *> self
+        loop.count = count
+        team_run(self.n_threads, (self.n_samples + CHUNK - 1) // CHUNK,
+                 ENTRY * self.n_samples * count, transpose_chunk, &loop)
+
+    cdef void transpose(self, int64_t chunk, int count) noexcept nogil:
+        kroncy_panel_to_rows(
+            self.is_double, chunk * CHUNK, min(self.n_samples, (chunk + 1) * CHUNK),
+            self.row_width(count), count, self.work.prepared, self.n_samples, self.gram)
 
     cdef void decay_weights(self, double factor) noexcept nogil:
         Engine.decay_weights(self, factor)
         self.tree_scale *= factor
         if near_underflow(self.tree_scale):
-            max_trees_scale(&self.trees.tree, self.tree_scale, self.n_threads)
+            max_trees_scale(&self.trees.tree, self.tree_scale, team_run, self.n_threads)
             self.tree_scale = 1.0
+
+
+cdef void read_sample(void *context, int64_t c, int thread) noexcept nogil:
+    cdef TreeLoop *loop = <TreeLoop *> context
+    (<TreeEngine> loop.engine).read_tree(c, loop.rows[c], loop.z_out)
+
+
+cdef void query_sample(void *context, int64_t c, int thread) noexcept nogil:
+    cdef TreeLoop *loop = <TreeLoop *> context
+    (<TreeEngine> loop.engine).query_tree(
+        <Workspace> loop.work, thread, c, loop.rows[c], loop.f, loop.masks, &loop.visited)
+
+
+cdef void record_block(void *context, int64_t block, int thread) noexcept nogil:
+    cdef TreeLoop *loop = <TreeLoop *> context
+    (<Workspace> loop.work).fired.record(block, loop.places, loop.count, loop.masks)
+
+
+cdef void transpose_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef TreeLoop *loop = <TreeLoop *> context
+    (<TreeEngine> loop.engine).transpose(chunk, <int> loop.count)

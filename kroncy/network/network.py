@@ -71,6 +71,8 @@ class Network(NetworkView):
         With "auto" replaced by what was chosen.
     compression : Compression or None
         The span in whose coordinates W(0) is drawn.
+    nbytes : int
+        Bytes that the network and the snapshots of the caller take, by estimate.
     memory_budget : int or None
         Bytes left for pre-activations beside the training rows; None: what the machine has.
     dtype : numpy.dtype
@@ -128,9 +130,7 @@ class Network(NetworkView):
         self.rows = plan.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        self.memory_budget = planning.check_memory(
-            plan, self.settings, self._space, self.n_outputs
-        )
+        self.nbytes = planning.check_memory(plan, self.settings, self._space, self.n_outputs)
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
@@ -391,8 +391,8 @@ class Network(NetworkView):
         -----
         W keeps its value: rows are added to X, and zero columns to C.
         """
-        learned, blank = other.snapshot(), self.snapshot()
-        self.restore(learned.extended(blank, other.data.n_samples))
+        blank = replace(self.snapshot(), engine_arrays={})  # one copy of weights at a time
+        self.restore(other.snapshot().extended(blank, other.data.n_samples))
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and named arrays, for `from_state`.

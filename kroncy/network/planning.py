@@ -96,11 +96,11 @@ def _fits(plan: InitPlan, settings: NetworkSettings, space: PairSpace) -> bool:
 
 def check_memory(
     plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int = 1
-) -> int | None:
-    """Bytes left for z(0) beside the state of the training; None for no limit.
+) -> int:
+    """Bytes of a network and of the caller's snapshots, by estimate.
 
     What the training takes and what making z(0) takes meanwhile count together, and so do the
-    snapshots: that of `run`, and those of the caller.
+    snapshots, that of `run` and those of the caller, and the rows that it binds.
 
     Raises
     ------
@@ -120,15 +120,19 @@ def check_memory(
         coefficients = 0.0
     coefficients += 1.5 * entries * (2 + itemsize)
     snapshot = sets + entries * (4 + itemsize) + moving
+    bound = 0 if engine == "explicit" else settings.n_bound * m * itemsize
+    if plan.kind == "gram":
+        bound *= 2  # z(0), and z for the expectations
     state = int(base + sets + masks + coefficients + settings.n_snapshots * snapshot)
     making = 0 if engine == "explicit" else z0 + plan.nbytes
     require_memory(
-        max(plan.factorising_nbytes, state + max(making, int(snapshot + 8 * entries))),
+        max(plan.factorising_nbytes, state + bound + max(making, int(snapshot + 8 * entries))),
         f"training {n} samples with {m} neurons (engine={engine!r}, start={plan.kind!r})",
         limit=limit,
+        held=settings.memory_held,
         remedy=_remedy(engine, z0),
     )
-    return None if limit is None else limit - state - z0
+    return state + z0
 
 
 def _remedy(engine: str, z0: int) -> str:

@@ -11,10 +11,11 @@ from ..data.gram import cross_panels
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
-from ._engine import Engine, Source
+from ._engine import Engine
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
 from ._smoothing import add_expected_excess
+from ._workspace import Source
 from .pair_space import PairSpace
 
 PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_random_state
 
-from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .._base.memory import require_memory
+from .._base.validation import check_bool, check_choice, check_integer, check_real, refuse_masked
 from ..data.compression import Compression, check_compress
 from ..data.kronecker_data import KroneckerData
 
@@ -40,11 +41,15 @@ class NetworkSettings:
     seed : int in [0, 2**64), default=0
         Of W(0), or of z(0).
     n_threads : int, optional
-        At most 4096.  Default: all cores that may be used.
+        As `kroncy._base.threads.resolve_threads` takes it.  Default: all cores that may be used.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
     n_snapshots : int, default=0
         Snapshots that the caller will hold at a time, which count in the memory.
+    n_bound : int, default=0
+        Other rows that the caller will bind, which count as well.
+    memory_held : int, default=0
+        Bytes of `memory_limit` that are in use while the network is made.
     shuffled : bool, default=False
         Samples will come in random order, in which "pairs" is not a choice of "auto".
 
@@ -66,6 +71,8 @@ class NetworkSettings:
     n_threads: int | None = None
     memory_limit: int | None = None
     n_snapshots: int = 0
+    n_bound: int = 0
+    memory_held: int = 0
     shuffled: bool = False
 
     def __post_init__(self) -> None:
@@ -84,6 +91,8 @@ class NetworkSettings:
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
             "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
             "shuffled": check_bool(self.shuffled, "shuffled"),
+            "n_bound": check_integer(self.n_bound, "n_bound", minimum=0),
+            "memory_held": check_integer(self.memory_held, "memory_held", minimum=0),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
         }
         if self.n_threads is not None:
@@ -125,6 +134,10 @@ def make_signs(
     """Output signs (n_hidden, n_outputs): those given, checked, or random ones."""
     if signs is not None:
         return check_signs(signs, settings, n_outputs)
+    # What is drawn, chosen and repeated.  The limit of the user is for the whole network, later.
+    n_bytes = 24 * settings.n_hidden * n_outputs
+    what = f"drawing the output signs of {settings.n_hidden} neurons"
+    require_memory(n_bytes, what, remedy="Use fewer neurons")
     repeat = 2 if settings.antithetic else 1
     drawn = generator.choice([-1.0, 1.0], size=(settings.n_streams, n_outputs))
     drawn = np.repeat(drawn, repeat, axis=0)
@@ -137,6 +150,7 @@ def check_signs(
     signs: ArrayLike, settings: NetworkSettings, n_outputs: int | None = None
 ) -> NDArray:
     """`signs` as an array (n_hidden, n_outputs) of +1 and -1, opposite in antithetic pairs."""
+    refuse_masked(signs, "signs")
     array = np.asarray(signs)
     m, k = settings.n_hidden, n_outputs or int(np.prod(array.shape[1:2]))
     if array.shape not in ((m,), (m, k)) or (array.ndim == 1 and k > 1) or k < 1:

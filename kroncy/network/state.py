@@ -25,7 +25,7 @@ MORE_COUNTERS = {
 }
 SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
     "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
-    "memory_limit", "n_snapshots",
+    "memory_limit", "n_snapshots", "n_bound",
 )
 BLOCK_WORDS = 4  # 64-bit integers of the fired bits of a block of 256 neurons
 

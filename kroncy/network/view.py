@@ -31,7 +31,7 @@ class NetworkView:
     data, rows : KroneckerData
     settings : NetworkSettings
     compression : Compression or None
-    memory_budget : int or None
+    nbytes : int
     dtype : numpy.dtype
     n_threads, n_outputs : int
     guard : Guard
@@ -41,7 +41,7 @@ class NetworkView:
     rows: KroneckerData
     settings: NetworkSettings
     compression: Compression | None
-    memory_budget: int | None
+    nbytes: int
     dtype: np.dtype
     n_outputs: int
     guard: Guard
@@ -101,6 +101,11 @@ class NetworkView:
     def memory_limit(self) -> int | None:
         """Bytes beyond the data that may be used, as given."""
         return self.settings.memory_limit
+
+    @property
+    def memory_budget(self) -> int | None:
+        """Bytes of `memory_limit` left for other rows; None: what the machine has."""
+        return None if self.memory_limit is None else self.memory_limit - self.nbytes
 
     @property
     def signs(self) -> NDArray:

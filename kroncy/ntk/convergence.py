@@ -96,7 +96,7 @@ class Theory:
     n_samples, examined : int
         Samples, and how many of them (at random) the eigenvalues are from.
     threshold, fired_share : float
-        The threshold, and the share of neurons that fires on a sample, Phi(-threshold / |x|).
+        The threshold, and the share of neurons that fires on a sample, ``Phi(-threshold / |x|)``.
     smallest, largest : float
         Smallest eigenvalue lambda and largest eigenvalue of H^cts.
     separation : Separation
@@ -146,11 +146,23 @@ class Theory:
             shown = ", ".join(f"{i} = {j}" for i, j in apart.repeated[:5])
             more = " ..." if len(apart.repeated) > 5 else ""
             lines += [
-                f"lambda = 0: rows are repeated ({shown}{more}). The theorem says nothing; "
-                "targets that differ on equal rows cannot be fitted. Merge or drop such rows.",
+                f"lambda = 0: rows are repeated ({shown}{more}). The theorem says nothing of them, "
+                "and targets that differ on equal rows are not fitted, but averaged. Merge such "
+                "rows, with the mean of their targets, to have its constants.",
             ]
         elif self.smallest == 0:
             lines += ["lambda = 0 up to rounding: rows are nearly dependent; the theorem is void."]
+        if self.smallest == 0:  # nothing of the theorem beside practice
+            return "\n".join(
+                [
+                    *lines,
+                    "",
+                    f"{'':24}{'in practice':>16}",
+                    f"{'neurons m':24}{self.n_hidden:>16}",
+                    f"{'step eta (paper)':24}{self.practical_learning_rate / n:>16.2g}",
+                    f"{'step on the mean':24}{self.practical_learning_rate:>16.3g}",
+                ]
+            )
         lines += [
             "",
             f"{'':24}{'the theorem':>16}{'in practice':>16}",

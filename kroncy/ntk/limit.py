@@ -8,7 +8,7 @@ from scipy.special import ndtr, owens_t
 
 from .._base.memory import require_memory
 from .._base.threads import blas_threads, resolve_threads
-from .._base.validation import check_real
+from .._base.validation import check_real, refuse_masked
 from ..data.kronecker_data import KroneckerData
 from ..network.settings import check_data
 
@@ -54,6 +54,8 @@ def joint_firing(
     >>> joint_firing([-1, 0, 1], 0.0)
     array([0.  , 0.25, 0.5 ])
     """
+    for values, name in ((correlation, "correlation"), (threshold, "threshold"), (other, "other")):
+        refuse_masked(values, name)
     rho = np.asarray(correlation, dtype=np.float64)
     h = np.asarray(threshold, dtype=np.float64)
     if not np.all(np.abs(rho) <= 1):

@@ -168,7 +168,7 @@ def flips(trainer: NetworkReader | Network) -> NDArray[np.int64]:
 
 @blas_threads(1)
 def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
-    """How far each neuron has moved, |w_r(t) - w_r(0)|, from C and G; W is not needed.
+    """How far each neuron has moved, ``|w_r(t) - w_r(0)|``, from C and G; W is not needed.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
 
     Notes
     -----
-    sum_r |c_r|_0**2 multiply-adds, and every entry of G once, in blocks that are discarded.
+    ``sum_r |c_r|_0**2`` multiply-adds, and every entry of G once, in blocks that are discarded.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .._base.threads import blas_threads
-from .._base.validation import check_integer, check_matrix, check_real
+from .._base.validation import check_integer, check_matrix, check_real, refuse_masked
 
 DENSE = 1024  # samples up to which all eigenvalues are computed
 
@@ -115,7 +115,7 @@ def predicted_rate(
     Returns
     -------
     Rate
-        With full batches ``max_i (1 - eta lambda_i / n)**2``, the factor of |f - y|**2.
+        With full batches ``max_i (1 - eta lambda_i / n)**2``, the factor of ``|f - y|**2``.
         With mini-batches the factor of ``E (f - y)^T H^-1 (f - y)``, the squared distance of W from
         the solution.
 
@@ -204,6 +204,7 @@ def predicted_loss(
     array([0.5    , 0.125  , 0.03125])
     """
     matrix = _check_kernel(kernel)
+    refuse_masked(residual, "residual")
     distance = np.asarray(residual, dtype=np.float64)
     if distance.shape[:1] != (len(matrix),):
         raise ValueError(f"residual must have {len(matrix)} rows, got shape {distance.shape}")

@@ -100,5 +100,7 @@ cdef class PanelProduct:
     cdef void multiply(self, PanelStore coefficients, const void *skip_values, char *table,
                        bint fresh, const int64_t *rows, int64_t count, int64_t at) noexcept nogil
     cdef void multiply_group(self, int64_t group, PanelStore coefficients,
-                             const void *skip_values, char *table, bint fresh,
-                             int64_t at) noexcept nogil
+                             const void *skip_values, char *table, bint fresh, int64_t at,
+                             int thread) noexcept nogil
+    cdef void pack_strip(self, int64_t strip) noexcept nogil
+    cdef void fill_chunk(self, PanelStore coefficients, int64_t chunk) noexcept nogil

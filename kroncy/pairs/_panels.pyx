@@ -10,14 +10,13 @@ on the number of threads.
 """
 import numpy as np
 
-from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real_size
+from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
 
 
@@ -26,6 +25,21 @@ cdef extern from "_pairs_kernel.h" nogil:
 
 cdef enum:
     CHUNK = 8192        # samples whose records a thread makes at a time
+
+# Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
+cdef double RECORD = 1.0            # of a sample
+cdef double PACKED = 1.0            # of a number of a packed row
+cdef double GATHER = 0.13           # of a multiply-add of the sums over objects
+cdef double DENSE = 0.03            # of their products with columns of G
+
+# The arguments of a loop over strips, chunks of samples, or groups of neurons.
+cdef struct ProductLoop:
+    void *product               # PanelProduct
+    void *coefficients          # PanelStore
+    const void *skip_values
+    char *table
+    bint fresh
+    int64_t at
 
 
 cdef class PanelStore:
@@ -196,12 +210,17 @@ cdef class PanelProduct:
 
     cdef void fill_records(self, PanelStore coefficients) noexcept nogil:
         """What a gather reads of the training samples."""
-        cdef int64_t chunk, n_samples = coefficients.n_samples
-        for chunk in prange((n_samples + CHUNK - 1) // CHUNK,
-                            num_threads=kroncy_team(self.n_threads), schedule="static"):
-            kroncy_pairs_fill(self.rows.is_double, self.rows.is_narrow, chunk * CHUNK,
-                              min(n_samples, (chunk + 1) * CHUNK), self.rows.pairs,
-                              coefficients.column_values(), self.records)
+        cdef ProductLoop loop
+        loop.product = <void *> self
+        loop.coefficients = <void *> coefficients
+        team_run(self.n_threads, (coefficients.n_samples + CHUNK - 1) // CHUNK,
+                 RECORD * coefficients.n_samples, fill_chunk, &loop)
+
+    cdef void fill_chunk(self, PanelStore coefficients, int64_t chunk) noexcept nogil:
+        """`fill_records` for one chunk of samples."""
+        kroncy_pairs_fill(self.rows.is_double, self.rows.is_narrow, chunk * CHUNK,
+                          min(coefficients.n_samples, (chunk + 1) * CHUNK), self.rows.pairs,
+                          coefficients.column_values(), self.records)
 
     cdef int64_t stride(self) noexcept nogil:
         """Bytes from a sample in one group of neurons to the same in the next."""
@@ -228,7 +247,9 @@ cdef class PanelProduct:
         The sums over objects are read from `table` (n_groups, group, n_inner, 128 bytes), and
         before that, if `fresh`, made in it.  `table` NULL: made and forgotten; they are fresh.
         """
-        cdef int64_t c, group
+        cdef int64_t c
+        cdef ProductLoop loop
+        cdef double work
         if fresh:
             self.fill_records(coefficients)
         for c in range(count):
@@ -236,19 +257,29 @@ cdef class PanelProduct:
             self.row_inner[c] = self.rows.inner[rows[c]]
         self.n_strips = kroncy_pairs_strips(count, self.row_columns, self.n_objects, self.places,
                                             self.strips)
-        for c in prange(self.n_strips, num_threads=kroncy_team(self.n_threads), schedule="static"):
-            kroncy_pairs_pack(self.rows.is_double, &self.strips[c], self.places, self.row_inner,
-                              self.rows.width, self.rows.operands, self.packed)
-        for group in prange(self.n_groups, num_threads=kroncy_team(self.n_threads),
-                            schedule="dynamic"):
-            self.multiply_group(group, coefficients, skip_values, table, fresh, at)
+        loop.product = <void *> self
+        loop.coefficients = <void *> coefficients
+        loop.skip_values = skip_values
+        loop.table = table
+        loop.fresh = fresh
+        loop.at = at
+        team_run(self.n_threads, self.n_strips, PACKED * count * self.rows.width, pack_strip, &loop)
+        work = DENSE * self.dense_cost(count)
+        if fresh:
+            work += GATHER * self.gather_cost(coefficients)
+        team_run(self.n_threads, self.n_groups, work, multiply_group, &loop)
+
+    cdef void pack_strip(self, int64_t strip) noexcept nogil:
+        """The rows of one strip as the dense part reads them."""
+        kroncy_pairs_pack(self.rows.is_double, &self.strips[strip], self.places, self.row_inner,
+                          self.rows.width, self.rows.operands, self.packed)
 
     cdef void multiply_group(
         self, int64_t group, PanelStore coefficients, const void *skip_values, char *table,
-        bint fresh, int64_t at
+        bint fresh, int64_t at, int thread
     ) noexcept nogil:
         """`multiply` for one group of neurons, or of outputs of the skip."""
-        cdef char *workspace = self.workspaces + kroncy_thread_id() * self.workspace_bytes
+        cdef char *workspace = self.workspaces + thread * self.workspace_bytes
         cdef char *sums = workspace if table == NULL else table + group * self.table_bytes
         cdef int64_t first = group * self.group
         cdef int output = <int> (first - self.n_neuron_groups * self.group)
@@ -267,6 +298,22 @@ cdef class PanelProduct:
             self.rows.is_double, sums, self.rows.n_inner, self.n_objects, self.rows.projection,
             self.rows.width, self.n_strips, self.strips, self.places, self.packed,
             self.row(group, at), workspace + self.table_bytes)
+
+
+cdef void fill_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef ProductLoop *loop = <ProductLoop *> context
+    (<PanelProduct> loop.product).fill_chunk(<PanelStore> loop.coefficients, chunk)
+
+
+cdef void pack_strip(void *context, int64_t strip, int thread) noexcept nogil:
+    (<PanelProduct> (<ProductLoop *> context).product).pack_strip(strip)
+
+
+cdef void multiply_group(void *context, int64_t group, int thread) noexcept nogil:
+    cdef ProductLoop *loop = <ProductLoop *> context
+    (<PanelProduct> loop.product).multiply_group(
+        group, <PanelStore> loop.coefficients, loop.skip_values, loop.table, loop.fresh, loop.at,
+        thread)
 
 
 def pack_projection(coordinates):

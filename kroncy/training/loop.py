@@ -20,7 +20,7 @@ from .options import TrainingOptions
 from .options_reader import OptionsReader
 from .order import SampleOrder, epoch_generator
 from .progress import Progress, Snapshot
-from .step_size import check_learning_rate, stable_learning_rate
+from .step_size import bound_learning_rate, check_learning_rate, is_auto, stable_learning_rate
 
 PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
 
@@ -38,6 +38,8 @@ class TrainingLoop(OptionsReader):
         Of a PCG64; orders the samples of all epochs where the order is random.
     progress : Progress, optional
         Of a training that goes on.
+    learning_rate : float, optional
+        Of a training that goes on.  Default: what the options say.
     """
 
     @blas_threads(1)
@@ -49,6 +51,7 @@ class TrainingLoop(OptionsReader):
         options: TrainingOptions,
         generator: np.random.Generator,
         progress: Progress | None = None,
+        learning_rate: float | None = None,
     ) -> None:
         self._network = network
         self._order = SampleOrder.of(options.order, network)
@@ -63,15 +66,18 @@ class TrainingLoop(OptionsReader):
         self._iterations = 0
         if progress is not None:
             self._set_progress(progress)
-        rate = options.learning_rate
-        if isinstance(rate, str):
-            rate = 1.0
-            if options.solver == "sgd":
-                rate = stable_learning_rate(
-                    network, options.batch_size, sample_weight, options.weight_decay,
-                    None if self.order == "random" else self.epoch_order(1),
-                )
-        self.learning_rate = rate
+        self.learning_rate = self._first_rate() if learning_rate is None else learning_rate
+
+    def _first_rate(self) -> float:
+        options = self.options
+        if not is_auto(options.learning_rate):
+            return float(options.learning_rate)
+        if options.solver == "gauss-newton":
+            return 1.0
+        return stable_learning_rate(
+            self._network, options.batch_size, self._weights, options.weight_decay,
+            None if self.order == "random" else self.epoch_order(1),
+        )
 
     # -- training -------------------------------------------------------------------------------
 
@@ -164,23 +170,66 @@ class TrainingLoop(OptionsReader):
                     break
         return self
 
+    def run_samples(
+        self, samples: NDArray[np.int64], batch_size: int, *, bound: bool = False,
+        progress: bool = False,
+    ) -> float:
+        """One pass over some samples in this order, which counts as an epoch in `history`.
+
+        Parameters
+        ----------
+        samples : ndarray of int64, shape (n,), n >= 1
+            Training samples; repeats are allowed.
+        batch_size : int
+            Samples of an iteration.
+        bound : bool, default=False
+            Whether a batch whose step would overshoot takes a smaller one.
+        progress : bool, default=False
+            Show a progress bar.
+
+        Returns
+        -------
+        float
+            Mean loss of the samples, each before its step.
+
+        Raises
+        ------
+        DivergenceError
+            The loss grew without bound; the batches before were trained on.
+        MemoryError
+            No memory for further coefficients.
+        RuntimeError
+            Another thread trains this network.
+        """
+        with self.network.guard.claim("run_samples"):
+            self.network.prepare()
+            return self._run_pass(samples, batch_size, progress, bound)
+
     def _run_epoch(self, progress: bool) -> None:
-        """Every sample once; adds a record to `history`."""
+        """Every sample once, in the order of the epoch."""
         good = self.snapshot()
+        try:
+            order = self._draw_order(self.n_epochs_done + 1, self._generator)
+            self._run_pass(order, self.batch_size, progress)
+        except DivergenceError:
+            self.restore(good)
+            raise
+
+    def _run_pass(
+        self, order: NDArray[np.int64], batch_size: int, progress: bool, bound: bool = False
+    ) -> float:
+        """The mean loss of samples in this order; adds a record to `history`."""
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
-        order = self._draw_order(epoch, self._generator)
-        self.network.expect(order, self.batch_size)
+        self.network.expect(order, batch_size)
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
             leave=False,
         ) as bar:
-            for part in _parts(order, self.batch_size):
-                total, done = self._run_batches(part, self.batch_size, total)
+            for part in _parts(order, batch_size):
+                total, done = self._run_batches(part, batch_size, total, bound)
                 if done < len(part):
-                    error = DivergenceError(self._iterations + 1, self.learning_rate)
-                    self.restore(good)
-                    raise error
+                    raise DivergenceError(self._iterations + 1, self.learning_rate)
                 bar.update(done)
                 if progress:
                     bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
@@ -196,6 +245,7 @@ class TrainingLoop(OptionsReader):
                 "flips": counts["neurons_flipped"],
             }
         )
+        return total / len(order)
 
     def epoch_order(self, epoch: int) -> NDArray[np.int64]:
         """The order in which an epoch visits the training samples.
@@ -266,18 +316,22 @@ class TrainingLoop(OptionsReader):
         return self._order.shuffle(np.arange(self.data.n_samples), generator)
 
     def _run_batches(
-        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0
+        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0, bound: bool = False
     ) -> tuple[float, int]:
         """``(total + losses before the steps, samples trained on)`` of consecutive batches."""
         done, options = 0, self.options
         with blas_threads(1):
             if self._gauss_newton is None:
-                total, done = self._network.run_batches(
-                    order, batch_size, self._targets, loss=options.loss,
-                    learning_rate=self._learning_rate, weight_decay=options.weight_decay,
-                    sample_weight=self._weights, total=total,
-                )
-                self._iterations += -(-done // batch_size)
+                for part, rate in self._parts_and_rates(order, batch_size, bound):
+                    total, n = self._network.run_batches(
+                        part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
+                        weight_decay=options.weight_decay, sample_weight=self._weights,
+                        total=total,
+                    )
+                    self._iterations += -(-n // batch_size)
+                    done += n
+                    if n < len(part):
+                        break
                 return total, done
             for begin in range(0, len(order), batch_size):
                 batch = order[begin : begin + batch_size]
@@ -288,6 +342,24 @@ class TrainingLoop(OptionsReader):
                 done += len(batch)
                 self._iterations += 1
         return total, done
+
+    def _parts_and_rates(
+        self, order: NDArray[np.int64], batch_size: int, bound: bool
+    ) -> Iterator[tuple[NDArray[np.int64], float]]:
+        """Parts of `order` with their learning rates.
+
+        "auto" is from batches of full size: a shorter one, which is the last, has its own bound.
+        With `bound` every batch has.
+        """
+        last = len(order) % batch_size or batch_size
+        short = is_auto(self.options.learning_rate) and last < self.batch_size
+        cut = 0 if bound else len(order) - last * short
+        if cut:
+            yield order[:cut], self._learning_rate
+        for begin in range(cut, len(order), batch_size):
+            batch = order[begin : begin + batch_size]
+            rate = bound_learning_rate(self._learning_rate, self._network, batch, self._weights)
+            yield batch, rate
 
     # -- how it is trained ----------------------------------------------------------------------
 
@@ -301,26 +373,6 @@ class TrainingLoop(OptionsReader):
         self._learning_rate = check_learning_rate(value, self.weight_decay)
 
     # -- what has been done ---------------------------------------------------------------------
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Operations so far.
-
-        multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
-        samples and iterations; with the engine "tree" also tree_nodes_read (values compared by
-        queries) and tree_nodes_written (leaves changed and inner nodes recomputed).
-        """
-        return self.network.counters | {"iterations": self._iterations}
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations so far."""
-        return self._iterations
-
-    @property
-    def n_epochs_done(self) -> int:
-        """Complete epochs so far."""
-        return len(self.history)
 
     @property
     def progress(self) -> Progress:

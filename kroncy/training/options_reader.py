@@ -1,4 +1,6 @@
-"""What a trainer shows of how it is trained: options, targets and weights."""
+"""What a trainer shows of how it is trained and how far it has come."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +11,11 @@ from .reader import NetworkReader
 
 
 class OptionsReader(NetworkReader):
-    """Options of a trainer under the trainer's own name."""
+    """Options of a trainer under the trainer's own name, and what it has done."""
 
     options: TrainingOptions
+    history: list[dict[str, Any]]
+    _iterations: int
     _targets: NDArray[np.float64]  # (n_samples, n_outputs)
     _weights: NDArray[np.float64] | None
 
@@ -54,3 +58,23 @@ class OptionsReader(NetworkReader):
     def sample_weight(self) -> NDArray[np.float64] | None:
         """Factors of the samples' losses, shape (n_samples,); None: all 1."""
         return self._weights
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Operations so far.
+
+        multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
+        samples and iterations; with the engine "tree" also tree_nodes_read (values compared by
+        queries) and tree_nodes_written (leaves changed and inner nodes recomputed).
+        """
+        return self.network.counters | {"iterations": self._iterations}
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations so far."""
+        return self._iterations
+
+    @property
+    def n_epochs_done(self) -> int:
+        """Complete epochs so far."""
+        return len(self.history)

@@ -1,4 +1,4 @@
-"""How far a training has come, and snapshots to go back to."""
+"""How far a training has come, and the whole state to go back to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from ..network.network import Network
 from ..network.state import check_values
 from .options import TrainingOptions
 from .progress import Progress
+from .step_size import is_auto
 from .targets import check_prepared, check_sample_weight
 
 OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order")
@@ -30,6 +31,7 @@ def to_members(
     meta = {name: getattr(options, name) for name in OPTIONS}
     meta |= {
         "learning_rate": learning_rate,
+        "auto": is_auto(options.learning_rate),
         "network": network_meta,
         "iterations": progress.iterations,
         "history": list(progress.history),
@@ -47,7 +49,8 @@ def from_members(
 ) -> dict[str, Any]:
     """The arguments of `TrainingLoop` for what `to_members` returned; ValueError if damaged."""
     rate = check_real(meta["learning_rate"], "learning_rate")
-    options = TrainingOptions(**{name: meta[name] for name in OPTIONS}, learning_rate=rate)
+    asked = "auto" if check_bool(meta["auto"], "auto") else rate
+    options = TrainingOptions(**{name: meta[name] for name in OPTIONS}, learning_rate=asked)
     if check_bool(meta["weighted"], "weighted") != ("sample_weight" in arrays):
         raise ValueError("weighted and sample_weight contradict each other")
     network = Network.from_state(meta["network"], arrays)
@@ -62,6 +65,7 @@ def from_members(
         "sample_weight": check_sample_weight(arrays.get("sample_weight"), n),
         "options": options,
         "generator": generator,
+        "learning_rate": rate,
         "progress": Progress(
             check_integer(meta["iterations"], "iterations", minimum=0, maximum=MOST),
             check_history(meta["history"]),

@@ -109,6 +109,7 @@ def bound_learning_rate(
 
     For batches unlike those that `rate` comes from: smaller, or of samples that came later.
     """
+    samples = samples[:LARGEST]
     gram = _tangent_kernel(network, samples, sample_weight)
     largest = _largest_eigenvalue(gram) / len(samples)
     return SAFETY / largest if rate * largest > STANDS_OUT else rate

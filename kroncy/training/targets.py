@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.validation import check_integer
+from .._base.validation import check_integer, refuse_masked
 
 
 def check_targets(
@@ -16,6 +16,7 @@ def check_targets(
     """
     if n_classes is not None:
         check_n_classes(n_classes, loss)
+    refuse_masked(y, "y")
     array = np.asarray(y)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"y must be numeric, got dtype {array.dtype}")
@@ -50,6 +51,7 @@ def check_sample_weight(
     """`weights` as float64 (n_samples,), or None."""
     if weights is None:
         return None
+    refuse_masked(weights, "sample_weight")
     weights = np.array(weights, dtype=np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight must have shape ({n_samples},), got {weights.shape}")

@@ -48,7 +48,8 @@ class KroneckerSGD(TrainingLoop):
         Loss of a sample.
     learning_rate : "auto" or float > 0, default="auto"
         Multiplies the mean gradient of a batch (the paper's eta times n).  "auto" is from the
-        tangent kernels of a few batches, well within the stability limit.
+        tangent kernels of a few batches, well within the stability limit; a batch of fewer
+        samples takes a smaller step where this one would overshoot.
     batch_size : int, default=32
         Samples of an iteration, at most n_samples.
     start : {"auto", "gaussian", "gram"}, default="auto"
@@ -105,6 +106,10 @@ class KroneckerSGD(TrainingLoop):
     n_snapshots : int, default=0
         Results of `snapshot` that you will hold at a time.  They count in the estimate of the
         memory, as the one that `run` holds does.
+    n_bound : int, default=0
+        Rows that you will `bind`.  They count in the estimate of the memory.
+    memory_held : int, default=0
+        Bytes of `memory_limit` in use elsewhere while the trainer is made, such as by another.
 
     Attributes
     ----------
@@ -142,11 +147,11 @@ class KroneckerSGD(TrainingLoop):
 
     Notes
     -----
-    An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most |S| k n where k is the mean
+    An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most ``|S| k n`` where k is the mean
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
     An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
-    changes the leaves of the neurons that fired, at most |S| k, and their ancestors in all
+    changes the leaves of the neurons that fired, at most ``|S| k``, and their ancestors in all
     n_samples trees.  It stores the trees in place of z(0), and a copy of their leaves during `run`.
 
     The bias of a factor row is a matter of `KroneckerData`, where it is 0 by default: rows are
@@ -197,6 +202,8 @@ class KroneckerSGD(TrainingLoop):
         sample_weight: ArrayLike | None = None,
         n_classes: int | None = None,
         n_snapshots: int = 0,
+        n_bound: int = 0,
+        memory_held: int = 0,
     ) -> None:
         check_data(data)
         check_order(order, engine)
@@ -211,7 +218,7 @@ class KroneckerSGD(TrainingLoop):
         seed, generator = draw_seeds(random_state)
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit, n_snapshots, shuffled=order == "random",
+            memory_limit, n_snapshots, n_bound, memory_held, order == "random",
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)

@@ -1,6 +1,8 @@
 # Max-trees for other extensions: every function is nogil, on pointers and sizes.
 from libc.stdint cimport int64_t
 
+from .._base._team cimport kroncy_runner
+
 
 cdef extern from "_max_trees_kernel.h" nogil:
     enum:
@@ -41,11 +43,12 @@ cdef extern from "_max_trees_kernel.h" nogil:
     int max_trees_create(
         max_trees *tree, int64_t n_trees, int64_t n_leaves, bint is_double)
     void max_trees_destroy(max_trees *tree)
-    void max_trees_build(max_trees *tree, const void *values, int n_threads)
+    void max_trees_build(
+        max_trees *tree, const void *values, kroncy_runner run, int n_threads)
     void max_trees_values(const max_trees *tree, int64_t i, void *out)
     void max_trees_gather(
         const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves, void *out)
-    void max_trees_scale(max_trees *tree, double factor, int n_threads)
+    void max_trees_scale(max_trees *tree, double factor, kroncy_runner run, int n_threads)
     int64_t max_trees_scratch_size(const max_trees *tree)
     max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory)
     void *max_trees_borrow_scratch(max_trees *tree)
@@ -59,7 +62,7 @@ cdef extern from "_max_trees_kernel.h" nogil:
         const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out)
     double max_trees_max(const max_trees *tree, int64_t i)
     int max_trees_update(
-        max_trees *tree, const max_trees_change *change, int n_threads)
+        max_trees *tree, const max_trees_change *change, kroncy_runner run, int n_threads)
     int max_trees_enter(max_trees *tree, bint writing)
     void max_trees_leave(max_trees *tree, bint writing)
     bint max_trees_is_consistent(const max_trees *tree)

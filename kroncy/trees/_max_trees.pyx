@@ -1,5 +1,4 @@
 """Memory, threads and exceptions for the max-tree kernels in _max_trees_kernel.c."""
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
@@ -7,8 +6,21 @@ from libc.string cimport memcpy
 import numpy as np
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
-from .._base._openmp cimport kroncy_team, kroncy_thread_id
 from .._base._real cimport real
+from .._base._team cimport kroncy_atomic_set, team_run
+
+cdef double LEAF = 0.25     # nanoseconds of a query for each leaf of a tree, roughly
+
+# The arguments of a loop over queries.
+cdef struct FindLoop:
+    max_trees *trees
+    const int64_t *which
+    double threshold
+    char *scratch
+    int64_t scratch_size    # bytes of each thread
+    int64_t **found
+    int64_t *sizes
+    int failed
 
 
 def tree_nbytes(int64_t n_trees, int64_t n_leaves, bint is_double):
@@ -25,7 +37,7 @@ cdef class MaxTrees:
         ):
             raise MemoryError(f"no memory for {values.shape[0]} trees of {values.shape[1]} leaves")
         with nogil:
-            max_trees_build(&self.tree, leaves, n_threads)
+            max_trees_build(&self.tree, leaves, team_run, n_threads)
 
     def __dealloc__(self):
         max_trees_destroy(&self.tree)
@@ -76,7 +88,7 @@ cdef class MaxTrees:
     cdef int apply(self, const max_trees_change *change) noexcept nogil:
         if max_trees_enter(&self.tree, True):
             return KRONCY_TREE_BUSY
-        cdef int status = max_trees_update(&self.tree, change, self.n_threads)
+        cdef int status = max_trees_update(&self.tree, change, team_run, self.n_threads)
         max_trees_leave(&self.tree, True)
         return status
 
@@ -207,7 +219,7 @@ cdef class MaxTrees:
         if status == KRONCY_TREE_BUSY:
             raise RuntimeError(
                 "the trees are in use in another thread: an update excludes queries and other "
-                "updates")
+                "updates, and a process that was forked during an update cannot use them")
         if status == KRONCY_TREE_NO_MEMORY:
             raise MemoryError("no memory to plan the update")
         if status == KRONCY_TREE_NOT_FINITE:
@@ -228,15 +240,26 @@ cdef int find_many(
     found (n,), all NULL before, gets buffers that the caller must free, whatever is returned; an
     empty set stays NULL.  0, or KRONCY_TREE_NO_MEMORY.
     """
-    cdef int64_t j, size = max_trees_scratch_size(trees)
-    cdef char *memory = <char *> malloc(size * n_threads)
-    cdef int failed = not memory
-    if not failed:
-        for j in prange(n, num_threads=kroncy_team(n_threads), schedule="dynamic"):
-            failed |= find_new(trees, which[j], threshold, memory + size * kroncy_thread_id(),
-                               &found[j], &sizes[j])
-    free(memory)
-    return KRONCY_TREE_NO_MEMORY if failed else 0
+    cdef FindLoop loop
+    loop.trees = trees
+    loop.which = which
+    loop.threshold = threshold
+    loop.scratch_size = max_trees_scratch_size(trees)
+    loop.scratch = <char *> malloc(loop.scratch_size * n_threads)
+    loop.found = found
+    loop.sizes = sizes
+    loop.failed = loop.scratch == NULL
+    if not loop.failed:
+        team_run(n_threads, n, LEAF * trees.n_leaves * n, find_one, &loop)
+    free(loop.scratch)
+    return KRONCY_TREE_NO_MEMORY if loop.failed else 0
+
+
+cdef void find_one(void *context, int64_t j, int thread) noexcept nogil:
+    cdef FindLoop *loop = <FindLoop *> context
+    if find_new(loop.trees, loop.which[j], loop.threshold,
+                loop.scratch + loop.scratch_size * thread, &loop.found[j], &loop.sizes[j]):
+        kroncy_atomic_set(&loop.failed)
 
 
 cdef bint find_new(

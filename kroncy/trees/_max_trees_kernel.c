@@ -11,21 +11,35 @@
 #include <emmintrin.h>
 #endif
 
-#include "_openmp.h"
+#include "_sharing.h"
 #include "_simd.h"
 #include "_transpose.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define HUGE_PAGE ((size_t)1 << 21)
 #define PREFETCH 24 /* lines ahead: more than one core can have under way */
+#define NODE 1.5    /* nanoseconds that it takes to write one, roughly */
+#define ADD 0.05    /* or to add one Gram entry to a leaf */
+
+/* The arguments of a loop over blocks of trees. */
+typedef struct max_trees_plan max_trees_plan;
+typedef struct {
+    max_trees *tree;
+    const void *values;             /* build */
+    double factor;                  /* scale */
+    const max_trees_change *change; /* update */
+    const max_trees_plan *plan;
+    char *gram;
+    int64_t gram_bytes; /* of each thread */
+} block_loop;
 
 /* The groups that a change touches, level by level, ascending. */
-typedef struct {
+struct max_trees_plan {
     int64_t n[KRONCY_TREE_LEVELS];
     int64_t *groups[KRONCY_TREE_LEVELS];
     int64_t *start; /* first row of the change in each leaf group; n[0] + 1 entries */
     void *memory;
-} max_trees_plan;
+};
 
 /* Bit c: line[c] exceeds the threshold.  A compiler makes dozens of shifts of the plain loop. */
 INLINE uint32_t above_f32(const float *line, float threshold) {
@@ -126,12 +140,16 @@ static double largest_leaf(const max_trees *tree) {
     return largest;
 }
 
-void max_trees_build(max_trees *tree, const void *values, int n_threads) {
-    const int64_t blocks = n_blocks(tree);
-#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, build_block, tree, b, values);
+static void build(void *context, int64_t b, int thread) {
+    const block_loop *loop = context;
+    (void)thread;
+    TREE_CALL(loop->tree, build_block, loop->tree, b, loop->values);
+}
+
+void max_trees_build(max_trees *tree, const void *values, kroncy_runner run, int n_threads) {
+    block_loop loop = {.tree = tree, .values = values};
+    run(n_threads, n_blocks(tree), NODE * tree->n_trees * tree->n_leaves, build, &loop);
     tree->magnitude = TREE_CALL(tree, magnitude, values, tree->n_trees * tree->n_leaves);
-    (void)n_threads;
 }
 
 void max_trees_values(const max_trees *tree, int64_t i, void *out) {
@@ -143,12 +161,16 @@ void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t
     TREE_CALL(tree, gather, tree, i, n, leaves, out);
 }
 
-void max_trees_scale(max_trees *tree, double factor, int n_threads) {
-    const int64_t blocks = n_blocks(tree);
-#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) TREE_CALL(tree, scale_block, tree, b, factor);
+static void scale(void *context, int64_t b, int thread) {
+    const block_loop *loop = context;
+    (void)thread;
+    TREE_CALL(loop->tree, scale_block, loop->tree, b, loop->factor);
+}
+
+void max_trees_scale(max_trees *tree, double factor, kroncy_runner run, int n_threads) {
+    block_loop loop = {.tree = tree, .factor = factor};
+    run(n_threads, n_blocks(tree), NODE * tree->n_trees * tree->n_leaves, scale, &loop);
     tree->magnitude = largest_leaf(tree);
-    (void)n_threads;
 }
 
 int max_trees_is_consistent(const max_trees *tree) {
@@ -201,16 +223,11 @@ double max_trees_max(const max_trees *tree, int64_t i) {
 }
 
 int max_trees_enter(max_trees *tree, int writing) {
-    int users = __atomic_load_n(&tree->users, __ATOMIC_RELAXED);
-    do {
-        if (users < 0 || (writing && users)) return KRONCY_TREE_BUSY;
-    } while (!__atomic_compare_exchange_n(&tree->users, &users, writing ? -1 : users + 1, 1,
-                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-    return 0;
+    return kroncy_enter(&tree->calls, writing) ? KRONCY_TREE_BUSY : 0;
 }
 
 void max_trees_leave(max_trees *tree, int writing) {
-    __atomic_fetch_add(&tree->users, writing ? 1 : -1, __ATOMIC_RELEASE);
+    kroncy_leave(&tree->calls, writing);
 }
 
 /* ---- update ---- */
@@ -279,7 +296,14 @@ static int bound_change(max_trees *tree, const max_trees_change *change) {
     return 0;
 }
 
-int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads) {
+static void update(void *context, int64_t b, int thread) {
+    const block_loop *loop = context;
+    TREE_CALL(loop->tree, update_block, loop->tree, loop->change, loop->plan, b,
+              (void *)(loop->gram + thread * loop->gram_bytes));
+}
+
+int max_trees_update(max_trees *tree, const max_trees_change *change, kroncy_runner run,
+                     int n_threads) {
     if (!change->n_rows) return 0;
     for (int64_t e = 0; e < change->n_rows; e++)
         if (change->leaves[e] < (e ? change->leaves[e - 1] : 0) ||
@@ -287,21 +311,22 @@ int max_trees_update(max_trees *tree, const max_trees_change *change, int n_thre
             return KRONCY_TREE_BAD_LEAVES;
     max_trees_plan plan;
     int status = make_plan(tree, change, &plan);
-    const int64_t blocks = n_blocks(tree);
     /* The Gram rows of one block of trees, side by side, for each thread. */
-    const int64_t gram_size = 1 + (change->kind == KRONCY_TREE_GRAM ? change->n_batch : 0);
-    char *gram = aligned_alloc(KRONCY_ALIGNMENT, n_threads * gram_size * KRONCY_ALIGNMENT);
-    if (!gram) status = KRONCY_TREE_NO_MEMORY;
+    block_loop loop = {.tree = tree, .change = change, .plan = &plan};
+    const int gram = change->kind == KRONCY_TREE_GRAM;
+    loop.gram_bytes = (1 + (gram ? change->n_batch : 0)) * KRONCY_ALIGNMENT;
+    loop.gram = aligned_alloc(KRONCY_ALIGNMENT, n_threads * loop.gram_bytes);
+    if (!loop.gram) status = KRONCY_TREE_NO_MEMORY;
     if (!status) status = bound_change(tree, change);
     if (!status) {
-#pragma omp parallel for num_threads(kroncy_team(n_threads)) schedule(static)
-        for (int64_t b = 0; b < blocks; b++)
-            TREE_CALL(tree, update_block, tree, change, &plan, b,
-                      (void *)(gram + kroncy_thread_id() * gram_size * KRONCY_ALIGNMENT));
-        for (int level = 0; level + 1 < tree->n_levels; level++)
-            tree->nodes_recomputed += plan.n[level] * tree->n_trees;
+        int64_t nodes = 0;
+        for (int level = 0; level + 1 < tree->n_levels; level++) nodes += plan.n[level];
+        const double adds = gram ? ADD * change->indptr[change->n_rows] : 0;
+        run(n_threads, n_blocks(tree), (NODE * (change->n_rows + nodes) + adds) * tree->n_trees,
+            update, &loop);
+        tree->nodes_recomputed += nodes * tree->n_trees;
     }
-    free(gram);
+    free(loop.gram);
     free(plan.memory);
     return status;
 }

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "_team.h"
+
 #define KRONCY_TREE_LEVELS 12
 
 enum { /* errors; the trees have not been changed */
@@ -28,7 +30,7 @@ typedef struct {
     int64_t tree_groups;                  /* groups of one tree, all levels */
     void *tiles;
     double magnitude; /* an upper bound of |leaf| */
-    int users;        /* queries running now; -1: an update */
+    uint64_t calls;   /* queries running now, or an update: see _sharing.h */
     int64_t nodes_visited, nodes_recomputed;
     void *idle_scratch;
 } max_trees;
@@ -52,13 +54,15 @@ int64_t max_trees_size(int64_t n_trees, int64_t n_leaves, int is_double);
 /* Allocate, to be filled by `build`; 0 or KRONCY_TREE_NO_MEMORY. */
 int max_trees_create(max_trees *tree, int64_t n_trees, int64_t n_leaves, int is_double);
 void max_trees_destroy(max_trees *tree);
-void max_trees_build(max_trees *tree, const void *values, int n_threads); /* finite values */
-void max_trees_values(const max_trees *tree, int64_t i, void *out);       /* (n_leaves,) */
+/* `run` shares the loop over blocks of trees, here and below: kroncy_run. */
+void max_trees_build(max_trees *tree, const void *values /* finite */, kroncy_runner run,
+                     int n_threads);
+void max_trees_values(const max_trees *tree, int64_t i, void *out); /* (n_leaves,) */
 /* Values of some leaves of tree i, (n,). */
 void max_trees_gather(const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves,
                       void *out);
 /* Multiply every value by factor, 0 < factor <= 1: rounding keeps order, so maxima stay maxima. */
-void max_trees_scale(max_trees *tree, double factor, int n_threads);
+void max_trees_scale(max_trees *tree, double factor, kroncy_runner run, int n_threads);
 
 /* Fired set of tree i in two steps: `find` reads the tree and leaves, in the caller's scratch, the
  * leaf groups that hold a leaf > threshold with a bit mask each, and returns the number of such
@@ -84,7 +88,8 @@ void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int6
 double max_trees_max(const max_trees *tree, int64_t i);
 
 /* Change leaf rows and repair every ancestor once.  0 or one of the codes above. */
-int max_trees_update(max_trees *tree, const max_trees_change *change, int n_threads);
+int max_trees_update(max_trees *tree, const max_trees_change *change, kroncy_runner run,
+                     int n_threads);
 
 /* Before and after a call that reads (writing = 0) or changes the trees.  `enter` does not wait for
  * other threads: it returns 0, or KRONCY_TREE_BUSY where it would have to. */

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base.validation import check_indices, for_kernels
+from .._base.validation import check_indices, for_kernels, refuse_masked
 
 
 def sorted_leaves(leaves: ArrayLike, n_leaves: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +28,7 @@ def tree_rows(
 
 def real_array(values: ArrayLike, name: str) -> np.ndarray:
     """`values` as an array of real numbers, whatever its shape."""
+    refuse_masked(values, name)
     array = np.asarray(values)
     if array.size or array.dtype != object:
         check_real_dtype(array.dtype, name)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -19,6 +20,24 @@ def test_the_configuration_is_printed_and_returned(capsys):
     assert set(config["blas"][0]) == {"library", "version", "kernel", "threads"}
     assert kroncy.show_config(mode="dicts") == config
     assert not capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_process_made_by_fork_says_so():
+    code = """
+import os, kroncy
+print(kroncy.show_config(mode="dicts")["forked"], flush=True)
+if os.fork() == 0:
+    config = kroncy.show_config()
+    print(config["forked"], config["threads"], flush=True)
+    os._exit(0)
+os.wait()
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("False\n") and done.stdout.endswith("True 1\n")
+    assert "one thread, since this process was made by fork()" in done.stdout
 
 
 def test_an_unknown_mode_is_named():

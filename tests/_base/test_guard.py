@@ -134,3 +134,53 @@ def test_a_fork_does_not_inherit_what_other_threads_have_entered(block):
     assert exit_code_of_child(child) == 0
     leave.set()
     thread.join(timeout=20)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_the_thread_that_forks_has_entered_is_entered_in_the_child():
+    guard = Guard()
+
+    def child():
+        with pytest.raises(RuntimeError, match="run is running in another thread"):
+            in_thread(lambda: enter(guard.change("step")))
+        with guard.change("step"):
+            pass
+        return True
+
+    with guard.claim("run"), guard.read():
+        assert exit_code_of_child(child) == 0
+    assert in_thread(lambda: enter(guard.change("step")))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_may_begin_in_several_threads_at_once():
+    guard = Guard()
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with guard.read():
+            inside.set()
+            leave.wait(20)
+
+    def child():
+        barrier = threading.Barrier(8)
+
+        def read(_):
+            barrier.wait(20)
+            for _ in range(200):
+                with guard.read():
+                    time.sleep(0)
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            done = all(pool.map(read, range(8), timeout=60))
+        return done and enter(guard.change("step"))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(20)
+    assert exit_code_of_child(child) == 0
+    leave.set()
+    thread.join(timeout=20)

@@ -15,6 +15,7 @@ from reference_capi import HEADER
 
 ROOT = Path(__file__).parents[2]
 CFLAGS = shlex.split(os.environ.get("CFLAGS", ""))
+pytestmark = pytest.mark.compiler
 
 
 def run(*command, cwd, **variables):
@@ -119,14 +120,14 @@ def compiler(language="C"):
     return shlex.split(command)
 
 
-def build(folder, header):
-    """consumer.c as a module in `folder`, with this text for kroncy.h."""
+def build(folder, header, name="consumer"):
+    """The C file of that name as a module in `folder`, with this text for kroncy.h."""
     folder.mkdir()
     (folder / "kroncy.h").write_text(header)
-    target = folder / f"consumer{sysconfig.get_config_var('EXT_SUFFIX')}"
+    target = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     run(*compiler(), *CFLAGS, "-std=c11", "-O1", "-shared", "-fPIC", "-pthread", "-Wall", "-Wextra",
         "-Werror", f"-I{folder}", f"-isystem{sysconfig.get_path('include')}",
-        str(Path(__file__).with_name("consumer.c")), "-o", str(target), cwd=folder)
+        str(Path(__file__).with_name(f"{name}.c")), "-o", str(target), cwd=folder)
     return folder
 
 
@@ -196,3 +197,13 @@ consumer.haunt(kept.value)
         cwd=tmp_path, path=build(tmp_path / "consumer", HEADER.read_text()),
     )
     assert out == "the Python interpreter is not running\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_an_extension_that_forks_by_itself(tmp_path):
+    """With fork() in C: the child computes what the parent did, and the parent goes on."""
+    out = python(
+        "import forking; print([forking.fork_and_work(known) for known in (False, True)])",
+        cwd=tmp_path, path=build(tmp_path / "forking", HEADER.read_text(), "forking"),
+    )
+    assert out == "[0, 0]\n"

@@ -15,6 +15,7 @@ import pytest
 
 import kroncy
 from kroncy import cli
+from kroncy._base.version import __version__
 from kroncy.cli.options import in_options
 
 OPTIONS = ["--hidden", "64", "--epochs", "4", "--threads", "1"]
@@ -80,7 +81,7 @@ def test_regression_from_end_to_end(files, capsys):
 def test_classification_with_standardized_columns(files, capsys):
     options = ["--task", "classification", "--standardize"]
     assert run("train", *options, target="binds") == 0
-    assert len(re.findall("validation negative log loss -0[.]", capsys.readouterr().out)) >= 4
+    assert len(re.findall("validation log loss 0[.]", capsys.readouterr().out)) >= 4
     assert run("predict", "--out", "predictions.csv") == 0
     rows = read("predictions.csv")
     assert rows[0] == ["drug", "target", "prediction", "probability_no", "probability_yes"]
@@ -91,7 +92,7 @@ def test_classification_with_standardized_columns(files, capsys):
     assert cli.main(["info", "--model", "M.npz"]) == 0
     text = capsys.readouterr().out
     assert "classification of 'binds'" in text and "neurons    64" in text
-    assert "validation negative log loss -0." in text and "on 10 held-out samples" in text
+    assert "validation log loss 0." in text and "on 10 held-out samples" in text
     assert "order      random" in text and "cost       multiply-adds of a GEMM a sample: " in text
 
 
@@ -107,6 +108,18 @@ def test_the_order_of_the_pairs(files, order, capsys):
     with pytest.raises(SystemExit):
         run("train", "--order", "sorted")
     assert "must be one of auto, random, panels, objects, got 'sorted'" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"kroncy {__version__}\n"
+
+
+def test_neurons_beyond_the_memory_are_refused_with_the_estimate(files, capsys):
+    assert run("train", "--hidden", str(10**13)) == 1
+    assert re.search(r"10000000000000 neurons needs? 240 TB", capsys.readouterr().err)
 
 
 def test_standardizing_makes_units_irrelevant(files):
@@ -299,7 +312,11 @@ def test_bad_cells_are_named(files, capsys, name, line, column, text, message):
         (b"id,a,b\nd0,1,2\n\nd1,1\n", "L.csv, line 4, column 'b': the header has 3 columns"),
         (b"id,a\nd0,1,2\n", "L.csv, line 2, column 'a': the header has 2 columns, this line has 3"),
         (b'id,a\nd0,"1\n', "L.csv, line 2"),
-        (b"id,a\nd\xff,1\n", "not UTF-8"),
+        (b"id,a\nd\xff,1\n", "line 1 or later: the encoding is not UTF-8"),
+        ("id,a\nd0,1\n".encode("utf-16"), "L.csv: the encoding is not UTF-8 (it begins as UTF-16"),
+        ("id,a\nd0,1\n".encode("utf-16-le"), "iconv -f UTF-16 -t UTF-8"),
+        ("id,a\nd0,1\n".encode("utf-32-be"), "it begins as UTF-32 does"),
+        (gzip.compress("\u0434,a\nd0,1\n".encode("utf-16"), mtime=0), "it begins as UTF-16 does"),
     ],
 )
 def test_bad_files_are_named(files, capsys, content, message):

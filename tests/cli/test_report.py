@@ -143,6 +143,12 @@ def test_samples_beyond_the_limit_are_represented(tmp_path, monkeypatch):
     assert "from 30 of the samples" in page and "of 30 of the 80 samples" in page
 
 
+def test_what_is_being_computed_is_printed(tmp_path, capsys):
+    page_of(regressor(), tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5 and all(line.startswith("report: ") for line in lines)
+
+
 def test_an_untrained_model_is_refused(tmp_path, capsys):
     path = tmp_path / "model.npz"
     kroncy.save(KroneckerSGD(KroneckerData.power(X), Y, n_hidden=64), path)

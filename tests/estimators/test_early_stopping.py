@@ -123,7 +123,7 @@ def test_epochs_that_do_not_improve_are_discarded_when_training_continues(pairs,
     outputs, score = model.trainer_.outputs(), model.best_validation_score_
     if how == "resume from state":
         model = type(model).from_state(*model.get_state(resumable=True), resume=True)
-    model.learning_rate_init_ *= 5  # so large that no further epoch improves
+    model.learning_rate_init_ *= 9  # so large that no further epoch improves
     model.set_params(warm_start=how == "warm start", max_iter=2 if how == "warm start" else 10)
     model.fit(data, y, resume=how != "warm start")
     assert model.n_iter_ == 10 and max(model.validation_scores_[8:]) < score

@@ -1,5 +1,7 @@
 """LimitKernelRegressor: kernel ridge regression, and the limit of trained networks."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,34 @@ def test_inputs_agree():
     by_kernel = LimitKernelRegressor().fit(pairs.take(range(60)), both[:60])
     predicted = by_kernel.predict(pairs.take(range(60, 80)))
     np.testing.assert_allclose(predicted, by_data.predict(test), rtol=1e-6)
+
+
+def test_a_second_fit_is_refused_and_predictions_are_of_the_previous_one(monkeypatch):
+    model = LimitKernelRegressor().fit(X[:60], Y[:60])
+    before, outcomes, during = model.predict(X), [], []
+
+    def limit_gram(*args, **options):
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as pool:
+            outcomes.append(pool.submit(model.fit, X, -Y).exception(timeout=20))
+            during.append(pool.submit(model.predict, X).result(timeout=20))
+        return ntk.limit_gram(*args, **options)
+
+    monkeypatch.setattr("kroncy.estimators.limit_kernel.limit_gram", limit_gram)
+    model.fit(X[:40], 2 * Y[:40])
+    assert isinstance(outcomes[0], RuntimeError) and "fit is running" in str(outcomes[0])
+    assert np.array_equal(during[0], before)
+    expected = LimitKernelRegressor().fit(X[:40], 2 * Y[:40]).predict(X)
+    assert np.array_equal(model.predict(X), expected)
+
+
+def test_a_fit_that_fails_changes_nothing():
+    model = LimitKernelRegressor().fit(X[:60], Y[:60])
+    before = model.predict(X)
+    model.set_params(alpha=0.0)
+    with pytest.raises(ValueError, match="singular"):
+        model.fit(np.tile(X[:5, :3], (4, 1)), np.ones(20))
+    assert np.array_equal(model.predict(X), before)
 
 
 def test_chunks_of_prediction(monkeypatch):

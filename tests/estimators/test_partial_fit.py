@@ -16,6 +16,20 @@ def test_partial_fit_of_the_same_samples_trains_on(plane, small):
     assert model.n_iter_ == 15 and model.trainer_.data.n_samples == 300
 
 
+def test_partial_fit_is_in_the_history(plane, small):
+    X, y = plane
+    model = small()
+    for n in (70, 100, 1):
+        model.partial_fit(X[:n], y[:n])
+    history = model.trainer_.history
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert [record["iterations"] for record in history] == [3, 4, 1]
+    assert [record["loss"] for record in history] == model.loss_curve_
+    assert all(0 < record["fired_share"] < 1 for record in history)
+    loaded = type(model).from_state(*model.get_state())
+    assert loaded.trainer_.history == history
+
+
 def test_partial_fit_of_a_stream_remembers(plane, small):
     X, y = plane
     model = small(n_hidden=512)

@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 import pytest
+from reference_capi import api, at
+from threadpoolctl import threadpool_limits
 
 from kroncy.linalg import matmul, strassen
 
@@ -36,13 +38,32 @@ def test_a_long_product_ends_soon_after_an_interrupt(options):
     assert np.array_equal(matmul(a[:32], b), a[:32] @ b)
 
 
-@pytest.mark.parametrize("shape", [(3000, 300, 600), (600, 300, 3000)])
-def test_parts_are_equal_to_one_product_bit_for_bit(monkeypatch, shape):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape", [(2000, 300, 777), (777, 300, 2000), (9001, 700, 17), (3, 900, 4000)]
+)
+def test_a_long_product_has_the_same_bits_for_any_number_of_threads(monkeypatch, shape, dtype):
     m, k, n = shape
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+    a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    monkeypatch.setattr(strassen, "LONG", m * k * n)
     whole = matmul(a, b)
-    monkeypatch.setattr(strassen, "PART", m * k * n // 5)
-    assert np.array_equal(matmul(a, b), whole)
-    out = np.empty((m, n))
-    assert matmul(a, b, out=out) is out and np.array_equal(out, whole)
+    np.testing.assert_allclose(whole, a @ b, rtol=0, atol=np.finfo(dtype).eps * k * 10)
+    for n_threads in (1, 2, 5):
+        assert np.array_equal(matmul(a, b, levels=0, n_threads=n_threads), whole)
+    out = np.empty((m, n), dtype)
+    with threadpool_limits(1, user_api="blas"):
+        assert matmul(a, b, out=out) is out and np.array_equal(out, whole)
+
+
+@pytest.mark.parametrize("shape", [(3400, 3001, 1111), (1111, 3001, 3400)])
+def test_rounds_between_signals_have_the_bits_of_one_product(shape):
+    """The C API does not look at signals: it makes the product in one round."""
+    m, k, n = shape  # above 10**10 multiplications
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=(k, n)).astype(np.float32)
+    found = np.empty((m, n), np.float32)
+    with threadpool_limits(1, user_api="blas"):
+        assert api.matmul_f32(0, 0, m, n, k, at(a), k, at(b), n, at(found), n, 0, None, 0, 2) == 0
+    assert np.array_equal(matmul(a, b, levels=0, n_threads=2), found)
+    assert np.array_equal(matmul(a, b, levels=0, n_threads=1), found)

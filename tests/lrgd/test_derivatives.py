@@ -17,11 +17,11 @@ def test_c_callback_of_another_signature_is_refused():
 def test_an_argument_that_the_function_keeps_is_never_changed():
     kept = []
     x, D = np.zeros(3), np.eye(3)
-    _derivatives.values_python(lambda y: kept.append(y) or 0.0, x, D, np.ones(3), np.empty(3), 1)
+    _derivatives.values_python(lambda y: kept.append(y) or 0.0, x, D, np.ones(3), 0, np.empty(3), 1)
     np.testing.assert_array_equal(kept, D)
     views = []
     _derivatives.values_python(
-        lambda y: views.append(y[1:]) or 0.0, x, D, np.ones(3), np.empty(3), 1
+        lambda y: views.append(y[1:]) or 0.0, x, D, np.ones(3), 0, np.empty(3), 1
     )
     np.testing.assert_array_equal(views, D[:, 1:])
 
@@ -29,9 +29,11 @@ def test_an_argument_that_the_function_keeps_is_never_changed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.zeros(3), np.ones((2, 4)), np.ones(2), np.ones(2)), "as long as x"),
-        ((np.zeros(3), np.ones((2, 3)), np.ones(3), np.ones(2)), "agree in size"),
-        ((np.zeros(0), None, np.ones(0), np.ones(0)), "not be empty"),
+        ((np.zeros(3), np.ones((2, 4)), np.ones(2), 0, np.ones(2)), "as long as x"),
+        ((np.zeros(3), np.ones((2, 3)), np.ones(3), 0, np.ones(2)), "agree in size"),
+        ((np.zeros(3), np.ones((2, 3)), np.ones(2), 0, np.ones(0)), "not be empty"),
+        ((np.zeros(3), np.ones((2, 3)), np.ones(2), 1, np.ones(2)), "within the directions"),
+        ((np.zeros(3), np.ones((2, 3)), np.ones(2), -1, np.ones(2)), "within the directions"),
     ],
 )
 def test_the_kernels_check_sizes(arguments, message):
@@ -60,5 +62,5 @@ def test_long_points_are_written_whole(p, n_threads):
     _derivatives.write_points(x, directions, h, 0, points, n_threads)
     np.testing.assert_allclose(points, x + h[:, None] * directions, rtol=1e-14, atol=1e-14)
     sums = np.empty(3)
-    _derivatives.values_python(np.sum, x, directions, h, sums, n_threads)
+    _derivatives.values_python(np.sum, x, directions, h, 0, sums, n_threads)
     np.testing.assert_array_equal(sums, [np.sum(point) for point in points])

@@ -136,3 +136,26 @@ def test_a_step_too_long_ends_with_a_status():
 def test_a_flat_function_has_no_gradients_to_sample():
     result = kroncy.lrgd.minimize(lambda x: 1.0, np.zeros(5), method="lrgd", rank=2)
     assert result.status == 5
+
+
+@pytest.mark.parametrize(("method", "refresh"), [
+    ("lrgd", "frozen"), ("iterated", "frozen"), ("iterated", "sliding"), ("adaptive", "frozen"),
+])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_tolerance_out_of_reach_ends_with_a_status(method, refresh, given):
+    """Rounding of values far from 0 hides the decrease long before the gradient is that small."""
+    def fun(x):
+        return 1e6 + (x[:5].sum() - 3) ** 2 + np.exp(0.5 * x[3]) - 0.5 * x[3] + (x[7] - 1) ** 2
+
+    def jac(x):
+        g = np.zeros(x.size)
+        g[:5], g[7] = 2 * (x[:5].sum() - 3), 2 * (x[7] - 1)
+        g[3] += 0.5 * np.exp(0.5 * x[3]) - 0.5
+        return g * (1 + 1e-3 * np.sin(1e9 * x))  # not accurate either
+
+    found = kroncy.lrgd.minimize(
+        fun, np.zeros(30), method=method, refresh=refresh, gtol=1e-12, random_state=0,
+        max_evaluations=30_000, **({"jac": jac} if given else {}),
+    )
+    assert (found.status, found.success) == (6, False), found.message
+    assert "gtol=1e-12 is out of reach" in found.message

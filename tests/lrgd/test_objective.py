@@ -41,7 +41,7 @@ def test_c_callback_with_user_data():
 
 def test_blocks_of_a_batch_are_joined(monkeypatch):
     sizes = []
-    monkeypatch.setattr("kroncy.lrgd.objective.BLOCK_BYTES", 8 * 5 * 4)
+    monkeypatch.setattr("kroncy.lrgd.evaluator.BLOCK_BYTES", 8 * 5 * 4)
     objective = Objective(None, fun_batch=lambda X: sizes.append(len(X)) or X.sum(axis=1))
     np.testing.assert_allclose(objective.values(np.zeros(5), None, np.arange(5.0)), np.arange(5.0))
     assert sizes == [4, 1]

@@ -20,6 +20,7 @@ from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
 warnings.simplefilter("ignore")
 options = json.loads(sys.argv[1])
 n, p, outputs, early = (options.pop(name) for name in ("n", "p", "outputs", "early"))
+added, held_out = options.pop("added", 0), options.pop("held_out", 0.1)
 rng = np.random.default_rng(0)
 X = rng.standard_normal((n, p))
 y = np.stack([X[:, j] * X[:, j + 1] for j in range(outputs)], axis=1)
@@ -30,24 +31,35 @@ if sides := options.pop("sides", None):  # pairs of so many objects
     data = KroneckerData(rows, [rng.integers(0, u, n) for u in sides])
 options |= {"n_threads": 2, "random_state": 0}
 
-def train(data, y, **options):
+def train(data, y, limit, **options):
     if not early:
-        return KroneckerSGD(data, y, learning_rate=1.0, **options).run(2)
+        return KroneckerSGD(data, y, learning_rate=1.0, memory_limit=limit, **options).run(2)
     options |= {"learning_rate_init": 1.0, "max_iter": 3, "n_iter_no_change": 3}
-    return KroneckerRegressor(**options).fit(data, y)
+    model = KroneckerRegressor(validation_fraction=held_out, **options)
+    if added:
+        old = np.arange(len(y) - added)
+        model.partial_fit(data.take(old), y[old])
+        new = np.arange(len(y) - added, len(y))
+        return model.set_params(memory_limit=limit).partial_fit(data.take(new), y[new])
+    return model.set_params(memory_limit=limit).fit(data, y)
 
 def resident(name):  # getrusage has the peak of the parent, too: it survives exec()
     with open("/proc/self/status") as lines:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
 
-train(data.take(range(40)), y[:40], **(options | {"n_hidden": 64}))  # code, tables, thread pools
+few = range(added + 40)
+# Code, tables, thread pools:
+train(data.take(few), y[list(few)], None, **(options | {"n_hidden": 64}))
+if added:
+    before = resident("VmRSS")
 try:
-    train(data, y, memory_limit=1, **options)
+    train(data, y, 1, **options)
 except MemoryError as error:
-    number, unit = re.search(r"needs ([0-9.]+) (MB|kB)", str(error)).groups()
-estimate = float(number) * {"MB": 1e6, "kB": 1e3}[unit]
-before = resident("VmRSS")
-train(data, y, memory_limit=int(1.01 * estimate), **options)
+    numbers = re.findall(r"(?:needs|of which) ([0-9.]+) (MB|kB)", str(error))
+estimate = sum(float(number) * {"MB": 1e6, "kB": 1e3}[unit] for number, unit in numbers)
+if not added:
+    before = resident("VmRSS")
+train(data, y, int(1.01 * estimate), **options)
 print(json.dumps([estimate, resident("VmHWM") - before]))
 """
 
@@ -68,6 +80,14 @@ CASES = {
                            "n_hidden": 2048, "sides": [60, 300]},
     "pairs, a table of sums": {"engine": "pairs", "start": "gaussian", "n": 12000, "p": 40,
                                "n_hidden": 4096, "sides": [250, 40]},
+    "lazy, half held out": {"engine": "lazy", "start": "gaussian", "n": 3000, "p": 8,
+                            "n_hidden": 8192, "early": True, "held_out": 0.5},
+    "gram, half held out": {"engine": "lazy", "start": "gram", "n": 3000, "p": 8,
+                            "n_hidden": 8192, "early": True, "held_out": 0.5},
+    "lazy, partial_fit": {"engine": "lazy", "start": "gaussian", "n": 3000, "p": 8,
+                          "n_hidden": 8192, "early": True, "added": 1000},
+    "explicit, partial_fit": {"engine": "explicit", "start": "gaussian", "n": 1000, "p": 60,
+                              "n_hidden": 4096, "early": True, "added": 300},
     "tree": {"engine": "tree", "start": "gaussian", "n": 1000, "p": 8, "n_hidden": 16384},
 }  # fmt: skip
 
@@ -75,7 +95,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_estimates_are_near_the_measured_peak(case):
     options = COMMON | case
-    if options["early"]:
+    if options["early"] and "added" not in options:
         del options["compress"]
     run = subprocess.run(
         [sys.executable, "-P", "-c", SCRIPT, json.dumps(options)], capture_output=True, text=True,

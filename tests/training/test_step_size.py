@@ -1,11 +1,13 @@
 """learning_rate="auto": stable for heavy samples, long rows and large decays, for many seeds."""
 
+import pickle
 import re
 
 import numpy as np
 import pytest
 
 from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy.training.state import make_generator
 from kroncy.training.step_size import EPOCHS, MOST_DECAY, bound_learning_rate, unlucky_ranks
 
 
@@ -75,6 +77,65 @@ def test_a_single_sample_gets_its_own_stable_step():
     one = np.array([3])
     assert bound_learning_rate(1e6, sgd.network, one) == pytest.approx(1 / H_ii[3])
     assert bound_learning_rate(1e-3, sgd.network, one) == 1e-3
+
+
+def trainer(n, seed=0, **options):
+    """On rows that have little in common: a batch of one needs a smaller step than one of 32."""
+    X = np.random.default_rng(seed).normal(size=(321, 15))[:n]
+    y = X[:, 0] * X[:, 1] + X[:, 2]
+    data = KroneckerData.power(X, normalize=True, bias=1.0)
+    options = {"n_hidden": 512, "antithetic": True} | options
+    return KroneckerSGD(data, y / y.std(), random_state=seed, n_threads=1, **options)
+
+
+def test_a_short_last_batch_costs_nothing():
+    def final(n, given=False):
+        rates = [trainer(n, seed).learning_rate if given else "auto" for seed in range(5)]
+        runs = [trainer(n, seed, learning_rate=rate).run(10) for seed, rate in enumerate(rates)]
+        return np.median([run.history[-1]["loss"] for run in runs])
+
+    full = final(320)
+    assert final(321) < 1.3 * full
+    assert final(321, given=True) > 2 * full
+
+
+@pytest.mark.parametrize("engine", ["lazy", "explicit"])
+def test_a_short_last_batch_takes_its_own_step(engine):
+    auto, twin = trainer(65, engine=engine), trainer(65, engine=engine)
+    rate = auto.learning_rate
+    fixed = trainer(65, engine=engine, learning_rate=rate)
+    order = make_generator(auto.progress.generator).permutation(65)
+    for t in (twin, fixed):
+        t.step(order[:32])
+        t.step(order[32:64])
+    last = bound_learning_rate(rate, fixed.network, order[64:])
+    assert last < rate / 2
+    fixed.learning_rate = last
+    fixed.step(order[64:])
+    twin.step(order[64:])
+    auto.run(1)
+    assert np.array_equal(auto.outputs(), fixed.outputs())
+    assert np.array_equal(twin.outputs(), fixed.outputs())
+    assert auto.n_iterations == 3 and auto.history[0]["learning_rate"] == rate
+
+
+def test_full_batches_take_the_step_of_auto_itself():
+    auto = trainer(64).run(2)
+    fixed = trainer(64, learning_rate=auto.learning_rate).run(2)
+    assert np.array_equal(auto.outputs(), fixed.outputs())
+
+
+def test_a_training_that_goes_on_bounds_its_short_batches_too():
+    whole, part = trainer(65).run(5), trainer(65).run(2)
+    for copy in (pickle.loads(pickle.dumps(part)), KroneckerSGD.from_state(*part.get_state())):
+        assert np.array_equal(copy.run(3).outputs(), whole.outputs())
+        assert copy.progress.generator == whole.progress.generator
+        assert copy.n_iterations == whole.n_iterations
+    fixed = trainer(65, learning_rate=whole.learning_rate)
+    meta, arrays = part.get_state()
+    with pytest.raises(ValueError, match="auto"):
+        KroneckerSGD.from_state(meta | {"auto": "yes"}, arrays)
+    assert not np.array_equal(fixed.run(5).outputs(), whole.outputs())
 
 
 def test_a_large_alpha_is_refused_with_a_given_step_or_said_to_be_too_large():

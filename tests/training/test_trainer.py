@@ -377,6 +377,7 @@ def test_auto_picks_engine_and_start_by_cost():
     ({"sample_weight": np.full(40, -1.0)}, ValueError, "sample_weight must be finite and >= 0"),
     ({"sample_weight": np.ones(3)}, ValueError, "sample_weight must have shape"),
     ({"memory_limit": 10}, MemoryError, "memory_limit is 10 bytes"),
+    ({"n_hidden": 10**13}, MemoryError, "signs of 10000000000000 neurons needs 240 TB"),
 ])
 def test_bad_arguments_are_named(change, error, message):
     data, y, _ = problem("two", "squared", np.random.default_rng(0))

@@ -1,6 +1,8 @@
 import copy
+import os
 import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -288,3 +290,35 @@ def test_sizes_that_do_not_fit_are_refused_before_allocation(monkeypatch):
     monkeypatch.setattr("kroncy._base.memory.available_memory", lambda: 1000)
     with pytest.raises(MemoryError, match=r"20 trees of 3 leaves needs 1.28 kB; available memory"):
         AsynchronousTree(np.ones((20, 3)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_of_fork_is_free_of_the_queries_of_other_threads():
+    values = np.random.default_rng(0).normal(size=(200, 20_000))
+    trees, stop = AsynchronousTree(values, n_threads=1), threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            trees.query_many(range(200), 0.0)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        codes = []
+        for _ in range(5):  # mostly in the middle of a query
+            time.sleep(0.02)
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    trees.assign([3], np.full((1, 200), 7.0))
+                    code = 0 if trees.max(0) == 7 and len(trees.query(5, 6.5)) == 1 else 2
+                finally:
+                    os._exit(code)
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    finally:
+        stop.set()
+        thread.join()
+    assert codes == [0] * 5
+    assert np.array_equal(trees.values, values)

@@ -1,0 +1,97 @@
+"""A box of bounds, and the minimum of a quadratic in a box."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RELATIVE = 1e-12  # of a gradient: what is smaller is zero
+
+
+@dataclass
+class Box:
+    """The points between `lower` and `upper`, arrays (p,) that may be infinite."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def bounds_anything(self) -> bool:
+        """Whether any bound is finite."""
+        return bool(np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
+
+    def clip(self, x: np.ndarray) -> np.ndarray:
+        """The point of the box nearest to x."""
+        return np.clip(x, self.lower, self.upper)
+
+    def free(self, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Mask (p,) of the variables that may move against the gradient."""
+        held = ((x <= self.lower) & (gradient >= 0)) | ((x >= self.upper) & (gradient <= 0))
+        return ~held
+
+    def room(self, x: np.ndarray, direction: np.ndarray) -> float:
+        """Length of the steps both ways along `direction` that do not leave the box."""
+        return min(self.reach(x, direction), self.reach(x, -direction))
+
+    def reach(self, x: np.ndarray, direction: np.ndarray) -> float:
+        """Length of the longest step along `direction` that does not leave the box."""
+        moved = direction != 0
+        bound = np.where(direction > 0, self.upper, self.lower)[moved]
+        return max(float(((bound - x[moved]) / direction[moved]).min(initial=np.inf)), 0.0)
+
+    def around(self, x: np.ndarray, radius: float | np.ndarray) -> "Box":
+        """Steps from x, a point of the box, of at most `radius` in each variable."""
+        return Box(np.maximum(self.lower - x, -radius), np.minimum(self.upper - x, radius))
+
+
+def minimize_quadratic(gradient: np.ndarray, hessian: np.ndarray, steps: Box) -> np.ndarray:
+    """A local minimiser of g . s + s . H s / 2 over a finite box of steps that contains 0.
+
+    Newton's method in the free variables, where H is definite there, and otherwise along the most
+    negative curvature; a variable that meets its bound stays there until the gradient turns.
+    """
+    p = gradient.size
+    s, held = np.zeros(p), steps.lower >= steps.upper
+    fixed = held.copy()
+    small = RELATIVE * float(np.abs(gradient).max(initial=0.0))
+    # At first only what blocks the way is held; of those held one is let go in a minimum.
+    held |= ~steps.free(s, gradient)
+    for _ in range(4 * p + 10):
+        slope = gradient + hessian @ s
+        free = ~held
+        direction = _direction(slope[free], hessian[np.ix_(free, free)], small)
+        if direction is None:
+            inward = np.where(s <= steps.lower, -slope, slope)
+            inward[free | fixed] = 0.0
+            j = int(np.argmax(inward))
+            if inward[j] <= small:
+                break
+            held[j] = False
+            continue
+        step = np.zeros(p)
+        step[free] = direction
+        most = steps.reach(s, step)
+        bend = float(step @ hessian @ step)
+        length = min(most, -float(slope @ step) / bend) if bend > 0 else most
+        s = np.clip(s + length * step, steps.lower, steps.upper)
+        if length == most:
+            bound = np.where(step > 0, steps.upper, steps.lower)
+            hit = (step != 0) & (np.abs(bound - s) <= 1e-12 * np.abs(step))
+            s[hit] = bound[hit]
+            held |= hit
+    return s
+
+
+def _direction(slope: np.ndarray, hessian: np.ndarray, small: float) -> np.ndarray | None:
+    """A way down in the free variables, or None in a minimum."""
+    if not slope.size:
+        return None
+    values, vectors = np.linalg.eigh(hessian)
+    least = 1e-10 * float(np.abs(values).max())
+    inside = vectors.T @ slope
+    if values[0] < -least:
+        return vectors[:, 0] * (-1.0 if inside[0] > 0 else 1.0)
+    if np.abs(slope).max() <= small:
+        return None
+    if values[0] > least:
+        return -vectors @ (inside / values)
+    return -slope

@@ -1,0 +1,263 @@
+"""Evaluations of a function: counted, limited, recorded, and side by side where that is asked for.
+
+Directions are the rows of a C-contiguous (q, p) array: a direction is then contiguous in memory.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import LowLevelCallable
+
+from .._base.threads import resolve_threads
+from ._derivatives import CFunction, values_python, write_points
+from .journal import Journal, checksum
+from .termination import Status, Stop
+
+BLOCK_BYTES = 2**25  # points of one call of a batched function
+TIMED_BLOCK = 64  # points of one call of a map, where time is limited
+
+
+def as_scalar(value: object, name: str = "fun") -> float:
+    """`value` as a float, or TypeError: an objective returns one real number."""
+    array = np.asarray(value)
+    if array.size != 1:
+        raise TypeError(f"{name} must return one number, got an array of shape {array.shape}")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must return a real number, got {array.dtype}")
+    return float(array.reshape(()))
+
+
+class Evaluator:
+    """Values, gradients and directional derivatives as the user's functions return them.
+
+    Parameters
+    ----------
+    fun : callable or scipy.LowLevelCallable or None
+        ``fun(x, *args) -> float``; None where `fun_batch` is given.
+    args : tuple
+        Further arguments of `fun` and `jac`.
+    jac : callable or None
+        ``jac(x, *args) -> (p,)``.
+    dirderiv : callable or None
+        ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
+    fun_batch : callable or None
+        ``fun_batch(X) -> (m,)``: values at the rows of X (m, p).
+    max_evaluations : int or None
+        Evaluations of `fun` allowed.
+    maxtime : float or None
+        Seconds from now on after which no further evaluation begins.
+    n_threads : int or None
+        Threads that write long points and call a LowLevelCallable; None: all cores.
+    map_points : callable or None
+        ``map_points(points) -> values``: maps `fun` with its `args` over points, side by side.
+    journal : Journal or None
+        Records what the functions return, and answers from an earlier record.
+
+    Attributes
+    ----------
+    nfev : int
+        Evaluations of the function.
+    njev : int
+        Calls of `jac`; without it, full gradients.
+    lowest : tuple of (float, ndarray) or None
+        The lowest value so far, and where.
+    c_function : CFunction or None
+        The C function, where `fun` is a LowLevelCallable.
+    """
+
+    def __init__(
+        self, fun: Callable | None, *, args: tuple = (), jac: Callable | None = None,
+        dirderiv: Callable | None = None, fun_batch: Callable | None = None,
+        max_evaluations: int | None = None, maxtime: float | None = None,
+        n_threads: int | None = None,
+        map_points: Callable[[Iterable[np.ndarray]], Iterable[Any]] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.fun: Any = fun
+        self.jac: Any = jac
+        self.dirderiv: Any = dirderiv
+        self.fun_batch: Any = fun_batch
+        self.args, self.max_evaluations, self.maxtime = args, max_evaluations, maxtime
+        self.n_threads = resolve_threads(n_threads)
+        self.map_points = map_points
+        self.journal = Journal() if journal is None else journal
+        self.nfev = self.njev = 0
+        self.lowest: tuple[float, np.ndarray] | None = None
+        self.c_function = CFunction(fun) if isinstance(fun, LowLevelCallable) else None
+        self._deadline = None if maxtime is None else time.monotonic() + maxtime
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # a point and its Jacobian
+
+    def value(self, x: np.ndarray) -> float:
+        """f(x)."""
+        return float(self.values(x, np.empty((0, x.size)), 0.0, centre=True)[0])
+
+    def values(
+        self, x: np.ndarray, directions: np.ndarray | None, h: ArrayLike, *, centre: bool = False
+    ) -> np.ndarray:
+        """f(x + h_j d_j) for the rows d_j of `directions` (None: the p coordinate axes).
+
+        With `centre`, f(x) comes after them.
+        """
+        count = x.size if directions is None else len(directions)
+        steps = np.ascontiguousarray(np.broadcast_to(np.asarray(h, dtype=float), (count,)))
+        out = np.empty(count + centre)
+        done = self.journal.open(self._mark(x, directions, steps), out)
+        self.nfev += done
+        try:
+            while done < out.size:
+                done += self._next_block(x, directions, steps, out, done)
+        finally:
+            self._note_lowest(x, directions, steps, out[: self.journal.close()])
+        return out
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """The gradient (p,) that `jac` returns; Stop where it is not finite."""
+        gradient = self._call_jac(x)
+        if not np.all(np.isfinite(gradient)):
+            raise Stop(Status.NOT_FINITE, "jac is not finite at the current point.")
+        return gradient
+
+    def last_jacobian(self, x: np.ndarray) -> np.ndarray:
+        """What `jac` returns at this very array, from its last call where that was the point."""
+        return self._last[1] if self._last is not None and self._last[0] is x else self._call_jac(x)
+
+    def along(self, x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """What `dirderiv` returns for the rows of `directions`."""
+        def call() -> np.ndarray:
+            self._check_time()
+            slopes = np.asarray(self.dirderiv(x.copy(), directions.T), dtype=float)
+            if slopes.shape != (len(directions),):
+                raise TypeError(
+                    f"dirderiv must return {len(directions)} numbers, got shape {slopes.shape}"
+                )
+            return slopes
+
+        return self.journal.answer(self._mark(x, directions), len(directions), call)
+
+    def complex_values(self, points: Iterable[np.ndarray], count: int) -> np.ndarray:
+        """Imaginary parts of `fun` at `count` complex points."""
+        out = np.empty(count)
+        for j, point in enumerate(points):
+            def call(point: np.ndarray = point) -> np.ndarray:
+                self._check_limits()
+                return np.array([np.imag(self.fun(point, *self.args))])
+
+            out[j] = self.journal.answer(self._mark(point.view(float)), 1, call)[0]
+            self.nfev += 1
+        return out
+
+    def _mark(self, *arrays: np.ndarray | None) -> int:
+        return checksum(*arrays) if self.journal.active else 0
+
+    def _next_block(
+        self, x: np.ndarray, directions: np.ndarray | None, steps: np.ndarray, out: np.ndarray,
+        done: int,
+    ) -> int:
+        """Evaluate some of the points from number `done` on; how many."""
+        allowed = self._check_limits()
+        left = min(len(steps) - done, allowed)
+        if left <= 0:  # the centre
+            out[done:] = self._values_at(x[None].copy())
+            return 1
+        if self.fun_batch is None and self.map_points is None:
+            if self.c_function is None:
+                values_python(
+                    self._call, x, directions, steps, done, out[done : done + left], self.n_threads
+                )
+                return left
+            if self._deadline is not None:
+                left = min(left, self.n_threads)
+            self.nfev += left
+            block = out[done : done + left]
+            self.c_function.values(x, directions, steps, done, block, self.n_threads)
+            self._record(block)
+            return left
+        if self.fun_batch is None and self._deadline is not None:
+            left = min(left, TIMED_BLOCK)
+        points = np.empty((max(1, min(left, BLOCK_BYTES // (8 * x.size))), x.size))
+        write_points(x, directions, steps, done, points, self.n_threads)
+        out[done : done + len(points)] = self._values_at(points)
+        return len(points)
+
+    def _values_at(self, points: np.ndarray) -> np.ndarray:
+        """Values at the rows of `points`."""
+        if self.c_function is not None:
+            self.nfev += len(points)
+            return self._record(np.array([self.c_function.value(point) for point in points]))
+        if self.fun_batch is not None:
+            self.nfev += len(points)
+            values = np.asarray(self.fun_batch(points))
+            if values.shape != (len(points),) or values.dtype.kind not in "fiu":
+                raise TypeError(
+                    f"fun_batch must return {len(points)} real numbers for points of shape "
+                    f"{points.shape}, got shape {values.shape}, dtype {values.dtype}"
+                )
+            return self._record(values.astype(float))
+        if self.map_points is None:
+            return np.array([self._call(point) for point in points])
+        self.nfev += len(points)
+        values = np.array([
+            as_scalar(value) for value in self.map_points(list(points))
+        ])
+        if values.shape != (len(points),):
+            raise TypeError(
+                f"workers must return {len(points)} values for {len(points)} points, got "
+                f"{values.size}"
+            )
+        return self._record(values)
+
+    def _record(self, values: np.ndarray) -> np.ndarray:
+        self.journal.extend(values)
+        return values
+
+    def _call(self, x: np.ndarray) -> float:
+        self._check_limits()
+        self.nfev += 1
+        value = as_scalar(self.fun(x, *self.args))
+        self.journal.extend((value,))
+        return value
+
+    def _call_jac(self, x: np.ndarray) -> np.ndarray:
+        def call() -> np.ndarray:
+            self._check_time()
+            gradient = np.array(self.jac(x.copy(), *self.args), dtype=float)
+            if gradient.shape != x.shape:
+                raise TypeError(f"jac must return shape {x.shape}, got {gradient.shape}")
+            return gradient
+
+        self.njev += 1
+        gradient = self.journal.answer(self._mark(x), x.size, call)
+        self._last = x, gradient
+        return gradient
+
+    def _check_limits(self) -> int:
+        """Evaluations left; Stop where there are none."""
+        self._check_time()
+        if self.max_evaluations is None:
+            return 2**62
+        if self.nfev >= self.max_evaluations:
+            raise Stop(
+                Status.MAX_EVALUATIONS,
+                f"Maximum number of evaluations ({self.max_evaluations}) reached.",
+            )
+        return self.max_evaluations - self.nfev
+
+    def _check_time(self) -> None:
+        if self._deadline is not None and self.nfev and time.monotonic() >= self._deadline:
+            raise Stop(Status.MAX_TIME, f"Maximum time ({self.maxtime:g} s) reached.")
+
+    def _note_lowest(
+        self, x: np.ndarray, directions: np.ndarray | None, steps: np.ndarray, values: np.ndarray
+    ) -> None:
+        if not values.size:
+            return
+        finite = np.where(np.isfinite(values), values, np.inf)
+        j = int(np.argmin(finite))
+        if finite[j] < (np.inf if self.lowest is None else self.lowest[0]):
+            point = x.copy()
+            if j < len(steps):
+                write_points(x, directions, steps, j, point[None], self.n_threads)
+            self.lowest = float(finite[j]), point

@@ -1,0 +1,159 @@
+"""Runs a method of `minimize` until it ends, and makes the result."""
+
+import contextlib
+from typing import NoReturn
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+from tqdm.auto import tqdm
+
+from .._base.workers import Workers
+from .curvature import leave_saddle
+from .directions import principal_directions, row_norms
+from .few_variables import FEW, few_variables_descent
+from .gradient_span import gradient_span_descent
+from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
+from .objective import Objective
+from .run import Run
+from .settings import LOW_RANK_METHODS, Settings
+from .sketch import known_sketch
+from .sketch_descent import sketch_descent
+from .termination import Status, Stop, stopped
+
+MIN_GAIN = 100  # times the noise: a decrease that suggests that a new sketch gains more
+LIMITS = (Status.MAX_EVALUATIONS, Status.MAX_TIME)  # after which the best point seen is returned
+
+
+def solve(settings: Settings) -> OptimizeResult:
+    """Minimise as `settings` say."""
+    functions, journal = settings.functions, settings.journal
+    progress_bar = tqdm(desc=f"lrgd {settings.method}", unit="f") if settings.disp else None
+    try:
+        with Workers(settings.workers, functions.at_point) as workers:
+            objective = Objective(
+                functions.fun, args=functions.args, jac=functions.jac,
+                dirderiv=functions.dirderiv, fun_batch=functions.fun_batch, fd=functions.fd,
+                h=functions.h, noise=0.0 if settings.noise == "auto" else settings.noise,
+                max_evaluations=settings.max_evaluations, maxtime=settings.maxtime,
+                n_threads=settings.n_threads, map_points=workers.map_points, journal=journal,
+            )
+            run = Run(
+                objective, settings.x, objective.value(settings.x), ftol=settings.ftol,
+                gtol=settings.gtol, xtol=settings.xtol, maxiter=settings.maxiter,
+                callback=settings.callback, progress_bar=progress_bar, box=settings.box,
+            )
+            try:
+                return _result(run, stopped(_descend, run, settings), settings.disp)
+            except BaseException as error:
+                with contextlib.suppress(Exception):  # a frozen one refuses attributes
+                    error.kroncy_x = run.x  # type: ignore[attr-defined]
+                    error.add_note(
+                        f"kroncy.lrgd.minimize: after {run.nit} iterations and {objective.nfev} "
+                        f"evaluations the best value was {run.f!r}; the point is in this "
+                        "exception's kroncy_x"
+                    )
+                raise
+    finally:
+        journal.stop()
+        if progress_bar is not None:
+            progress_bar.close()
+
+
+def _descend(run: Run, settings: Settings) -> NoReturn:
+    objective, rng = run.objective, settings.rng
+    if not np.isfinite(run.f):
+        raise Stop(Status.NOT_FINITE, f"The function is not finite at x0: its value is {run.f}.")
+    run.check_iterations()
+    if settings.noise == "auto":
+        objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
+    if settings.method == "sketch":
+        if _is_small(settings):
+            few_variables_descent(run, rng)
+        _sketch_and_gradients(run, settings)
+    while True:
+        stop = stopped(_descend_otherwise, run, settings)
+        if stop.status != Status.CONVERGED or not leave_saddle(
+            run, rng, sketch=True, confined=settings.method in LOW_RANK_METHODS
+        ):
+            raise stop
+
+
+def _descend_otherwise(run: Run, settings: Settings) -> NoReturn:
+    rng = settings.rng
+    if settings.method == "lrgd":
+        lrgd(
+            run, rng, step=settings.step, rank=settings.rank, max_rank=settings.max_rank,
+            n_probe=settings.n_probe, rows=settings.start_rows,
+        )
+    if settings.method == "iterated":
+        iterated_lrgd(run, step=settings.step, rank=settings.rank, refresh=settings.refresh)
+    if settings.method == "adaptive":
+        adaptive_lrgd(run, step=settings.step, max_rank=settings.max_rank)
+    gradient_span_descent(
+        run, rng, max_rank=settings.max_rank, sketch=None if run.nit else _known(run, settings)
+    )
+
+
+def _is_small(settings: Settings) -> bool:
+    """Whether a sketch would be the whole space, and nothing else is asked for."""
+    return settings.x.size <= FEW and all(
+        value is None for value in (settings.rank, settings.max_rank, settings.start_rows)
+    )
+
+
+def _known(run: Run, settings: Settings):
+    """A sketch of the directions that the user gave, or None."""
+    if settings.start_rows is None:
+        return None
+    return known_sketch(
+        run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian
+    )
+
+
+def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
+    """Sketches, and full gradients where a sketch cannot certify its rank, until Stop is raised."""
+    rng, first = settings.rng, _known(run, settings)
+    while True:
+        sketch = sketch_descent(
+            run, rng, rank=settings.rank, max_rank=settings.max_rank, n_probe=settings.n_probe,
+            restarts=settings.restarts, first=first,
+        )
+        first, before = None, run.f
+        stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
+        # Noise ends a span early in a curved valley; a sketch at its end sees further.
+        gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
+        if stop.status != Status.CONVERGED or not (
+            gained or leave_saddle(run, rng, sketch=run.certified or not np.any(run.gradient))
+        ):
+            raise stop
+
+
+def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
+    objective, x, f = run.objective, run.x, run.f
+    jac = run.gradient_estimate()
+    lowest = objective.lowest
+    if stop.status in LIMITS and lowest is not None and lowest[0] < f - 2 * objective.noise:
+        f, x = lowest
+        jac = np.full(x.size, np.nan)
+    if run.progress_bar is not None:
+        run.progress_bar.update(objective.nfev - run.progress_bar.n)
+    if disp:
+        tqdm.write(f"{stop.message} f = {f:.8g} after {objective.nfev} evaluations.")
+    rows, hessian = run.directions, None
+    if len(rows):
+        basis, _ = principal_directions(rows / row_norms(rows)[:, None])
+        if run.hessian is not None and len(basis) == len(rows) == len(run.hessian):
+            inverse = np.linalg.inv(rows @ basis.T)
+            hessian = inverse @ run.hessian @ inverse.T
+        rows = basis
+    result = OptimizeResult(
+        x=x, fun=f, jac=jac, success=stop.status == Status.CONVERGED,
+        status=int(stop.status), message=stop.message, nit=run.nit, nfev=objective.nfev,
+        njev=objective.njev, n_directional=objective.n_directional,
+        n_full_gradients=objective.n_full_gradients, rank=run.rank, basis=rows.T,
+        hessian=hessian, singular_values=run.singular_values, certified=bool(run.certified),
+        probe_residual=run.probe_residual, phases=run.phases,
+    )
+    if objective.journal.checkpoint is not None:
+        result.checkpoint = objective.journal.checkpoint
+    return result

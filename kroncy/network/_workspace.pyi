@@ -1,0 +1,5 @@
+class Workspace: ...
+
+class Source:
+    n_rows: int
+    is_double: bool

@@ -1,0 +1,95 @@
+"""Masked entries have no value: refused with the argument's name wherever arrays come in."""
+
+import numpy as np
+import pytest
+
+from kroncy import (
+    AsynchronousTree,
+    KroneckerClassifier,
+    KroneckerData,
+    KroneckerRegressor,
+    KroneckerSGD,
+    LimitKernelRegressor,
+)
+from kroncy.linalg import matmul
+from kroncy.ntk import joint_firing, predicted_loss
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(20, 3))
+Y = X[:, 0] * X[:, 1]
+LABELS = np.arange(20) % 2
+ROWS = np.arange(20) % 4
+
+
+def masked(array):
+    """The array with one entry masked."""
+    hidden = np.zeros(array.shape, dtype=bool)
+    hidden.flat[3] = True
+    return np.ma.array(array, mask=hidden)
+
+
+def small(kind, **options):
+    return kind(64, max_iter=2, random_state=0, n_threads=1, **options)
+
+
+def tree():
+    return AsynchronousTree(np.eye(20))
+
+
+CALLS = {
+    "factors": lambda f: KroneckerData([f(X), X], None),
+    "indices": lambda f: KroneckerData([X, X], [f(ROWS), ROWS]),
+    "rows": lambda f: KroneckerData.power(f(X)),
+    "kernels": lambda f: KroneckerData.from_kernels([f(np.eye(20)), np.eye(20)], [ROWS, ROWS]),
+    "y": lambda f: KroneckerSGD(KroneckerData.power(X), f(Y), n_hidden=64),
+    "sample_weight": lambda f: KroneckerSGD(
+        KroneckerData.power(X), Y, n_hidden=64, sample_weight=f(np.ones(20))
+    ),
+    "signs": lambda f: KroneckerSGD(KroneckerData.power(X), Y, n_hidden=64, signs=f(np.ones(64))),
+    "step indices": lambda f: KroneckerSGD(KroneckerData.power(X), Y, n_hidden=64).step(f(ROWS)),
+    "fit X": lambda f: small(KroneckerRegressor).fit(f(X), Y),
+    "fit y": lambda f: small(KroneckerRegressor).fit(X, f(Y)),
+    "fit data, y": lambda f: small(KroneckerRegressor).fit(KroneckerData.power(X), f(Y)),
+    "fit labels": lambda f: small(KroneckerClassifier).fit(X, f(LABELS)),
+    "fit sample_weight": lambda f: small(KroneckerRegressor).fit(X, Y, f(np.ones(20))),
+    "partial_fit X": lambda f: small(KroneckerRegressor).partial_fit(f(X), Y),
+    "classes": lambda f: small(KroneckerClassifier).partial_fit(X, LABELS, f(np.arange(4))),
+    "predict X": lambda f: small(KroneckerRegressor).fit(X, Y).predict(f(X)),
+    "limit fit X": lambda f: LimitKernelRegressor().fit(f(X), Y),
+    "limit fit y": lambda f: LimitKernelRegressor().fit(X, f(Y)),
+    "limit predict X": lambda f: LimitKernelRegressor().fit(X, Y).predict(f(X)),
+    "tree values": lambda f: AsynchronousTree(f(X)),
+    "tree deltas": lambda f: tree().update([1, 2], f(np.ones((2, 20)))),
+    "tree leaves": lambda f: tree().update(f(np.arange(4)), np.ones((4, 20))),
+    "tree trees": lambda f: tree().query_many(f(np.arange(4)), 0.0),
+    "a": lambda f: matmul(f(X), X.T),
+    "b": lambda f: matmul(X, f(X.T), levels=1),
+    "correlation": lambda f: joint_firing(f(np.linspace(-1, 1, 5)), 0.0),
+    "kernel": lambda f: predicted_loss(f(np.eye(4)), np.ones(4), 1.0, 2),
+    "residual": lambda f: predicted_loss(np.eye(4), f(np.ones(4)), 1.0, 2),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", CALLS)
+def test_masked_entries_are_refused_by_name(name):
+    argument = name.split()[-1].replace("labels", "y")
+    with pytest.raises(ValueError, match=rf"\b{argument}\b.* has 1 masked entry"):
+        CALLS[name](masked)
+    CALLS[name](np.ma.array)  # a mask that hides nothing
+
+
+def test_lists_of_masked_arrays():
+    with pytest.raises(ValueError, match="values has 2 masked entries"):
+        AsynchronousTree([masked(np.ones(5)), masked(np.ones(5))])
+
+
+def test_labels_of_several_kinds():
+    mixed = np.array(["a", 1] * 10, dtype=object)
+    with pytest.raises(TypeError, match=r"y must hold labels of one kind.*got int and str"):
+        small(KroneckerClassifier).fit(X, mixed)
+    with pytest.raises(TypeError, match="classes must hold labels of one kind"):
+        small(KroneckerClassifier).partial_fit(X, LABELS, np.array(["a", 1], dtype=object))
+    model = small(KroneckerClassifier).partial_fit(X, np.where(LABELS, "a", "b").astype(object))
+    with pytest.raises(ValueError, match=r"not in classes_: \[0, 1\]"):
+        model.partial_fit(X, LABELS)
