@@ -65,7 +65,9 @@ class OptionsReader(NetworkReader):
 
         multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
         samples and iterations; with the engine "tree" also tree_nodes_read (values compared by
-        queries) and tree_nodes_written (leaves changed and inner nodes recomputed).
+        queries) and tree_nodes_written (leaves changed and inner nodes recomputed); with "pairs"
+        the parts of multiply_adds: gather_multiply_adds (sums over objects), dense_multiply_adds
+        (their products) and correction_multiply_adds (what steps of a segment add).
         """
         return self.network.counters | {"iterations": self._iterations}
 
