@@ -174,3 +174,21 @@ cdef int kroncy_lrgd_evaluate_f64(
     kroncy_function function, void *user_data, int64_t q, int64_t p, const double *x,
     const double *directions, const double *steps, double *values, int n_threads
 ) noexcept nogil
+cdef int kroncy_panel_add_f32(
+    int64_t n_neurons, int64_t n_inner, int64_t n_outer, const float *columns, int64_t n,
+    const int64_t *rows, const int64_t *inner, const int64_t *outer, const float *values,
+    float *table
+) noexcept nogil
+cdef int kroncy_panel_add_f64(
+    int64_t n_neurons, int64_t n_inner, int64_t n_outer, const double *columns, int64_t n,
+    const int64_t *rows, const int64_t *inner, const int64_t *outer, const double *values,
+    double *table
+) noexcept nogil
+cdef int kroncy_panel_product_f32(
+    int64_t n_neurons, int64_t n_inner, const float *table, const float *kernel, int64_t n_samples,
+    const int64_t *inner, const int64_t *places, float *out, int n_threads
+) noexcept nogil
+cdef int kroncy_panel_product_f64(
+    int64_t n_neurons, int64_t n_inner, const double *table, const double *kernel,
+    int64_t n_samples, const int64_t *inner, const int64_t *places, double *out, int n_threads
+) noexcept nogil

@@ -4,7 +4,7 @@ Every function is defined here once: Cython reaches it by the pxd, C by the tabl
 """
 from cpython.pycapsule cimport PyCapsule_New
 
-from ._capi cimport _algebra, _objects, _trainer, _tree
+from ._capi cimport _algebra, _objects, _pairs, _trainer, _tree
 from ._capi._support cimport kroncy_status_text
 from .trees._max_trees cimport KRONCY_TREE_ADD, KRONCY_TREE_ASSIGN
 
@@ -240,6 +240,40 @@ cdef int kroncy_lrgd_evaluate_f64(
                                   n_threads)
 
 
+cdef int kroncy_panel_add_f32(
+    int64_t n_neurons, int64_t n_inner, int64_t n_outer, const float *columns, int64_t n,
+    const int64_t *rows, const int64_t *inner, const int64_t *outer, const float *values,
+    float *table
+) noexcept nogil:
+    return _pairs.panel_add(False, n_neurons, n_inner, n_outer, columns, n, rows, inner, outer,
+                            values, table)
+
+
+cdef int kroncy_panel_add_f64(
+    int64_t n_neurons, int64_t n_inner, int64_t n_outer, const double *columns, int64_t n,
+    const int64_t *rows, const int64_t *inner, const int64_t *outer, const double *values,
+    double *table
+) noexcept nogil:
+    return _pairs.panel_add(True, n_neurons, n_inner, n_outer, columns, n, rows, inner, outer,
+                            values, table)
+
+
+cdef int kroncy_panel_product_f32(
+    int64_t n_neurons, int64_t n_inner, const float *table, const float *kernel, int64_t n_samples,
+    const int64_t *inner, const int64_t *places, float *out, int n_threads
+) noexcept nogil:
+    return _pairs.panel_product(False, n_neurons, n_inner, table, kernel, n_samples, inner, places,
+                                out, n_threads)
+
+
+cdef int kroncy_panel_product_f64(
+    int64_t n_neurons, int64_t n_inner, const double *table, const double *kernel,
+    int64_t n_samples, const int64_t *inner, const int64_t *places, double *out, int n_threads
+) noexcept nogil:
+    return _pairs.panel_product(True, n_neurons, n_inner, table, kernel, n_samples, inner, places,
+                                out, n_threads)
+
+
 cdef extern from "kroncy.h":
     # tests/capi/test_signatures.py compares the header with the functions above.
     ctypedef struct kroncy_c_api:
@@ -282,6 +316,10 @@ cdef extern from "kroncy.h":
         void *lrgd_project_f64
         void *lrgd_lift_f64
         void *lrgd_evaluate_f64
+        void *panel_add_f32
+        void *panel_add_f64
+        void *panel_product_f32
+        void *panel_product_f64
 
 
 cdef kroncy_c_api table
@@ -324,5 +362,9 @@ table.trainer_coefficients = <void *> kroncy_trainer_coefficients
 table.lrgd_project_f64 = <void *> kroncy_lrgd_project_f64
 table.lrgd_lift_f64 = <void *> kroncy_lrgd_lift_f64
 table.lrgd_evaluate_f64 = <void *> kroncy_lrgd_evaluate_f64
+table.panel_add_f32 = <void *> kroncy_panel_add_f32
+table.panel_add_f64 = <void *> kroncy_panel_add_f64
+table.panel_product_f32 = <void *> kroncy_panel_product_f32
+table.panel_product_f64 = <void *> kroncy_panel_product_f64
 
 _C_API = PyCapsule_New(&table, "kroncy.capi._C_API", NULL)

@@ -10,10 +10,13 @@ from scipy.optimize import minimize
 import kroncy.lrgd
 from kroncy import linalg
 
-from .inputs import rows, trainer
+from .inputs import pairs, rows, trainer
 
 FEATURES = (2**8, 2**12, 2**16, 2**20)
 SAMPLES = (256, 512, 1024, 2048)
+PAIR_SAMPLES = (4096, 8192, 16384, 32768)
+OBJECTS = 128  # of either side of the pairs
+PAIR_PARTS = ("gather_multiply_adds", "dense_multiply_adds", "correction_multiply_adds")
 WIDTHS = (512, 1024, 2048)
 TREE_WIDTHS = tuple(2**e for e in range(10, 18))
 
@@ -47,6 +50,22 @@ def exponent_cost_against_d():
 
 def exponent_cost_against_n():
     return slope(SAMPLES, [cost(n=n) for n in SAMPLES])
+
+
+def generator():
+    return np.random.default_rng(3)
+
+
+def pairs_cost(n, m=128):
+    """Multiply-adds of a sample by engine="pairs" in the second epoch, by their part."""
+    sgd = trainer(pairs(n, OBJECTS), m, "pairs", epochs=1)
+    before = sgd.counters
+    after = sgd.run(1).counters
+    return {name: (after[name] - before[name]) / n for name in PAIR_PARTS}
+
+
+def exponent_pairs_against_n():
+    return slope(PAIR_SAMPLES, [sum(pairs_cost(n).values()) for n in PAIR_SAMPLES])
 
 
 def density(m):
@@ -154,6 +173,12 @@ def all_counters():
     costs = {d: lazy_cost(d=d) for d in FEATURES}
     found = {f"lazy multiply-adds, d = {d}": c["multiply_adds"] for d, c in costs.items()}
     found["lazy Gram entries"] = costs[FEATURES[0]]["gram_entries"]
+    costs = {n: pairs_cost(n) for n in PAIR_SAMPLES}
+    for name, cost in costs[PAIR_SAMPLES[-1]].items():
+        found[f"pairs {name.replace('_', ' ')}"] = cost
+    found["exponent of pairs cost against n"] = slope(
+        PAIR_SAMPLES, [sum(cost.values()) for cost in costs.values()]
+    )
     found |= {f"density of C, m = {m}": density(m) for m in WIDTHS}
     found |= {f"tree nodes, m = {m}": tree_nodes(m) for m in TREE_WIDTHS[:3]}
     found["exponent of cost against d"] = slope(FEATURES, [sum(c.values()) for c in costs.values()])

@@ -17,6 +17,7 @@ PINNED = HERE / "counters.json"
 # threshold, or a line search, then goes another way.
 RELATIVE = {
     "lazy multiply-adds": 0.01,
+    "pairs": 0.01,
     "density": 0.01,
     "tree nodes": 0.02,
     "evaluations": 0.10,
@@ -25,6 +26,7 @@ RELATIVE = {
 PROMISED = {
     "exponent of cost against d": (0.0, 0.01),
     "exponent of cost against n": (1.0, 0.1),
+    "exponent of pairs cost against n": (0.0, 0.15),
     "exponent of tree nodes against m": (0.475, 0.475),
 }
 

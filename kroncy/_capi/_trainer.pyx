@@ -19,7 +19,7 @@ from ._support cimport (
 )
 
 LOSSES = ("squared", "logistic", "softmax")
-ENGINES = ("auto", "lazy", "explicit", "tree")
+ENGINES = ("auto", "lazy", "explicit", "tree", "pairs")
 STARTS = ("auto", "gaussian", "gram")
 
 

@@ -141,6 +141,8 @@ def _info(arguments: argparse.Namespace) -> None:
     print(f"  neurons    {trainer.n_hidden:,}, threshold {trainer.threshold:.3f}")
     print(f"  training   {trainer.n_epochs_done} epochs, engine {trainer.engine}, "
           f"start {trainer.start}")
+    print(f"  order      {trainer.order}")
+    print(f"  cost       {trainer.engine_costs}")
     if getattr(model, "best_validation_score_", None) is not None:
         print(f"  validation {score_in_words(model, model.best_validation_score_)}, on "
               f"{len(model.validation_indices_):,} held-out samples")

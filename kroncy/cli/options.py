@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._base.files import check_writable
+from ..training.order import ORDERS
 
 
 def integer(
@@ -59,6 +60,17 @@ def or_auto(kind: Callable[[str], float]) -> Callable[[str], float | str]:
     return lambda text: text if text == "auto" else kind(text)
 
 
+def choice(*names: str) -> Callable[[str], str]:
+    """Type of an option whose value is one of some names."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(names)}, got {text!r}")
+        return text
+
+    return parse
+
+
 def separator(text: str) -> str:
     """Type of an option whose value separates cells: a character, or the word tab."""
     mark = "\t" if text in ("tab", "\\t") else text
@@ -78,6 +90,9 @@ PARAMETERS = (
     ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
      "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
+    ("--order", "order", choice("auto", *ORDERS),
+     "order of the pairs in an epoch: random, panels (of 32 objects), objects, or auto (default: "
+     "auto, which is panels where the engine is pairs, and random otherwise)"),
     ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
     ("--patience", "n_iter_no_change", integer(1),
      "stop after this number of epochs without improvement"),
@@ -90,6 +105,7 @@ PARAMETERS = (
     ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
 )
 FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
+ORDINARY = {"order"}  # parameters whose names occur in sentences about other things
 
 
 def in_options(text: str) -> str:
@@ -98,7 +114,8 @@ def in_options(text: str) -> str:
     names["n_samples"] = "number of pairs"
     for name, flag in names.items():
         text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
-        text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)
+        if name not in ORDINARY:
+            text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)
     return re.sub(r"\b(\w+)='(\w+)'", r"\1 \2", text)
 
 

@@ -6,6 +6,9 @@ cdef extern from "_gram_panels_kernel.h" nogil:
         MAX_MODES "KRONCY_MAX_MODES"
         ROW_BYTES "KRONCY_ROW_BYTES"    # longest row of a panel
 
+    void kroncy_panel_combine(
+        bint is_double, int64_t begin, int64_t end, int width, int n_modes,
+        const void *const *parts, const int64_t *const *index, const int *power, void *panel)
     void kroncy_panel_to_rows(
         bint is_double, int64_t begin, int64_t end, int width, int count, const void *panel,
         int64_t length, void *rows)

@@ -18,9 +18,6 @@ from .._base._team cimport team_run
 from .._base._buffers import aligned_empty
 
 cdef extern from "_gram_panels_kernel.h" nogil:
-    void kroncy_panel_combine(
-        bint is_double, int64_t begin, int64_t end, int width, int n_modes,
-        const void *const *parts, const int64_t *const *index, const int *power, void *panel)
     void kroncy_panel_from_rows(
         bint is_double, int64_t begin, int64_t end, int width, int count,
         const void *const *rows, void *panel)

@@ -6,7 +6,7 @@ from numpy.typing import DTypeLike
 from .._base.threads import blas_threads
 from ._gram_panels import GramPanels
 from .kronecker_data import KroneckerData
-from .modes import Mode, pair_modes
+from .modes import Mode, Modes, pair_modes
 from .tables import Matrix
 
 CACHE_BYTES = 2**30  # largest cached G: 16384 samples in float32, 11585 in float64
@@ -29,11 +29,16 @@ def training_panels(data: KroneckerData, n_threads: int) -> GramPanels:
 
 def cross_panels(data: KroneckerData, other: KroneckerData) -> GramPanels:
     """GramPanels from all samples of `data` (left) to those of `other` (right)."""
+    return mode_panels(data.modes, other.modes)
+
+
+def mode_panels(left: Modes, right: Modes) -> GramPanels:
+    """GramPanels from all samples with modes `left` to those with modes `right`."""
     modes = []
-    for here, there, power in pair_modes(data.modes, other.modes):
-        left, right = here.table.panel_arrays(there.table)
-        modes.append((left, right, here.panel_index(), there.index, power))
-    return GramPanels(modes, data.n_samples, other.n_samples)
+    for here, there, power in pair_modes(left, right):
+        ours, theirs = here.table.panel_arrays(there.table)
+        modes.append((ours, theirs, here.panel_index(), there.index, power))
+    return GramPanels(modes, len(left.indices[0]), len(right.indices[0]))
 
 
 def gram_matrix(data: KroneckerData, dtype: DTypeLike, n_threads: int) -> Matrix:

@@ -5,6 +5,7 @@ then done once, and an inner product is raised to a power.  Sameness is decided 
 where a data set is made; everything derived from a data set inherits it, by number.
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -103,6 +104,12 @@ class Modes:
         """Features of each mode; math.inf for kernels."""
         return tuple(mode.table.width for mode in self)
 
+    @property
+    def n_columns(self) -> int | None:
+        """Features of a sample, the product of the widths; None for kernels."""
+        width = math.prod(self.widths)
+        return None if math.isinf(width) else int(width)
+
     def match(self, other: Self) -> bool:
         """Whether inner products with `other` are defined."""
         return len(self) == len(other) and all(
@@ -142,6 +149,10 @@ class Modes:
     def take(self, samples: Index) -> Self:
         """The modes of these samples."""
         return type(self)(self.tables, [index[samples] for index in self.indices], self.keys)
+
+    def select(self, positions: Sequence[int]) -> Self:
+        """Only the modes at these positions."""
+        return type(self)(self.tables, self.indices, [self.keys[l] for l in positions])
 
     def astype(self, dtype: DTypeLike) -> Self:
         """The modes in another dtype."""

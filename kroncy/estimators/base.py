@@ -63,6 +63,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         start: str = "auto",
         compress: bool | str = "auto",
         engine: str = "auto",
+        order: str = "auto",
         dtype: str = "float32",
         n_threads: int | None = None,
         memory_limit: int | None = None,
@@ -89,6 +90,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         self.start = start
         self.compress = compress
         self.engine = engine
+        self.order = order
         self.dtype = dtype
         self.n_threads = n_threads
         self.memory_limit = memory_limit
@@ -279,6 +281,9 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
+        if self.verbose:
+            trainer = self.trainer_
+            print(f"engine {trainer.engine}, order {trainer.order}; {trainer.engine_costs}")
 
     def _make_trainer(
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
@@ -298,6 +303,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
             "compress": self.compress,
             "antithetic": True,
             "engine": self.engine,
+            "order": self.order,
             "dtype": self.dtype,
             "n_threads": self.n_threads,
             "random_state": self._seed,

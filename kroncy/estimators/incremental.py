@@ -19,13 +19,13 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None = None
     ) -> Self:
-        """One pass in random order over these samples, which are added to the training set."""
+        """One pass over these samples, which are added to the training set."""
         with unchanged_on_error(self):
             rows = self._take_samples(X, y, sample_weight, classes)
         self._take_threads()
         trainer = self.trainer_
         trainer.learning_rate = self._step_size()
-        rows = np.random.default_rng([self._seed, self.n_iter_]).permutation(rows)
+        rows = trainer.shuffle(rows, np.random.default_rng([self._seed, self.n_iter_]))
         # "auto" knew the first samples only.
         loss = trainer.run_samples(
             rows, self.batch_size, bound=self.learning_rate_init == "auto",

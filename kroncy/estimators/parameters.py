@@ -36,7 +36,8 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "start": [StrOptions({"auto", "gaussian", "gram"})],
     "compress": [StrOptions({"auto"}), "boolean"],
-    "engine": [StrOptions({"auto", "lazy", "explicit", "tree"})],
+    "engine": [StrOptions({"auto", "lazy", "pairs", "explicit", "tree"})],
+    "order": [StrOptions({"auto", "random", "panels", "objects"})],
     "dtype": [StrOptions({"float32", "float64"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -119,9 +120,13 @@ Parameters
         Whether the gaussian start draws weights in an orthonormal basis of the span of the rows.
         This is exact, and cheaper for factors with fewer rows, or a lower rank, than columns.
         "auto" compresses in `fit` if that is cheaper, and never in `partial_fit`.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
         Algorithm of an iteration; see `KroneckerSGD`.  All engines compute the same iterates up
-        to rounding.
+        to rounding from samples in the same order, which "pairs" changes: see `order`.
+    order : {"auto", "random", "panels", "objects"}, default="auto"
+        Order of the samples in an epoch and in a call of `partial_fit`: all shuffled, or random
+        panels of objects with the samples of each shuffled, or object by object.  "auto" chooses
+        "panels" where the engine is "pairs", which needs it, and "random" otherwise.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.  Predictions are returned in float64.
     {resource_parameters}
@@ -129,7 +134,8 @@ Parameters
         Source of the initial state, the output signs, the order of the samples and the choice of
         the held-out samples.
     verbose : bool or int, default=False
-        1 or True prints a line after each epoch; 2 shows a progress bar instead.
+        1 or True prints a line after each epoch; 2 shows a progress bar instead.  Both first print
+        the engine and what "auto" has counted.
 
     Attributes
     ----------

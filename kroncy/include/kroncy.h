@@ -79,7 +79,8 @@ typedef struct kroncy_trainer kroncy_trainer;
 typedef double (*kroncy_function)(int n, double *x, void *user_data);
 
 enum { KRONCY_SQUARED = 0, KRONCY_LOGISTIC = 1, KRONCY_SOFTMAX = 2 }; /* loss */
-enum { KRONCY_AUTO = 0, KRONCY_LAZY = 1, KRONCY_EXPLICIT = 2, KRONCY_TREE = 3 }; /* engine */
+enum { KRONCY_AUTO = 0, KRONCY_LAZY = 1, KRONCY_EXPLICIT = 2, KRONCY_TREE = 3,
+       KRONCY_PAIRS = 4 }; /* engine */
 enum { KRONCY_GAUSSIAN = 1, KRONCY_GRAM = 2 }; /* start, beside KRONCY_AUTO */
 
 /* The arguments of kroncy.KroneckerSGD.  Set struct_size = sizeof(kroncy_trainer_options), call
@@ -261,6 +262,34 @@ typedef struct {
     int (*lrgd_evaluate_f64)(kroncy_function function, void *user_data, int64_t q, int64_t p,
                              const double *x, const double *directions, const double *steps,
                              double *values, int n_threads);
+
+    /* ---- Pairs: C G for samples of few outer objects, without a sum over all entries ---- */
+
+    /* Sample i is a pair of an inner object inner[i] and an outer object outer[i], and
+     * G_ij = K_A[inner[i], inner[j]] K_B[outer[i], outer[j]].  A panel is 32 (f32) or 16 (f64) outer
+     * objects, as many as a table has columns; table (n_neurons, n_inner, 32 or 16) is aligned to 64
+     * bytes.
+     *
+     * table[rows[j], inner[j]] += values[j] * columns[outer[j]] for the entries j = 0 ... n - 1 of C,
+     * columns (n_outer, 32 or 16) = K_B[:, panel].  For all entries of C, from 0, it makes the sums
+     * that panel_product reads; after a step on C, for the entries added, it corrects them.  The
+     * table is also written if the status is KRONCY_NOT_FINITE.  [any] */
+    int (*panel_add_f32)(int64_t n_neurons, int64_t n_inner, int64_t n_outer, const float *columns,
+                         int64_t n, const int64_t *rows, const int64_t *inner,
+                         const int64_t *outer, const float *values, float *table);
+    int (*panel_add_f64)(int64_t n_neurons, int64_t n_inner, int64_t n_outer,
+                         const double *columns, int64_t n, const int64_t *rows,
+                         const int64_t *inner, const int64_t *outer, const double *values,
+                         double *table);
+    /* out (n_samples, n_neurons): out[s, r] = (C G)[r, s] = sum over a of table[r, a, places[s]]
+     * kernel[inner[s], a] for samples whose outer objects are at places of the panel; kernel (n_inner,
+     * n_inner) = K_A.  out is also written if the status is KRONCY_NOT_FINITE.  [any] */
+    int (*panel_product_f32)(int64_t n_neurons, int64_t n_inner, const float *table,
+                             const float *kernel, int64_t n_samples, const int64_t *inner,
+                             const int64_t *places, float *out, int n_threads);
+    int (*panel_product_f64)(int64_t n_neurons, int64_t n_inner, const double *table,
+                             const double *kernel, int64_t n_samples, const int64_t *inner,
+                             const int64_t *places, double *out, int n_threads);
 } kroncy_c_api;
 
 static const kroncy_c_api *kroncy_api = NULL;
@@ -302,6 +331,10 @@ static const kroncy_c_api *kroncy_api = NULL;
 #define kroncy_lrgd_project_f64 (kroncy_api->lrgd_project_f64)
 #define kroncy_lrgd_lift_f64 (kroncy_api->lrgd_lift_f64)
 #define kroncy_lrgd_evaluate_f64 (kroncy_api->lrgd_evaluate_f64)
+#define kroncy_panel_add_f32 (kroncy_api->panel_add_f32)
+#define kroncy_panel_add_f64 (kroncy_api->panel_add_f64)
+#define kroncy_panel_product_f32 (kroncy_api->panel_product_f32)
+#define kroncy_panel_product_f64 (kroncy_api->panel_product_f64)
 
 /* Find the table: 0, or -1 with an ImportError set.  The GIL must be held. */
 static inline int kroncy_import(void) {

@@ -1,6 +1,7 @@
 # The coefficient store: C of W(t) = W(0) + C X, and what a step adds to it.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ..pairs._panels cimport PanelStore
 from ._tiles cimport TiledMatrix
 
 
@@ -14,8 +15,7 @@ cdef struct Step:
     const uint64_t *fired_bits  # (n_samples, n_blocks * 4): the same, recorded for these rows
 
 
-cdef class Coefficients:
-    cdef readonly int64_t n_neurons, n_samples
+cdef class Coefficients(PanelStore):
     cdef readonly int n_outputs
     cdef readonly bint is_double
     cdef readonly TiledMatrix entries       # those with a value of their own
@@ -24,7 +24,6 @@ cdef class Coefficients:
     cdef int64_t itemsize                   # bytes of a real
 
     cdef const void *block_signs(self, int64_t block) noexcept nogil
-    cdef int64_t n_entries(self) noexcept nogil
     cdef void scale(self, double factor) noexcept nogil
     cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                       void *out) noexcept nogil

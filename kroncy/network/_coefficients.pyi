@@ -2,11 +2,10 @@ from typing import Any
 
 import numpy as np
 
+from ..pairs._panels import PanelStore
 from ._tiles import TiledMatrix
 
-class Coefficients:
-    n_neurons: int
-    n_samples: int
+class Coefficients(PanelStore):
     n_outputs: int
     is_double: bool
     entries: TiledMatrix

@@ -18,6 +18,7 @@ from libc.string cimport memset
 
 from .._base._buffers cimport address, holds_doubles
 from .._base._team cimport team_run
+from ..pairs._panels cimport kroncy_pairs_gather
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, count_blocks,
     kroncy_tile
@@ -118,6 +119,16 @@ cdef class Coefficients:
             min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
             out)
 
+    cdef void gather(
+        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        int64_t n_inner, void *table
+    ) noexcept nogil:
+        """As `PanelStore.gather`, but for `row_signs`."""
+        kroncy_pairs_gather(
+            self.is_double, narrow, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
+            self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, records, columns, n_inner,
+            table)
+
     def multiply(self, panel, out, int group, int n_threads):
         """`product` for all blocks, `group` of them at a time."""
         cdef ProductLoop loop
@@ -216,6 +227,19 @@ cdef class SharedCoefficients(Coefficients):
             self.entries.block_tiles(first), self.entries.n_tiles,
             min(n_blocks * KRONCY_BLOCK, self.n_neurons - first * KRONCY_BLOCK), row_bytes, panel,
             out)
+
+    cdef void gather(
+        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        int64_t n_inner, void *table
+    ) noexcept nogil:
+        cdef int64_t block = first // KRONCY_BLOCK
+        kroncy_pairs_gather(
+            self.is_double, narrow, self.pattern.block_tiles(block),
+            self.entries.block_tiles(block), self.entries.n_tiles, <int> (first % KRONCY_BLOCK),
+            count, records, columns, n_inner, table)
+
+    cdef const void *column_values(self) noexcept nogil:
+        return self.shared
 
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         return self.block_signs(block)

@@ -18,6 +18,8 @@ static int tile_grow(kroncy_tile *tile, size_t itemsize) {
     begin[0] = 0;
     for (int r = 0; r < KRONCY_BLOCK; r++) {
         uint32_t capacity = (tile->count[r] + tile->count[r] / 4u + 7u) & ~3u;
+        uint32_t before = tile->offset ? tile->begin[r + 1] - tile->begin[r] : 0;
+        if (capacity < before) capacity = before; /* a tile that was cleared fills again */
         begin[r + 1] = begin[r] + (capacity < KRONCY_TILE ? capacity : KRONCY_TILE);
     }
     uint16_t *offset = calloc(begin[KRONCY_BLOCK], sizeof *offset);
@@ -103,6 +105,35 @@ int kroncy_pattern_enter(kroncy_tile *pattern, int64_t sample, const uint64_t *b
     return 0;
 }
 
+/* The place of an entry behind all others of its row; -1: out of memory. */
+static inline int64_t tile_append(kroncy_tile *tile, int row, int sample, size_t itemsize) {
+    if (tile->offset == NULL || tile->begin[row] + tile->count[row] == tile->begin[row + 1])
+        if (tile_grow(tile, itemsize) != 0) return -1;
+    const int64_t at = (int64_t)tile->begin[row] + tile->count[row]++;
+    tile->offset[at] = (uint16_t)(sample << KRONCY_OFFSET_SHIFT);
+    tile->entries++;
+    return at;
+}
+
+int kroncy_pattern_append(kroncy_tile *tile, int n_rows, const uint32_t *masks, int first) {
+    for (int r = 0; r < n_rows; r++)
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1)
+            if (tile_append(tile, r, first + __builtin_ctz(mask), 0) < 0) return -1;
+    return 0;
+}
+
+void kroncy_tile_clear(int is_double, kroncy_tile *tile) {
+    const size_t itemsize = is_double ? sizeof(double) : sizeof(float);
+    if (tile->entries == 0) return;
+    for (int r = 0; r < KRONCY_BLOCK; r++) {
+        memset(tile->offset + tile->begin[r], 0, tile->count[r] * sizeof *tile->offset);
+        if (tile->value)
+            memset((char *)tile->value + tile->begin[r] * itemsize, 0, tile->count[r] * itemsize);
+        tile->count[r] = 0;
+    }
+    tile->entries = 0;
+}
+
 #define REAL_BODY "_coefficients_kernel_real.h"
 #include "_real.h"
 
@@ -143,6 +174,12 @@ int kroncy_values_add(int is_double, kroncy_tile *tiles, int n_rows, int count, 
                       const void *signs) {
     return REAL_CALL(is_double, kroncy_values_add, tiles, n_rows, count, n_outputs, masks, samples,
                      e, signs);
+}
+
+int kroncy_values_append(int is_double, kroncy_tile *tile, int n_rows, int n_outputs,
+                         const uint32_t *masks, int first, const double *e, const void *signs) {
+    return REAL_CALL(is_double, kroncy_values_append, tile, n_rows, n_outputs, masks, first, e,
+                     signs);
 }
 
 int kroncy_shared_add(int is_double, kroncy_tile *pattern, kroncy_tile *tiles, int count,

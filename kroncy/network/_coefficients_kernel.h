@@ -23,21 +23,10 @@
 
 #include <stdint.h>
 
+#include "_tile.h"
+
 /* Nanoseconds that one thread takes for a multiply-add of the product, roughly. */
 #define KRONCY_MULTIPLY_ADD 0.04
-
-#define KRONCY_TILE 2048 /* samples: 256 kB of panel; 32 * KRONCY_TILE must fit 16 bits */
-#define KRONCY_OFFSET_SHIFT 5
-#define KRONCY_BLOCK 256 /* neurons: the unit of ownership and of scheduling */
-#define KRONCY_BLOCK_WORDS (KRONCY_BLOCK / 64) /* 64-bit words of a bitset over a block's neurons */
-
-typedef struct {
-    uint32_t begin[KRONCY_BLOCK + 1]; /* row r may use [begin[r], begin[r + 1]) */
-    uint16_t count[KRONCY_BLOCK];     /* entries of row r in use */
-    uint16_t *offset;                 /* (sample within the tile) << 5, ascending in a row */
-    void *value;                      /* float or double, parallel to offset; NULL: no values */
-    int64_t entries;                  /* sum of count */
-} kroncy_tile;
 
 /* values[j] *= factor, in the dtype. */
 void kroncy_scale(int is_double, int64_t n, double factor, void *values /* IN, OUT */);
@@ -79,6 +68,17 @@ int kroncy_shared_add(int is_double, kroncy_tile *pattern /* IN, OUT */,
 /* After the blocks of the step: shared[samples[c]] += e[c]. */
 void kroncy_shared_settle(int is_double, int count, const int64_t *samples /* IN */,
                           const double *e /* IN */, void *shared /* IN, OUT */);
+
+/* Append to a tile whose samples come in ascending order: what a step on samples first, first + 1, ...
+ * adds, as above, or their pattern; -1: no memory. */
+int kroncy_values_append(int is_double, kroncy_tile *tile /* IN, OUT */, int n_rows, int n_outputs,
+                         const uint32_t *masks /* IN */, int first, const double *e /* IN */,
+                         const void *signs /* IN */);
+int kroncy_pattern_append(kroncy_tile *tile /* IN, OUT */, int n_rows,
+                          const uint32_t *masks /* IN */, int first);
+
+/* Remove all entries, and keep the memory. */
+void kroncy_tile_clear(int is_double, kroncy_tile *tile /* IN, OUT */);
 
 /* Enter the block's bits of one sample, which has none, into the pattern; -1: out of memory. */
 int kroncy_pattern_enter(kroncy_tile *pattern /* IN, OUT */, int64_t sample,

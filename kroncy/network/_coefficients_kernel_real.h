@@ -92,6 +92,20 @@ static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, i
     return 0;
 }
 
+static int NAMED(kroncy_values_append)(kroncy_tile *tile, int n_rows, int n_outputs,
+                                       const uint32_t *masks, int first, const double *e,
+                                       const REAL *signs) {
+    for (int r = 0; r < n_rows; r++)
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
+            const int c = __builtin_ctz(mask);
+            const int64_t at = tile_append(tile, r, first + c, sizeof(REAL));
+            if (at < 0) return -1;
+            ((REAL *)tile->value)[at] =
+                NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
+        }
+    return 0;
+}
+
 static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, int count,
                                     uint32_t adopt, const int64_t *samples, int64_t n_words,
                                     const uint64_t *fired, uint64_t *bits, const double *e,

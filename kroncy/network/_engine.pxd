@@ -41,6 +41,8 @@ cdef class Engine:
     cdef void panel_forward(self, Workspace work, Source source, const int64_t *rows,
                             Py_ssize_t count, double *f, void *z_out, uint32_t *masks,
                             const int64_t *places) noexcept nogil
+    cdef void prepare(self, Workspace work, Source source, const int64_t *rows,
+                      Py_ssize_t count) noexcept nogil
     cdef void group_z(self, Workspace work, Source source, int64_t first, int n_blocks,
                       const int64_t *rows, Py_ssize_t count, int width, void *z) noexcept nogil
     cdef int panel_descend(self, const Step *step) noexcept nogil
@@ -55,6 +57,7 @@ cdef class Engine:
 
     # What it may use.
     cdef int reserve(self, Workspace work, Source source, Py_ssize_t batch_size) except -1
+    cdef int reserve_source(self, Workspace work, Source source) except -1
     cdef int group_size(self) noexcept nogil
     cdef int panel_width(self) noexcept nogil
     cdef int row_width(self, Py_ssize_t count) noexcept nogil

@@ -154,6 +154,9 @@ cdef class Engine:
         self.fired.n_flipped = counters["neurons_flipped"]
         self.work.rows_read = counters["samples"]
 
+    def expect(self, order, batch_size):
+        """Samples that will be trained on in this order, in batches of `batch_size`."""
+
     # -- reading --------------------------------------------------------------------------------
 
     def evaluate(self, Source source, const int64_t[::1] rows, *, preactivations=False,
@@ -225,7 +228,7 @@ cdef class Engine:
         cdef ForwardLoop loop
         cdef int width = self.row_width(count)
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
-        source.prepare(work, rows, count)
+        self.prepare(work, source, rows, count)
         loop.engine = <void *> self
         loop.work = <void *> work
         loop.source = <void *> source
@@ -245,6 +248,12 @@ cdef class Engine:
             self.skip_outputs(work, count, f)
         work.multiply_adds += multiply_adds
         work.gram_entries += self.panel_gram_entries(count)
+
+    cdef void prepare(
+        self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count
+    ) noexcept nogil:
+        """Make ready, in the workspace, whatever `group_z` reads about these rows."""
+        source.prepare(work, rows, count)
 
     cdef void forward_group(
         self, Workspace work, Source source, int thread, int64_t group, const int64_t *rows,
@@ -386,7 +395,7 @@ cdef class Engine:
             work.z = allocate(self.n_threads * work.group * KRONCY_BLOCK * ROW_BYTES)
             work.f = allocate(self.n_blocks * self.n_outputs * ROW_BYTES)
             self.reserve_more(work)
-            source.reserve(work)
+            self.reserve_source(work, source)
             work.n_threads = self.n_threads
         if panels > work.mask_panels:
             free(work.masks)
@@ -399,6 +408,10 @@ cdef class Engine:
     cdef int reserve_more(self, Workspace work) except -1:
         """What a kind of engine needs beside."""
         return 0
+
+    cdef int reserve_source(self, Workspace work, Source source) except -1:
+        """Memory for `prepare`."""
+        return source.reserve(work)
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         """Memory for `forward` and `backward` in the workspace of the training."""

@@ -12,6 +12,8 @@ cdef class Workspace:
     cdef void *skip                 # (chunks, n_outputs, width) partial sums of the skip
     cdef void *prepared             # what a source has made ready, and
     cdef void *parts                # what it needs for that
+    cdef const char *linear         # C G of the prepared rows, a row of neurons for each, in groups
+    cdef int64_t linear_stride      # that are so many bytes apart; NULL: not made yet
     cdef void *query                # scratch of the queries of each thread
     cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
     cdef int64_t mask_panels        # capacity of `masks`

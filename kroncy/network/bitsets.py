@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+ROWS = 256  # samples that are compared with the threshold at a time
+
 
 def pack(fired: NDArray[np.bool_], n_words: int) -> NDArray[np.uint64]:
     """Bits (n, n_words) of booleans (n, n_neurons)."""
@@ -10,6 +12,15 @@ def pack(fired: NDArray[np.bool_], n_words: int) -> NDArray[np.uint64]:
     bits = np.zeros((len(fired), 8 * n_words), dtype=np.uint8)
     bits[:, : packed.shape[1]] = packed
     return bits.view(np.uint64)
+
+
+def pack_above(z: NDArray, threshold: float, n_words: int) -> NDArray[np.uint64]:
+    """Bits (n, n_words) of where z (n, n_neurons) exceeds a threshold in its dtype."""
+    bits = np.empty((len(z), n_words), dtype=np.uint64)
+    for begin in range(0, len(z), ROWS):
+        part = slice(begin, begin + ROWS)
+        bits[part] = pack(z[part] > z.dtype.type(threshold), n_words)
+    return bits
 
 
 def unpack(bits: NDArray[np.uint64], n_neurons: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
-from . import _iterations, planning
+from . import _iterations, bitsets, planning
 from ._losses import LOSSES
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
@@ -124,13 +124,13 @@ class Network(NetworkView):
         with np.errstate(over="ignore", under="ignore"):
             rows = data.compact().astype(self.dtype)
         planning.check_norms(rows)
-        plan, engine = planning.resolve(rows, settings)
+        plan, engine, self._space = planning.resolve(rows, settings)
         self.compression = plan.compression
         self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
         self.rows = plan.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        self.nbytes = planning.check_memory(plan, self.settings, self.n_outputs)
+        self.nbytes = planning.check_memory(plan, self.settings, self._space, self.n_outputs)
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
@@ -141,16 +141,44 @@ class Network(NetworkView):
         )
         self._init = plan.make(self._streams, self.memory_budget)
         self._engine = planning.make_engine(
-            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads
+            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
+            self._space, planning.table_limit(self.memory_budget),
         )
         if state is None:
-            self._engine.fired_bits[...] = self.fired_bits()
+            self._engine.fired_bits[...] = self._begin()
         else:
             self.restore(state)
         if counters is not None:
             self._engine.set_counters(check_counters(counters, engine))
 
+    def _begin(self) -> NDArray[np.uint64]:
+        """Fired sets before the first step: from z(0), where the engine needs it, without G."""
+        if not self._engine.needs_z0:
+            return self.fired_bits()
+        z0 = self._init.z0()
+        bits = bitsets.pack_above(z0, self.threshold, self._engine.fired_bits.shape[1])
+        self._engine.set_z0(z0)
+        return bits
+
     # -- training: primitives of the solvers ----------------------------------------------------
+
+    def expect(self, order: NDArray[np.int64], batch_size: int) -> None:
+        """Say in which order samples will be trained on next, before the first of them is.
+
+        Parameters
+        ----------
+        order : ndarray of int64, shape (n,)
+            Training samples.
+        batch_size : int
+            Samples of a batch.
+
+        Notes
+        -----
+        The engine "pairs" reads consecutive samples together.  Whatever comes instead is right
+        too, but slower.
+        """
+        with self.guard.change("expect"):
+            self._engine.expect(order, batch_size)
 
     def run_batches(
         self,
@@ -206,6 +234,7 @@ class Network(NetworkView):
         self.prepare()
         weights = np.empty(0) if sample_weight is None else sample_weight
         with self.guard.change("an iteration"):
+            self._engine.expect(order, batch_size)
             return _iterations.run_batches(
                 self._engine, order, batch_size, targets, weights, LOSSES[loss],
                 learning_rate, weight_decay, total,
@@ -271,7 +300,7 @@ class Network(NetworkView):
             return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
 
     def set_coefficients(self, coefficients: Any) -> None:
-        """Replace C, with ``engine="lazy"`` only: the others accumulate W or z step by step.
+        """Replace C, with the engines "lazy" and "pairs": the others accumulate W or z.
 
         Parameters
         ----------
@@ -283,8 +312,10 @@ class Network(NetworkView):
         ValueError
             The engine is another, or the coefficients are of another shape or not finite.
         """
-        if self.engine != "lazy":
-            raise ValueError(f"coefficients are set with engine='lazy' only, got {self.engine!r}")
+        if self.engine not in ("lazy", "pairs"):
+            raise ValueError(
+                f"coefficients are set with engine='lazy' or 'pairs' only, got {self.engine!r}"
+            )
         csr = scipy.sparse.csr_array(coefficients, dtype=self.dtype, copy=True)
         shape = self.n_hidden, self.data.n_samples
         if csr.shape != shape:

@@ -1,12 +1,15 @@
 """Choices made before a network is built: how z(0) is drawn, which engine, whether it fits."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from .._base.memory import require_memory
+from .._base.memory import format_bytes, require_memory
+from .._base.threads import resolve_threads
 from ..data.compression import Compression, find_compression
-from ..data.gram import CACHE_BYTES, training_panels
+from ..data.gram import CACHE_BYTES, cross_panels, training_panels
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
@@ -15,16 +18,20 @@ from ..trees._max_trees import tree_nbytes
 from ._engine import Engine
 from ._explicit import ExplicitEngine
 from ._lazy import GramSource, LazyEngine
+from ._pairs import PairsEngine
 from ._tree_engine import TreeEngine
+from .costs import engine_costs
+from .pair_space import PairSpace
 from .prediction import dense_source
-from .settings import NetworkSettings
+from .settings import ROW_BYTES, NetworkSettings
 
-ROW_BYTES = 128  # of a panel, for each sample or feature
 BLOCK = 256  # neurons of a block
+TABLE_BYTES = 2**30  # most that the sums over objects of a panel take
 UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 
-def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, str]:
-    """``(plan, engine)`` for these training rows, "auto" replaced by the cheaper.
+
+def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, str, PairSpace]:
+    """``(plan, engine, space)`` for these training rows, "auto" replaced by the cheaper.
 
     Parameters
     ----------
@@ -35,7 +42,9 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
     Returns
     -------
     plan : InitPlan
-    engine : {"lazy", "explicit", "tree"}
+    engine : {"lazy", "pairs", "explicit", "tree"}
+    space : PairSpace
+        The rows of the plan as pairs of objects.
 
     Raises
     ------
@@ -62,16 +71,32 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
         compression = choose_compression(
             rows, n_streams, may_be_gram=start == "auto", epoch=epoch
         )
+    plan = plan_init(rows, n_streams, start, compression)
+    space = PairSpace(plan.rows, fired / m)
     if engine == "auto":
-        # Multiply-adds of an iteration and sample: m d for W against n k for C.
         d = rows.n_features if compression is None else compression.n_coordinates
-        explicit = start != "gram" and m * d < n * fired
-        engine = "explicit" if explicit else "lazy"
-        start = "gaussian" if explicit else start
-    return plan_init(rows, n_streams, start, compression), engine
+        costs = engine_costs(space, m, d)
+        barred = {"explicit"} if start == "gram" else set()
+        if settings.shuffled or not _fits(plan, settings, space):
+            barred.add("pairs")
+        engine = costs.cheapest(barred)
+        if engine == "explicit" and plan.kind != "gaussian":
+            plan = plan_init(rows, n_streams, "gaussian", compression)
+    return plan, engine, space
 
 
-def check_memory(plan: InitPlan, settings: NetworkSettings, n_outputs: int = 1) -> int:
+def _fits(plan: InitPlan, settings: NetworkSettings, space: PairSpace) -> bool:
+    """Whether the engine "pairs" fits the memory."""
+    try:
+        check_memory(plan, replace(settings, engine="pairs"), space)
+    except MemoryError:
+        return False
+    return True
+
+
+def check_memory(
+    plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int = 1
+) -> int:
     """Bytes of a network and of the caller's snapshots, by estimate.
 
     What the training takes and what making z(0) takes meanwhile count together, and so do the
@@ -84,7 +109,7 @@ def check_memory(plan: InitPlan, settings: NetworkSettings, n_outputs: int = 1) 
     """
     rows, engine, limit = plan.rows, settings.engine, settings.memory_limit
     n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
-    z0, base, moving = _engine_nbytes(plan, settings)
+    z0, base, moving = _engine_nbytes(plan, settings, space)
     sets = n * -(-m // BLOCK) * BLOCK // 8
     masks = sets * itemsize // 4  # of a reading of all samples
     entries = n * m * float(norm.sf(settings.threshold))
@@ -105,21 +130,50 @@ def check_memory(plan: InitPlan, settings: NetworkSettings, n_outputs: int = 1) 
         f"training {n} samples with {m} neurons (engine={engine!r}, start={plan.kind!r})",
         limit=limit,
         held=settings.memory_held,
-        remedy="Use fewer samples or neurons, or a higher threshold",
+        remedy=_remedy(engine, z0),
     )
     return state + z0
 
 
-def _engine_nbytes(plan: InitPlan, settings: NetworkSettings) -> tuple[int, int, int]:
+def _remedy(engine: str, z0: int) -> str:
+    """What to do where a training does not fit."""
+    remedy = "Use fewer samples or neurons, or a higher threshold"
+    if engine == "pairs":
+        remedy += (
+            ", or fewer threads; with a memory_limit the sums over objects, which are stored where "
+            "they take up to 1.07 GB, may take half of what the rest leaves of it"
+        )
+    if z0:
+        remedy = f"z(0), a number for each sample and neuron, takes {format_bytes(z0)}. {remedy}"
+    return remedy
+
+
+def table_limit(budget: int | None) -> int:
+    """Bytes that the sums over objects of a panel may take between its segments.
+
+    Where they take more they are made anew for each segment.
+    """
+    return TABLE_BYTES if budget is None else min(TABLE_BYTES, max(0, budget // 2))
+
+
+def _engine_nbytes(
+    plan: InitPlan, settings: NetworkSettings, space: PairSpace
+) -> tuple[int, int, int]:
     """``(z0, base, moving)`` bytes of an engine: z(0) until it is built, itself, its snapshot."""
     rows = plan.rows
     n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
     if settings.engine == "explicit":
         weights = m * int(rows.n_features) * itemsize
         return 0, weights + ROW_BYTES * int(rows.n_features), weights
+    z0 = n * m * itemsize
+    if settings.engine == "pairs":
+        pairs = space.nbytes(m, resolve_threads(settings.n_threads))
+        table = space.table_nbytes(m)
+        if settings.memory_limit is None and table <= TABLE_BYTES:
+            pairs += table
+        return z0, plan.root_nbytes + pairs, table if table <= TABLE_BYTES else 0
     gram = n * n * itemsize
     base = plan.root_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
-    z0 = n * m * itemsize
     if settings.engine == "tree":
         return z0, base + tree_nbytes(n, m, itemsize == 8), z0
     return 0, base + z0, 0
@@ -133,14 +187,26 @@ def make_engine(
     threshold: float,
     skip: float,
     n_threads: int,
+    space: PairSpace,
+    table_limit: int,
 ) -> Engine:
-    """An engine at C = 0, without z(0) yet; `init` draws the weights of "explicit"."""
+    """An engine at C = 0, without z(0) yet.
+
+    `init` draws the weights of "explicit"; `space` and the bytes that sums of a panel may take are
+    for "pairs".
+    """
     args = (signs, threshold, skip, n_threads)
+    if engine == "pairs":
+        pairs = space.training_rows()
+        source = GramSource(cross_panels(rows, rows), None, pairs=pairs)
+        return PairsEngine(source, *args, pairs, table_limit)
     if engine == "explicit":
         weights = init.weights(np.arange(len(signs)))
         return ExplicitEngine(dense_source(rows), *args, weights)
-    kind = TreeEngine if engine == "tree" else LazyEngine
-    return kind(GramSource(training_panels(rows, n_threads), None), *args)
+    panels = training_panels(rows, n_threads)
+    if engine == "tree":
+        return TreeEngine(GramSource(panels, None), *args)
+    return LazyEngine(GramSource(panels, None, pairs=space.readable_training_rows), *args)
 
 
 def check_norms(rows: KroneckerData) -> None:

@@ -1,5 +1,7 @@
 """Rows outside the training set: how an engine reads them, and how many at a time."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
 from ._smoothing import add_expected_excess
 from ._workspace import Source
+from .pair_space import PairSpace
 
 PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take
 
@@ -93,14 +96,15 @@ class BoundRows:
 
 def bind_rows(
     rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine,
-    guard: Guard,
+    space: PairSpace, guard: Guard,
 ) -> BoundRows:
     """`data` as read by an engine that was trained on `rows` with z(0) from `init`."""
     near = init.project(data)
     if isinstance(engine, ExplicitEngine):
         return BoundRows(engine, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
-    return BoundRows(engine, GramSource(cross_panels(rows, near), z0), guard, deviation)
+    source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.readable_rows_of, near))
+    return BoundRows(engine, source, guard, deviation)
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

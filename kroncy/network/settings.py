@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_random_state
 
 from .._base.memory import require_memory
@@ -12,8 +12,9 @@ from .._base.validation import check_bool, check_choice, check_integer, check_re
 from ..data.compression import Compression, check_compress
 from ..data.kronecker_data import KroneckerData
 
-ENGINES = ("lazy", "explicit", "tree")
+ENGINES = ("lazy", "pairs", "explicit", "tree")
 STARTS = ("gaussian", "gram")
+ROW_BYTES = 128  # of a row of a panel: of Gram columns, or of sums for its objects
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class NetworkSettings:
     compress : {"auto", True, False} or Compression, default="auto"
         Whether weights are drawn in an orthonormal basis of the rows' span; a `Compression` is
         that of a network whose W(0) this one shares.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
     dtype : {"float32", "float64"}, default="float32"
     seed : int in [0, 2**64), default=0
         Of W(0), or of z(0).
@@ -49,6 +50,8 @@ class NetworkSettings:
         Other rows that the caller will bind, which count as well.
     memory_held : int, default=0
         Bytes of `memory_limit` that are in use while the network is made.
+    shuffled : bool, default=False
+        Samples will come in random order, in which "pairs" is not a choice of "auto".
 
     Raises
     ------
@@ -70,6 +73,7 @@ class NetworkSettings:
     n_snapshots: int = 0
     n_bound: int = 0
     memory_held: int = 0
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -86,6 +90,7 @@ class NetworkSettings:
             "engine": check_choice(self.engine, "engine", ("auto", *ENGINES)),
             "dtype": check_choice(self.dtype, "dtype", ("float32", "float64")),
             "n_snapshots": check_integer(self.n_snapshots, "n_snapshots", minimum=0),
+            "shuffled": check_bool(self.shuffled, "shuffled"),
             "n_bound": check_integer(self.n_bound, "n_bound", minimum=0),
             "memory_held": check_integer(self.memory_held, "memory_held", minimum=0),
             "seed": check_integer(self.seed, "seed", minimum=0, maximum=2**64 - 1),
@@ -101,6 +106,11 @@ class NetworkSettings:
     def n_streams(self) -> int:
         """Streams of normals: neurons of an antithetic pair share one."""
         return self.n_hidden // (2 if self.antithetic else 1)
+
+
+def panel_width(dtype: DTypeLike) -> int:
+    """Numbers in the longest row of a panel: 32 (float32) or 16 (float64)."""
+    return ROW_BYTES // np.dtype(dtype).itemsize
 
 
 def default_threshold(n_hidden: int) -> float:

@@ -19,7 +19,10 @@ from . import bitsets
 from .settings import ENGINES, STARTS, NetworkSettings
 
 COUNTERS = ("multiply_adds", "gram_entries", "neurons_fired", "neurons_flipped", "samples")
-TREE_COUNTERS = ("tree_nodes_read", "tree_nodes_written")
+MORE_COUNTERS = {
+    "tree": ("tree_nodes_read", "tree_nodes_written"),
+    "pairs": ("gather_multiply_adds", "dense_multiply_adds", "correction_multiply_adds"),
+}
 SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
     "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
     "memory_limit", "n_snapshots", "n_bound",
@@ -38,7 +41,8 @@ class NetworkState:
     scale, start_scale : float
         ``W = start_scale W(0) + scale (C / scale) X``.
     engine_arrays : dict of ndarray
-        What the engine holds beside C: the weights of "explicit", the trees of "tree".
+        What the engine holds beside C: the weights of "explicit", the trees of "tree", and of
+        "pairs" in the middle of an epoch what it was reading.
     fired_bits : ndarray of uint64, shape (n_samples, n_words)
         Fired set of each sample at its last visit.
     """
@@ -60,7 +64,13 @@ class NetworkState:
                 array = np.concatenate([array, blank.coefficients[name][n_samples:]])
             coefficients[name] = array
         bits = np.concatenate([self.fired_bits, blank.fired_bits[n_samples:]])
-        return replace(self, coefficients=coefficients, fired_bits=bits)
+        return replace(
+            self, coefficients=coefficients, fired_bits=bits,
+            engine_arrays={
+                name: array for name, array in self.engine_arrays.items()
+                if not name.startswith("pairs_")  # of an order of these samples alone
+            },
+        )
 
     def check(self, *, shape: tuple[int, int, int], n_features: float, dtype: DTypeLike,
               engine: str) -> None:
@@ -73,19 +83,20 @@ class NetworkState:
         n_features : int
             Columns of W in the coordinates that it is trained in.
         dtype : dtype of the network
-        engine : {"lazy", "explicit", "tree"}
+        engine : {"lazy", "pairs", "explicit", "tree"}
+            The arrays of "pairs" are checked by the engine, which knows the objects.
         """
         m, n, k = shape
         words = n, -(-m // 256) * BLOCK_WORDS
         check_real(self.scale, "scale", minimum=0.0, strict=True)
         check_real(self.start_scale, "start_scale", minimum=0.0, maximum=1.0)
         parts = self.coefficients
-        _check_csr(parts["c_values"], parts["c_indices"], parts["c_indptr"], (m, n), dtype)
+        check_csr(parts, "c", (m, n), dtype)
         if k == 1:
-            _check_bits(parts["pattern_bits"], "pattern_bits", words, m)
+            check_bits(parts["pattern_bits"], "pattern_bits", words, m)
             check_values(parts["shared_values"], "shared_values", (n,), dtype)
         check_values(parts["skip_coefficients"], "skip_coefficients", (n, k), dtype)
-        _check_bits(self.fired_bits, "fired_bits", words, m)
+        check_bits(self.fired_bits, "fired_bits", words, m)
         if engine == "explicit":
             check_values(self.engine_arrays["weights"], "weights", (m, n_features), dtype)
             skip = self.engine_arrays["skip_weights"]
@@ -168,7 +179,7 @@ def _first_normals(settings: NetworkSettings) -> NDArray:
 
 def check_counters(counters: Mapping[str, Any], engine: str) -> dict[str, int]:
     """Counters of an engine: integers >= 0 under the names that it counts."""
-    names = COUNTERS + (TREE_COUNTERS if engine == "tree" else ())
+    names = COUNTERS + MORE_COUNTERS.get(engine, ())
     return {
         name: check_integer(counters[name], name, minimum=0, maximum=2**63 - 1) for name in names
     }
@@ -176,12 +187,13 @@ def check_counters(counters: Mapping[str, Any], engine: str) -> dict[str, int]:
 
 def check_values(array: NDArray, name: str, shape: tuple, dtype: DTypeLike) -> None:
     """ValueError unless `array` is finite, of this shape and dtype, and C-contiguous."""
-    _check_array(array, name, shape, dtype)
+    check_array(array, name, shape, dtype)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite")
 
 
-def _check_array(array: NDArray, name: str, shape: tuple, *dtypes: DTypeLike) -> None:
+def check_array(array: NDArray, name: str, shape: tuple, *dtypes: DTypeLike) -> None:
+    """ValueError unless `array` is of this shape and one of these dtypes, and C-contiguous."""
     if not isinstance(array, np.ndarray) or array.dtype not in dtypes:
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         wanted = " or ".join(np.dtype(dtype).name for dtype in dtypes)
@@ -192,26 +204,31 @@ def _check_array(array: NDArray, name: str, shape: tuple, *dtypes: DTypeLike) ->
         raise ValueError(f"{name} must be C-contiguous")
 
 
-def _check_csr(
-    values: NDArray, indices: NDArray, indptr: NDArray, shape: tuple[int, int], dtype: DTypeLike
+def check_csr(
+    arrays: Mapping[str, NDArray], name: str, shape: tuple[int, int], dtype: DTypeLike
 ) -> None:
-    """A canonical CSR matrix: columns ascend within each row and occur once."""
-    _check_array(indptr, "c_indptr", (shape[0] + 1,), np.int32, np.int64)
+    """A canonical CSR matrix: columns ascend within each row and occur once.
+
+    `arrays` has its parts under `name` and _values, _indices, _indptr.
+    """
+    values, indices, indptr = (arrays[f"{name}_{part}"] for part in ("values", "indices", "indptr"))
+    check_array(indptr, f"{name}_indptr", (shape[0] + 1,), np.int32, np.int64)
     if indptr[0] != 0 or np.any(indptr[1:] < indptr[:-1]):  # differences could overflow
-        raise ValueError("c_indptr must start at 0 and never fall")
-    check_values(values, "c_values", (int(indptr[-1]),), dtype)
-    _check_array(indices, "c_indices", values.shape, np.int32)
+        raise ValueError(f"{name}_indptr must start at 0 and never fall")
+    check_values(values, f"{name}_values", (int(indptr[-1]),), dtype)
+    check_array(indices, f"{name}_indices", values.shape, np.int32)
     if len(indices) and not 0 <= indices.min() <= indices.max() < shape[1]:
-        raise ValueError(f"c_indices must lie in [0, {shape[1]})")
+        raise ValueError(f"{name}_indices must lie in [0, {shape[1]})")
     rises = np.diff(indices) > 0
     begins = indptr[1:-1]
     begins = begins[(begins > 0) & (begins < len(indices))]
     rises[begins - 1] = True  # between two rows the columns may fall
     if not rises.all():
-        raise ValueError("c_indices must ascend within each row")
+        raise ValueError(f"{name}_indices must ascend within each row")
 
 
-def _check_bits(bits: NDArray, name: str, shape: tuple[int, int], n_neurons: int) -> None:
-    _check_array(bits, name, shape, np.uint64)
+def check_bits(bits: NDArray, name: str, shape: tuple[int, int], n_neurons: int) -> None:
+    """ValueError unless `bits` are bitsets of this shape, without neurons that do not exist."""
+    check_array(bits, name, shape, np.uint64)
     if not bitsets.none_beyond(bits, n_neurons):
         raise ValueError(f"{name} names neurons beyond the {n_neurons} that there are")

@@ -9,11 +9,14 @@ from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from .._base.validation import check_indices
 from ..data.compression import Compression
+from ..data.grouping import Grouping
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from . import bitsets
 from ._engine import Engine
+from .costs import EngineCosts, engine_costs
+from .pair_space import PairSpace
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
 from .settings import NetworkSettings
 
@@ -45,6 +48,7 @@ class NetworkView:
     _signs: NDArray  # (n_hidden, n_outputs)
     _init: GaussianInit | GramInit
     _engine: Engine
+    _space: PairSpace
 
     # -- what it is -----------------------------------------------------------------------------
 
@@ -80,8 +84,18 @@ class NetworkView:
 
     @property
     def engine(self) -> str:
-        """How pre-activations come about: "lazy", "explicit" or "tree"."""
+        """How pre-activations come about: "lazy", "pairs", "explicit" or "tree"."""
         return self.settings.engine
+
+    @property
+    def grouping(self) -> Grouping:
+        """The training rows as pairs of inner and outer objects, the cheapest such pairs."""
+        return self._space.grouping
+
+    @property
+    def engine_costs(self) -> EngineCosts:
+        """What a sample costs each engine by counted operations, which "auto" compares."""
+        return engine_costs(self._space, self.n_hidden, self.rows.n_features)
 
     @property
     def memory_limit(self) -> int | None:
@@ -278,13 +292,12 @@ class NetworkView:
         """
         z = self._init.z0()
         outputs = np.empty((len(z), self.n_outputs))
-        bits = np.empty((len(z), self._engine.fired_bits.shape[1]), dtype=np.uint64)
+        bits = bitsets.pack_above(z, self.threshold, self._engine.fired_bits.shape[1])
         signs, threshold = self._signs.astype(np.float64), self.dtype.type(self.threshold)
         for begin in range(0, len(z), FIRED_ROWS):
             part = slice(begin, begin + FIRED_ROWS)
             excess = np.maximum(z[part] - threshold, 0)
             outputs[part] = excess @ signs / np.sqrt(self.n_hidden)
-            bits[part] = bitsets.pack(z[part] > threshold, bits.shape[1])
         return squeeze(outputs), bits
 
     def predict(self, data: KroneckerData) -> NDArray[np.float64]:
@@ -350,7 +363,7 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        return bind_rows(self.rows, self._init, data, self._engine, self.guard)
+        return bind_rows(self.rows, self._init, data, self._engine, self._space, self.guard)
 
     @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:

@@ -217,8 +217,8 @@ def _fits(rows: KroneckerData, n_hidden: int, threshold: float, limit: int | Non
         n_hidden, threshold, antithetic=True, engine="lazy", compress=False, memory_limit=limit
     )
     try:
-        plan, _ = planning.resolve(rows, settings)
-        planning.check_memory(plan, settings)
+        plan, _, space = planning.resolve(rows, settings)
+        planning.check_memory(plan, settings, space)
     except MemoryError:
         if n_hidden <= 64:
             raise

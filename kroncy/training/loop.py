@@ -1,7 +1,9 @@
 """The loop over epochs: a network, targets, a step size, and what has been done so far."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,17 +15,17 @@ from .._base.exceptions import DivergenceError
 from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
-from ..network.prediction import squeeze
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
+from .options_reader import OptionsReader
+from .order import SampleOrder, epoch_generator
 from .progress import Progress, Snapshot
-from .reader import NetworkReader
 from .step_size import bound_learning_rate, check_learning_rate, is_auto, stable_learning_rate
 
 PART_SECONDS = 0.2  # between two looks at signals and the bar; long beside an iteration
 
 
-class TrainingLoop(NetworkReader):
+class TrainingLoop(OptionsReader):
     """A network and the loop that trains it.
 
     Parameters
@@ -33,7 +35,7 @@ class TrainingLoop(NetworkReader):
     sample_weight : ndarray of float64, shape (n_samples,), or None
     options : TrainingOptions
     generator : numpy.random.Generator
-        Of a PCG64; orders the samples.
+        Of a PCG64; orders the samples of all epochs where the order is random.
     progress : Progress, optional
         Of a training that goes on.
     learning_rate : float, optional
@@ -52,7 +54,8 @@ class TrainingLoop(NetworkReader):
         learning_rate: float | None = None,
     ) -> None:
         self._network = network
-        self.options = options
+        self._order = SampleOrder.of(options.order, network)
+        self.options = replace(options, order=self._order.kind)
         self._targets = targets
         self._weights = sample_weight
         self._generator = generator
@@ -72,7 +75,8 @@ class TrainingLoop(NetworkReader):
         if options.solver == "gauss-newton":
             return 1.0
         return stable_learning_rate(
-            self._network, options.batch_size, self._weights, options.weight_decay
+            self._network, options.batch_size, self._weights, options.weight_decay,
+            None if self.order == "random" else self.epoch_order(1),
         )
 
     # -- training -------------------------------------------------------------------------------
@@ -121,7 +125,7 @@ class TrainingLoop(NetworkReader):
         callback: Callable[[Any], object] | None = None,
         progress: bool = False,
     ) -> Self:
-        """Train for `n_epochs` passes over the samples in random order.
+        """Train for `n_epochs` passes over the samples, each in an `epoch_order` of its own.
 
         Parameters
         ----------
@@ -202,10 +206,10 @@ class TrainingLoop(NetworkReader):
             return self._run_pass(samples, batch_size, progress, bound)
 
     def _run_epoch(self, progress: bool) -> None:
-        """Every sample once, in random order."""
+        """Every sample once, in the order of the epoch."""
         good = self.snapshot()
         try:
-            order = self._generator.permutation(self.data.n_samples)
+            order = self._draw_order(self.n_epochs_done + 1, self._generator)
             self._run_pass(order, self.batch_size, progress)
         except DivergenceError:
             self.restore(good)
@@ -217,6 +221,7 @@ class TrainingLoop(NetworkReader):
         """The mean loss of samples in this order; adds a record to `history`."""
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
+        self.network.expect(order, batch_size)
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
             leave=False,
@@ -241,6 +246,74 @@ class TrainingLoop(NetworkReader):
             }
         )
         return total / len(order)
+
+    def epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        """The order in which an epoch visits the training samples.
+
+        Parameters
+        ----------
+        epoch : int
+            From 1 on.  In random order ``n_epochs_done + 1`` or later.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Each sample once; `run` cuts it into batches.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `epoch` is below 1 or no integer, or a past one in random order, of which nothing is
+            stored.
+
+        Notes
+        -----
+        The orders "panels" and "objects" depend on the seed and the epoch only.  A random order
+        continues the one before: it costs a permutation for each epoch up to `epoch`, and another
+        one is drawn for an epoch that was interrupted.
+        """
+        epoch = check_integer(epoch, "epoch", minimum=1)
+        generator, following = self._generator, epoch - self.n_epochs_done
+        if self.order == "random":
+            if following < 1:
+                raise ValueError(
+                    f"epoch must be > {self.n_epochs_done}, the epochs done: past random orders "
+                    f"are not stored, got {epoch}"
+                )
+            generator = copy.deepcopy(generator)
+            for _ in range(following - 1):
+                self._draw_order(epoch, generator)
+        return self._draw_order(epoch, generator)
+
+    def shuffle(
+        self, indices: ArrayLike, generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Some training samples in an order of the kind that epochs have.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (n,)
+            Samples; repeats are allowed.
+        generator : numpy.random.Generator
+            Of the order.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            The same samples, for `step`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `indices` are not samples.
+        """
+        return self._order.shuffle(self.data.check_samples(indices, "indices"), generator)
+
+    def _draw_order(self, epoch: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """The order of an epoch; a random one from `generator`, which is moved on."""
+        if self.order != "random":
+            generator = epoch_generator(self.network.settings.seed, epoch)
+        return self._order.shuffle(np.arange(self.data.n_samples), generator)
 
     def _run_batches(
         self, order: NDArray[np.int64], batch_size: int, total: float = 0.0, bound: bool = False
@@ -299,62 +372,7 @@ class TrainingLoop(NetworkReader):
     def learning_rate(self, value: float) -> None:
         self._learning_rate = check_learning_rate(value, self.weight_decay)
 
-    @property
-    def loss(self) -> str:
-        """Loss of a sample: "squared", "logistic" or "softmax"."""
-        return self.options.loss
-
-    @property
-    def batch_size(self) -> int:
-        """Samples of an iteration of `run`."""
-        return self.options.batch_size
-
-    @property
-    def weight_decay(self) -> float:
-        """Each step first multiplies W by ``1 - learning_rate * weight_decay``."""
-        return self.options.weight_decay
-
-    @property
-    def solver(self) -> str:
-        """How a step comes about: "sgd" or "gauss-newton"."""
-        return self.options.solver
-
-    @property
-    def damping(self) -> float:
-        """Damping of "gauss-newton"."""
-        return self.options.damping
-
-    @property
-    def targets(self) -> NDArray[np.float64]:
-        """Targets as trained on, shape (n_samples,) or (n_samples, n_outputs); labels one-hot."""
-        return squeeze(self._targets)
-
-    @property
-    def sample_weight(self) -> NDArray[np.float64] | None:
-        """Factors of the samples' losses, shape (n_samples,); None: all 1."""
-        return self._weights
-
     # -- what has been done ---------------------------------------------------------------------
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Operations so far.
-
-        multiply_adds (of the coefficient product), gram_entries, neurons_fired, neurons_flipped,
-        samples and iterations; with the engine "tree" also tree_nodes_read (values compared by
-        queries) and tree_nodes_written (leaves changed and inner nodes recomputed).
-        """
-        return self.network.counters | {"iterations": self._iterations}
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations so far."""
-        return self._iterations
-
-    @property
-    def n_epochs_done(self) -> int:
-        """Complete epochs so far."""
-        return len(self.history)
 
     @property
     def progress(self) -> Progress:

@@ -6,6 +6,7 @@ from .._base.memory import require_memory
 from .._base.validation import check_choice, check_integer, check_real
 from ..network._losses import LOSSES
 from .gauss_newton import DAMPING, batch_nbytes
+from .order import ORDERS
 from .step_size import check_learning_rate, is_auto
 
 SOLVERS = ("sgd", "gauss-newton")
@@ -23,6 +24,7 @@ class TrainingOptions:
     weight_decay : float >= 0, default=0.0
     solver : {"sgd", "gauss-newton"}, default="sgd"
     damping : float >= 0, default=1e-3
+    order : {"auto", "random", "panels", "objects"}, default="auto"
 
     Raises
     ------
@@ -36,6 +38,7 @@ class TrainingOptions:
     weight_decay: float = 0.0
     solver: str = "sgd"
     damping: float = DAMPING
+    order: str = "auto"
 
     def __post_init__(self) -> None:
         checked: dict[str, str | float] = {
@@ -44,6 +47,7 @@ class TrainingOptions:
             "weight_decay": check_real(self.weight_decay, "weight_decay", minimum=0.0),
             "solver": check_choice(self.solver, "solver", SOLVERS),
             "damping": check_real(self.damping, "damping", minimum=0.0),
+            "order": check_choice(self.order, "order", ("auto", *ORDERS)),
         }
         if not is_auto(self.learning_rate):
             rate = check_learning_rate(self.learning_rate, self.weight_decay)

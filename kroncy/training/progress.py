@@ -17,7 +17,7 @@ class Progress:
     history : sequence of dict
         One record for each complete epoch.
     generator : dict
-        State of the PCG64 bit generator that orders the samples.
+        State of the PCG64 bit generator of the next random order.
     """
 
     iterations: int

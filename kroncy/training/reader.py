@@ -5,6 +5,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.kronecker_data import KroneckerData
+from ..network.costs import EngineCosts
 from ..network.network import Network
 from ..network.prediction import BoundRows
 
@@ -56,8 +57,13 @@ class NetworkReader:
 
     @property
     def engine(self) -> str:
-        """How pre-activations come about: "lazy", "explicit" or "tree"."""
+        """How pre-activations come about: "lazy", "pairs", "explicit" or "tree"."""
         return self.network.engine
+
+    @property
+    def engine_costs(self) -> EngineCosts:
+        """What a sample costs each engine by counted operations, which "auto" compares."""
+        return self.network.engine_costs
 
     @property
     def dtype(self) -> np.dtype:

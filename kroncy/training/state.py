@@ -14,7 +14,7 @@ from .progress import Progress
 from .step_size import is_auto
 from .targets import check_prepared, check_sample_weight
 
-OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping")
+OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order")
 MOST = 2**63 - 1  # of whatever is counted
 
 

@@ -22,6 +22,7 @@ from . import state
 from .gauss_newton import DAMPING
 from .loop import TrainingLoop
 from .options import TrainingOptions
+from .order import check_order
 from .targets import check_sample_weight, check_targets
 
 
@@ -63,12 +64,19 @@ class KroneckerSGD(TrainingLoop):
         Neurons 2j and 2j + 1 start equal with opposite signs, so that f = 0 at the start.  False
         as in the paper, which draws all neurons independently; the estimators start so that an
         untrained network predicts 0.
-    engine : {"auto", "lazy", "explicit", "tree"}, default="auto"
-        One trajectory, three ways.  "lazy" recomputes z from C for the batch; "explicit" holds W,
-        for small n_features; "tree" is the paper's loop: an `AsynchronousTree` for each sample,
-        queried for the fired sets and brought up to date by every step.
-        "auto" picks "lazy" or "explicit" by the cost of an iteration; the attribute `engine` says
-        which.
+    engine : {"auto", "lazy", "pairs", "explicit", "tree"}, default="auto"
+        One trajectory, four ways.  "lazy" recomputes z from C for the batch; "pairs" does so
+        through sums of C over the objects of a panel of samples, for pairs of few objects (see
+        docs/pairs.md); "explicit" holds W, for small n_features; "tree" is the paper's loop: an
+        `AsynchronousTree` for each sample, queried for the fired sets and brought up to date by
+        every step.  "auto" picks "lazy", "pairs" or "explicit" by counted operations, which
+        `engine_costs` shows; the attribute `engine` says which.
+    order : {"auto", "random", "panels", "objects"}, default="auto"
+        Order of the samples in an epoch.  "random": all shuffled.  "panels": the outer objects of
+        the network's `grouping` in random panels of 32 (float32) or 16, the samples of each panel
+        shuffled.  "objects": the same, one object after the other.  "auto" is "panels" with the
+        engine "pairs", which needs samples of few objects together, and "random" with all others.
+        The method `epoch_order` gives the order of each epoch.
     dtype : {"float32", "float64"}, default="float32"
         Of pre-activations and coefficients; targets, losses and outputs are float64.
     n_threads : int, optional
@@ -126,7 +134,7 @@ class KroneckerSGD(TrainingLoop):
     n_epochs_done, n_iterations : int
         Complete epochs and iterations so far.
     options : TrainingOptions
-        Loss, batch size, weight decay, solver and damping.
+        Loss, batch size, weight decay, solver, damping and order.
 
     Raises
     ------
@@ -181,6 +189,7 @@ class KroneckerSGD(TrainingLoop):
         compress: str | bool | Compression = "auto",
         antithetic: bool = False,
         engine: str = "auto",
+        order: str = "auto",
         dtype: str = "float32",
         n_threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -197,7 +206,10 @@ class KroneckerSGD(TrainingLoop):
         memory_held: int = 0,
     ) -> None:
         check_data(data)
-        options = TrainingOptions(loss, learning_rate, batch_size, weight_decay, solver, damping)
+        check_order(order, engine)
+        options = TrainingOptions(
+            loss, learning_rate, batch_size, weight_decay, solver, damping, order
+        )
         options = replace(options, batch_size=min(options.batch_size, data.n_samples))
         targets = check_targets(y, data.n_samples, loss, n_classes)
         weights = check_sample_weight(sample_weight, data.n_samples)
@@ -206,7 +218,7 @@ class KroneckerSGD(TrainingLoop):
         seed, generator = draw_seeds(random_state)
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit, n_snapshots, n_bound, memory_held,
+            memory_limit, n_snapshots, n_bound, memory_held, order == "random",
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)

@@ -13,6 +13,7 @@
 
 #include "_sharing.h"
 #include "_simd.h"
+#include "_transpose.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define HUGE_PAGE ((size_t)1 << 21)
@@ -39,26 +40,6 @@ struct max_trees_plan {
     int64_t *start; /* first row of the change in each leaf group; n[0] + 1 entries */
     void *memory;
 };
-
-/* A quarter of a line, and the transpose of a square of them. */
-typedef float quarter_f32 __attribute__((vector_size(16), may_alias));
-typedef double quarter_f64 __attribute__((vector_size(16), may_alias));
-
-#define MIX __builtin_shufflevector
-INLINE void transpose_f32(quarter_f32 *q) {
-    const quarter_f32 a = MIX(q[0], q[1], 0, 4, 1, 5), b = MIX(q[2], q[3], 0, 4, 1, 5);
-    const quarter_f32 c = MIX(q[0], q[1], 2, 6, 3, 7), d = MIX(q[2], q[3], 2, 6, 3, 7);
-    q[0] = MIX(a, b, 0, 1, 4, 5);
-    q[1] = MIX(a, b, 2, 3, 6, 7);
-    q[2] = MIX(c, d, 0, 1, 4, 5);
-    q[3] = MIX(c, d, 2, 3, 6, 7);
-}
-
-INLINE void transpose_f64(quarter_f64 *q) {
-    const quarter_f64 a = MIX(q[0], q[1], 0, 2), b = MIX(q[0], q[1], 1, 3);
-    q[0] = a;
-    q[1] = b;
-}
 
 /* Bit c: line[c] exceeds the threshold.  A compiler makes dozens of shifts of the plain loop. */
 INLINE uint32_t above_f32(const float *line, float threshold) {

@@ -232,6 +232,54 @@ def test_coefficients(coefficients):
     fails("NOT_FINITE", product(coefficients, 8, at(panel), at(out), 1))
 
 
+def test_panel():
+    table, columns = aligned((3, 4, 16), np.float64), np.ones((5, 16))
+    table[...] = 0
+    entries = {"rows": ints(2, 0), "inner": ints(3, 0), "outer": ints(4, 0), "values": np.ones(2)}
+
+    start, two, places = at(table), ints(0, 3), ints(15, 0)
+
+    def add(m=3, u=4, v=5, n=2, columns=columns, table=start, **changed):
+        arrays = [at(array) for array in (entries | changed).values()]
+        return api.panel_add_f64(m, u, v, at(columns), n, *arrays, table)
+
+    assert add() == 0
+    for bad in ({"m": 0}, {"u": 0}, {"v": 0}, {"n": -1}):
+        fails("BAD_SIZE", add(**bad))
+    for name, upper in (("rows", 3), ("inner", 4), ("outer", 5)):
+        fails("BAD_INDEX", add(**{name: ints(0, upper)}))
+        fails("BAD_INDEX", add(**{name: ints(0, -1)}))
+        fails("NULL_POINTER", add(**{name: None}))
+    for bad in ({"columns": None}, {"values": None}, {"table": None}):
+        fails("NULL_POINTER", add(**bad))
+    fails("BAD_ALIGNMENT", add(table=at(table).value + 8))
+    fails("TOO_LARGE", add(m=HUGE, u=HUGE))
+    before = table.copy()
+    assert add(n=0) == 0
+    assert np.array_equal(table, before)
+    fails("NOT_FINITE", add(values=np.array([1.0, NAN])))
+    table[...] = 1
+    kernel, out = np.ones((4, 4)), np.ones((2, 3))
+
+    def product(m=3, u=4, n=2, inner=two, places=places, n_threads=1, table=start, kernel=kernel,
+                out=out):
+        return api.panel_product_f64(
+            m, u, table, at(kernel), n, at(inner), at(places), at(out), n_threads)
+
+    assert product() == 0
+    assert np.array_equal(out, np.full((2, 3), 4.0))
+    for bad in ({"m": 0}, {"u": 0}, {"n": -1}):
+        fails("BAD_SIZE", product(**bad))
+    for bad in ({"inner": ints(0, 4)}, {"places": ints(0, 16)}, {"places": ints(-1, 0)}):
+        fails("BAD_INDEX", product(**bad))
+    for name in ("inner", "places", "table", "kernel", "out"):
+        fails("NULL_POINTER", product(**{name: None}))
+    fails("BAD_ALIGNMENT", product(table=at(table).value + 8))
+    fails("BAD_VALUE", product(n_threads=-1))
+    fails("TOO_LARGE", product(n=HUGE))
+    fails("NOT_FINITE", product(kernel=kernel * NAN))
+
+
 def test_trainer_create():
     rng = np.random.default_rng(0)
     factors = [rng.standard_normal((4, 2)) for _ in range(2)]

@@ -148,6 +148,43 @@ def test_coefficients(dtype):
 
 
 @both
+def test_panel(dtype):
+    rng = np.random.default_rng(6)
+    width = 128 // np.dtype(dtype).itemsize
+    m, n, u_inner, u_outer, count = 75, 40, 70, 50, 300
+    inner, outer = rng.integers(0, u_inner, n), rng.integers(0, u_outer, n)
+    kernels = [rng.standard_normal((u, u)).astype(dtype) for u in (u_inner, u_outer)]
+    kernel, other = (k + k.T for k in kernels)
+    rows, entries = rng.integers(0, m, count), rng.integers(0, n, count)
+    values = rng.standard_normal(count).astype(dtype)
+    columns = np.ascontiguousarray(other[:, :width])
+    table = aligned((m, u_inner, width), dtype)
+    table[...] = 0
+    add = getattr(api, f"panel_add_{suffix(dtype)}")
+    first, second = slice(0, 200), slice(200, None)
+    for part in first, second:  # the sums, then their correction
+        arrays = rows[part], inner[entries[part]], outer[entries[part]], values[part]
+        pointers = [at(np.ascontiguousarray(array)) for array in arrays]
+        status = add(m, u_inner, u_outer, at(columns), len(arrays[0]), *pointers, at(table))
+        assert status == 0
+    c = np.zeros((m, n))
+    np.add.at(c, (rows, entries), values)
+    samples, places = rng.integers(0, u_inner, 61), rng.integers(0, width, 61)
+    gram = kernel[np.ix_(inner, samples)].astype(float) * other[np.ix_(outer, places)]
+    product = getattr(api, f"panel_product_{suffix(dtype)}")
+    found = []
+    for n_threads in (1, 3):
+        out = np.full((61, m), 7, dtype=dtype)
+        arguments = at(samples), at(places), at(out), n_threads
+        assert product(m, u_inner, at(table), at(kernel), 61, *arguments) == 0
+        np.testing.assert_allclose(
+            out, (c @ gram).T, atol=1e-3 if dtype == np.float32 else 1e-11)
+        found.append(out)
+    assert np.array_equal(*found)
+    assert product(m, u_inner, at(table), at(kernel), 0, None, None, None, 1) == 0
+
+
+@both
 @pytest.mark.parametrize("loss", [0, 1, 2])
 def test_trainer_is_the_python_trainer_bit_for_bit(dtype, loss):
     rng = np.random.default_rng(5)

@@ -93,6 +93,21 @@ def test_classification_with_standardized_columns(files, capsys):
     text = capsys.readouterr().out
     assert "classification of 'binds'" in text and "neurons    64" in text
     assert "validation log loss 0." in text and "on 10 held-out samples" in text
+    assert "order      random" in text and "cost       multiply-adds of a GEMM a sample: " in text
+
+
+@pytest.mark.parametrize("order", ["panels", "objects", "random", "auto"])
+def test_the_order_of_the_pairs(files, order, capsys):
+    assert run("train", "--order", order) == 0
+    wanted = "random" if order == "auto" else order
+    assert kroncy.load("M.npz").trainer_.order == wanted
+    assert run("train", "--order", order, "--resume") == 0
+    capsys.readouterr()
+    assert run("train", "--order", "random" if order == "panels" else "panels", "--resume") != 0
+    assert "was trained with --order" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("train", "--order", "sorted")
+    assert "must be one of auto, random, panels, objects, got 'sorted'" in capsys.readouterr().err
 
 
 def test_version(capsys):

@@ -164,7 +164,8 @@ def test_kernels_instead_of_factors(pairs, small):
 def test_verbose_prints_a_line_for_each_epoch(plane, capsys, small):
     small(max_iter=2, verbose=True).fit(*plane)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[0].startswith("Iteration 1, loss = ")
+    assert lines[0].startswith("engine lazy, order random; multiply-adds of a GEMM a sample: ")
+    assert len(lines) == 3 and lines[1].startswith("Iteration 1, loss = ")
 
 
 @pytest.mark.parametrize(

@@ -23,3 +23,13 @@ def test_bits_beyond_are_seen():
     bits[1, 3] = 1
     assert not bitsets.none_beyond(bits, 71) and not bitsets.none_beyond(bits, 192)
     assert bitsets.none_beyond(bits, 193)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pre_activations_above_a_threshold(dtype, monkeypatch):
+    monkeypatch.setattr(bitsets, "ROWS", 3)
+    z = np.random.default_rng(0).standard_normal((8, 70)).astype(dtype)
+    z[0, 0] = dtype(0.1)  # at the threshold as the dtype rounds it: not above
+    bits = bitsets.pack_above(z, 0.1, 4)
+    np.testing.assert_array_equal(bits, bitsets.pack(z > dtype(0.1), 4))
+    assert not bits[0, 0] & np.uint64(1)

@@ -19,9 +19,9 @@ def test_state_and_z0_count_together():
         "n_hidden": 512, "threshold": 1.0, "start": "gaussian", "engine": "lazy", "compress": False,
     }
     settings = NetworkSettings(**options)
-    plan, engine = resolve(rows, settings)
+    plan, engine, space = resolve(rows, settings)
     assert engine == "lazy"
-    state = check_memory(plan, settings)
+    state = check_memory(plan, settings, space)
     assert 0 < plan.nbytes < state
     KroneckerSGD(data, np.zeros(40), memory_limit=state + plan.nbytes, **options)
     with pytest.raises(MemoryError, match="memory_limit"):
@@ -35,8 +35,8 @@ def test_snapshots_of_the_caller_count(engine):
         512, 1.0, start="gaussian", engine=engine, compress=False, dtype="float64",
         memory_limit=2**30,
     )
-    plan, _ = resolve(rows, settings)
-    taken = [check_memory(plan, replace(settings, n_snapshots=count)) for count in range(3)]
+    plan, _, space = resolve(rows, settings)
+    taken = [check_memory(plan, replace(settings, n_snapshots=count), space) for count in range(3)]
     sgd = KroneckerSGD(
         rows, np.ones(40), n_hidden=512, threshold=1.0, engine=engine, dtype="float64"
     )

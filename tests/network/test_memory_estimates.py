@@ -25,6 +25,10 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((n, p))
 y = np.stack([X[:, j] * X[:, j + 1] for j in range(outputs)], axis=1)
 data = KroneckerData.power(X)
+if sides := options.pop("sides", None):  # pairs of so many objects
+    y = rng.standard_normal((n, outputs))
+    rows = [rng.standard_normal((u, p), dtype=np.float32) for u in sides]
+    data = KroneckerData(rows, [rng.integers(0, u, n) for u in sides])
 options |= {"n_threads": 2, "random_state": 0}
 
 def train(data, y, limit, **options):
@@ -72,6 +76,10 @@ CASES = {
                           "p": 60, "n_hidden": 4096},
     "explicit, early stopping": {"engine": "explicit", "start": "gaussian", "n": 500, "p": 60,
                                  "n_hidden": 6144, "early": True},
+    "pairs, one segment": {"engine": "pairs", "start": "gaussian", "n": 12000, "p": 60,
+                           "n_hidden": 2048, "sides": [60, 300]},
+    "pairs, a table of sums": {"engine": "pairs", "start": "gaussian", "n": 12000, "p": 40,
+                               "n_hidden": 4096, "sides": [250, 40]},
     "lazy, half held out": {"engine": "lazy", "start": "gaussian", "n": 3000, "p": 8,
                             "n_hidden": 8192, "early": True, "held_out": 0.5},
     "gram, half held out": {"engine": "lazy", "start": "gram", "n": 3000, "p": 8,

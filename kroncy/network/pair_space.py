@@ -1,0 +1,128 @@
+"""Training rows, and others, as pairs of objects: what `PairRows` are made of, and the costs."""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data._gram_panels import GramPanels
+from ..data.gram import mode_panels
+from ..data.grouping import SEGMENT, Grouping, PairCost, find_grouping, pair_cost
+from ..data.kronecker_data import KroneckerData
+from ..pairs._panels import PairRows, pack_projection
+from .settings import ROW_BYTES, panel_width
+
+GATHER = 1.0  # time of a coefficient in the product of "lazy", in multiply-adds of a GEMM
+OBJECT_BYTES = 2**28  # most that inner products of objects take, only to read rows faster
+
+
+class PairSpace:
+    """The training rows as pairs of objects.
+
+    Parameters
+    ----------
+    rows : KroneckerData
+        The training rows, in the dtype of the training.
+    density : float
+        Share of the coefficients that are not 0, by estimate.
+    """
+
+    def __init__(self, rows: KroneckerData, density: float) -> None:
+        self._rows = rows
+        self._density = density
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """The inner and outer objects of the training rows."""
+        return find_grouping(self._rows, self._density)
+
+    @cached_property
+    def cost(self) -> PairCost:
+        """What a sample of a training costs, object by object, for one neuron."""
+        inner, outer = self.grouping.inner, self.grouping.outer
+        return pair_cost(
+            self._rows.n_samples, inner.n_objects, outer.n_objects, inner.n_columns, self._density,
+            self._rows.dtype.itemsize,
+        )
+
+    @property
+    def lazy_cost(self) -> float:
+        """The same in the product of all coefficients with columns of G."""
+        return GATHER * self._density * self._rows.n_samples
+
+    @property
+    def reads_cheaper(self) -> bool:
+        """Whether many rows are read at less cost object by object, and their objects fit."""
+        if self.cost.sums + self.cost.dense > self.lazy_cost:
+            return False
+        return self._object_nbytes() <= OBJECT_BYTES
+
+    def table_nbytes(self, n_hidden: int) -> int:
+        """Bytes of the sums of a panel, where it has several segments; 0 where it has one."""
+        if not self.cost.traffic:
+            return 0
+        width = panel_width(self._rows.dtype)
+        return -(-n_hidden // width) * width * self.grouping.inner.n_objects * ROW_BYTES
+
+    def nbytes(self, n_hidden: int, n_threads: int) -> int:
+        """Bytes that a training takes beside z(0), C and the sums of a panel."""
+        rows, inner, outer = self._rows, self.grouping.inner, self.grouping.outer
+        width, itemsize = panel_width(rows.dtype), rows.dtype.itemsize
+        panel = rows.n_samples * width // outer.n_objects
+        length = min(SEGMENT, panel) + 2 * width  # samples that are multiplied at a time
+        product = (
+            ROW_BYTES * (-(-n_hidden // width) + 1) * length
+            + n_threads * width * inner.n_objects * ROW_BYTES
+            + 2 * ROW_BYTES * outer.n_objects
+            + length * inner.n_objects * itemsize
+        )
+        steps = 2 * SEGMENT * (self._density * n_hidden * (2 + itemsize) + 2 * ROW_BYTES)
+        # One product of the training, and one of a reading meanwhile.
+        return int(2 * product + steps + self._object_nbytes() + 3 * 8 * rows.n_samples)
+
+    def _object_nbytes(self) -> int:
+        """Bytes of what is known of the inner objects: inner products, or coordinates."""
+        inner = self.grouping.inner
+        columns = inner.n_objects if inner.n_columns is None else inner.n_columns
+        most = max(inner.n_objects, 2 * min(columns, inner.n_objects))
+        return most * inner.n_objects * self._rows.dtype.itemsize
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.uint32]:
+        grouping = self.grouping
+        return np.stack([grouping.inner.index, grouping.outer.index], axis=1).astype(np.uint32)
+
+    def training_rows(self) -> PairRows:
+        """The training rows."""
+        return self._pair_rows(self.grouping)
+
+    def readable_training_rows(self) -> PairRows | None:
+        """The training rows, if it can be cheaper to read many of them object by object."""
+        return self.training_rows() if self.reads_cheaper else None
+
+    def rows_of(self, data: KroneckerData) -> PairRows:
+        """Other rows, whose inner products with the training rows are defined."""
+        return self._pair_rows(self.grouping.of(data))
+
+    def readable_rows_of(self, data: KroneckerData) -> PairRows | None:
+        """The same of other rows."""
+        return self.rows_of(data) if self.reads_cheaper else None
+
+    def _pair_rows(self, other: Grouping) -> PairRows:
+        inner, outer = self.grouping.inner, self.grouping.outer
+        coordinates = inner.n_columns
+        share = len(other.outer.index) / other.outer.n_objects  # samples of an outer object
+        u = inner.n_objects
+        if coordinates is not None and (share + u) * coordinates < share * u:
+            operands = other.inner.coordinates()
+            projection = pack_projection(inner.coordinates())
+            inner_panels = mode_panels(inner.objects, other.inner.objects)
+        else:
+            operands = other.inner.cross(inner, np.arange(u))
+            projection = None
+            inner_panels = GramPanels([(operands, None, None, None, 1)], u, len(operands))
+        outer_panels = mode_panels(outer.objects, other.outer.objects)
+        return PairRows(
+            self._pairs, u, outer.n_objects, other.inner.index, other.outer.index, inner_panels,
+            outer_panels, operands, projection,
+        )
