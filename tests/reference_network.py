@@ -1,7 +1,6 @@
 """Engines put together by hand, to be compared with the dense twin, and steps on them."""
 
 import numpy as np
-from kroncy.network._pairs import PairsEngine
 from reference import DenseSGD, dense_rows
 
 from kroncy import KroneckerData
@@ -10,6 +9,7 @@ from kroncy.network._explicit import DenseSource, ExplicitEngine
 from kroncy.network._iterations import run_batches
 from kroncy.network._lazy import GramSource, LazyEngine
 from kroncy.network._losses import LOSSES
+from kroncy.network._pairs import PairsEngine
 from kroncy.network._tree_engine import TreeEngine
 from kroncy.network.pair_space import PairSpace
 

@@ -28,7 +28,7 @@ class Epoch(Quick):
 class Steps(Quick):
     """Batches that come out of order: the sums are made for each."""
 
-    params = [64, 256]
+    params = (64, 256)
     param_names = ("objects",)
 
     def setup(self, objects):
@@ -42,7 +42,7 @@ class Steps(Quick):
 class PairCounters:
     """Multiply-adds of a sample in the second epoch, by their part."""
 
-    params = [4096, 16384]
+    params = (4096, 16384)
     param_names = ("n",)
 
     def track_gather(self, n):

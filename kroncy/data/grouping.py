@@ -21,11 +21,12 @@ Positions = tuple[int, ...]
 ROW_BYTES = 128  # of a row of sums: a number for each outer object of a panel
 SEGMENT = 2048  # most samples that are multiplied by the sums of a panel at a time
 
-# Time of one operation, in multiply-adds of a GEMM.
-SUM = 2.0  # of a coefficient, for each object of a panel
-DENSE = 1.0  # of a sum, for each sample
-RECENT = 1.5  # of a coefficient of the last steps, for each sample
-TRAFFIC = 0.75  # of a byte of sums that is written and read again, for each segment
+# Time of one operation, in multiply-adds of the product of C with columns of G (the engine "lazy"):
+# rounded so that the ratios of whole epochs come out as benchmarks/scripts/pairs.py measures them.
+SUM = 2.7  # of a coefficient, for each object of a panel: rows of memory are read and written
+DENSE = 0.5  # of a sum, for each sample: a matrix product
+RECENT = 1.0  # of a coefficient of the last steps, for each sample: the same product
+TRAFFIC = 0.4  # of a byte of sums that is written and read again, for each segment
 
 
 class ObjectGroup:
@@ -125,7 +126,7 @@ class Grouping:
 class PairCost:
     """What a sample costs in each neuron where samples are read panel by panel of outer objects.
 
-    All in multiply-adds of a GEMM.
+    All in multiply-adds of the product of C with columns of G.
 
     Attributes
     ----------

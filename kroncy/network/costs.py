@@ -17,7 +17,8 @@ class EngineCosts:
     Attributes
     ----------
     parts : dict of str to dict of str to float
-        Engine -> part of an iteration -> its share of a sample, in multiply-adds of a GEMM.
+        Engine -> part of an iteration -> its share of a sample, in multiply-adds of the product of
+        "lazy"; those of "explicit" count the same.
     """
 
     parts: Mapping[str, Mapping[str, float]]
@@ -58,7 +59,7 @@ class EngineCosts:
         for engine, parts in sorted(self.parts.items(), key=lambda item: self.total(item[0])):
             counts = ", ".join(f"{part} {_count(cost)}" for part, cost in parts.items() if cost)
             lines.append(f"{engine} {_count(self.total(engine))} ({counts})")
-        return "multiply-adds of a GEMM a sample: " + "; ".join(lines)
+        return "multiply-adds a sample: " + "; ".join(lines)
 
 
 def engine_costs(space: PairSpace, n_hidden: int, n_coordinates: float) -> EngineCosts:

@@ -12,7 +12,6 @@ from ..data.kronecker_data import KroneckerData
 from ..pairs._panels import PairRows, pack_projection
 from .settings import ROW_BYTES, panel_width
 
-GATHER = 1.0  # time of a coefficient in the product of "lazy", in multiply-adds of a GEMM
 OBJECT_BYTES = 2**28  # most that inner products of objects take, only to read rows faster
 
 
@@ -48,7 +47,7 @@ class PairSpace:
     @property
     def lazy_cost(self) -> float:
         """The same in the product of all coefficients with columns of G."""
-        return GATHER * self._density * self._rows.n_samples
+        return self._density * self._rows.n_samples
 
     @property
     def reads_cheaper(self) -> bool:

@@ -72,6 +72,31 @@ def test_what_does_not_fit_is_not_chosen():
     assert engine(data, memory_limit=least, **fits) == "lazy"
 
 
+def test_a_training_that_does_not_fit_says_what_z0_takes():
+    data = pairs(20000, 60, 400, 100)
+    with pytest.raises(MemoryError, match=r"engine='pairs'.*needs .*z\(0\), a number for each .*"
+                       r"takes 81.9 MB.*fewer samples or neurons.*fewer threads"):
+        KroneckerSGD(data, np.ones(20000), engine="pairs", memory_limit=10**8)
+
+
+def test_sums_that_do_not_fit_are_made_anew():
+    data, y = pairs(40000, 150, 150, 150), np.random.default_rng(0).standard_normal(40000)
+    options = {"n_hidden": 256, "engine": "pairs", "random_state": 0, "learning_rate": 1.0,
+               "dtype": "float64", "start": "gaussian", "compress": False}
+    free = KroneckerSGD(data, y, **options).run(1)
+    least = 2**26
+    while True:
+        try:
+            tight = KroneckerSGD(data, y, memory_limit=least, **options)
+            break
+        except MemoryError:
+            least = int(least * 1.02)
+    tight.run(1)
+    counts = [t.counters["gather_multiply_adds"] for t in (free, tight)]
+    assert counts[1] > 1.5 * counts[0]  # without a table, once a segment
+    np.testing.assert_allclose(tight.outputs(), free.outputs(), atol=1e-10)
+
+
 def test_costs_equal_their_formulas_and_are_shown():
     data = pairs(20000, 60, 400, 100)
     trainer = KroneckerSGD(data, np.ones(20000), n_hidden=256, start="gaussian", compress=False)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference_pairs
+
 from kroncy.pairs._visits import cut_visits
 
 

@@ -70,6 +70,28 @@ def test_auto_leaves_half_of_the_weights_to_the_decay():
     np.testing.assert_allclose(rates[2:], [MOST_DECAY / 10, MOST_DECAY / 1e6])
 
 
+def test_samples_that_share_an_object_get_a_smaller_step():
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(12, 3)), rng.normal(size=(40, 30))
+    pairs = [rng.integers(0, 12, 800), rng.integers(0, 40, 800)]
+    data, y = KroneckerData([left, right], pairs), rng.normal(size=800)
+    options = {"n_hidden": 256, "random_state": 0, "engine": "lazy"}
+    rates = {
+        order: KroneckerSGD(data, y, order=order, **options).learning_rate
+        for order in ("random", "panels", "objects")
+    }
+    assert rates["objects"] < 0.5 * rates["random"]
+    assert rates["objects"] < rates["panels"] <= rates["random"]
+    objects = KroneckerSGD(data, y, order="objects", **options)
+    order = objects.epoch_order(1)
+    fired = objects.network.fired().toarray().astype(float)
+    H = data.gram() * (fired @ fired.T) / 256
+    worst = max(
+        np.linalg.eigvalsh(H[np.ix_(batch, batch)])[-1] / 32 for batch in order.reshape(-1, 32)
+    )
+    assert rates["objects"] * worst < 2
+
+
 def test_a_single_sample_gets_its_own_stable_step():
     X = np.random.default_rng(0).normal(size=(100, 4))
     sgd = KroneckerSGD(KroneckerData.power(X), X[:, 0], n_hidden=256, random_state=0)
