@@ -1,0 +1,23 @@
+"""Kernels of objects for pairs: transforms, interaction profiles, ridge regression, tuning.
+
+- `transforms`, `from_features`, `profiles`: kernels of the objects of one side
+- `pairs`: checks of pairs, and folds that leave objects out
+- `groups`, `vec_trick`, `conjugate_gradients`, `systems`, `ridge`: ridge regression on pairs
+"""
+
+from .from_features import rbf, tanimoto
+from .pairs import pair_folds
+from .profiles import interaction_profile
+from .transforms import center, clip, mix, normalize, power
+
+__all__ = [
+    "center",
+    "clip",
+    "interaction_profile",
+    "mix",
+    "normalize",
+    "pair_folds",
+    "power",
+    "rbf",
+    "tanimoto",
+]
