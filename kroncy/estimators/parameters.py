@@ -42,7 +42,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
 }
 
-SAMPLE_PARAMETERS = """\
+ROW_PARAMETERS = """\
 layout : "power" or sequence of int, default="power"
         How the columns of an array X form a Kronecker row.  "power" takes a (x) a of each row a;
         widths such as ``(p, q)``, a tuple or a list, split each row into [a | b] with p and q
@@ -52,7 +52,11 @@ layout : "power" or sequence of int, default="power"
     bias : float, default=1.0
         Constant that is appended to each factor row before it is scaled, so that the product
         contains the factors themselves; 0 appends nothing.  Ignored when X is a
-        `KroneckerData`.
+        `KroneckerData`.\
+"""
+
+SAMPLE_PARAMETERS = """\
+{row_parameters}
     skip : float, default=0.0
         Weight of a linear function of the Kronecker row that is added to the network.\
 """
@@ -182,6 +186,7 @@ Notes
 
 SECTIONS = {
     "sample_parameters": SAMPLE_PARAMETERS,
+    "row_parameters": ROW_PARAMETERS,
     "resource_parameters": RESOURCE_PARAMETERS,
 }
 

@@ -60,7 +60,8 @@ class Group:
         for here, left, there, right in zip(
             self.modes, self.objects, other.modes, other.objects, strict=True
         ):
-            product *= here.table.block(left, there.table, right)
+            tables = here.table.astype(np.float64), there.table.astype(np.float64)
+            product *= tables[0].block(left, tables[1], right)
         return product
 
     def rows(self) -> NDArray[np.float64]:

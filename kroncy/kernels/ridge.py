@@ -3,13 +3,16 @@
 Nothing has the size of a Kronecker row, or of the Gram matrix of all samples.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._base.memory import require_memory
 from .._base.threads import resolve_threads
+from .._base.validation import check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from .conjugate_gradients import Solved
 from .groups import Group, two_groups
@@ -28,6 +31,9 @@ from .vec_trick import PairRows, Reals, Side
 ONE_TERM: tuple[Term, ...] = ((1.0, 1),)
 TOL = 1e-6
 MAX_ITER = 1000
+COEFFICIENTS = "coefficients"  # name of the array in a state
+PROBES = 8  # random vectors from which a trace is estimated
+TINY = 1e-12
 REMEDY = "Use fewer samples or fewer objects"
 
 
@@ -81,6 +87,37 @@ class PairFunction:
             )
             product = PairRows(left, right, n_threads)
         return np.stack([product.multiply(part) for part in self.coefficients], axis=1)
+
+    def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The function as JSON values and named arrays."""
+        meta, arrays = self.data.get_state()
+        terms = [list(term) for term in self.terms]
+        return {"data": meta, "terms": terms}, arrays | {COEFFICIENTS: self.coefficients}
+
+    @classmethod
+    def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Self:
+        """The function that `get_state` described.
+
+        Raises
+        ------
+        ValueError
+            A value is missing, of the wrong kind or shape, out of range or not finite.
+        """
+        data = KroneckerData.from_state(meta["data"], arrays)
+        coefficients = arrays[COEFFICIENTS]
+        groups = two_groups(data.modes)
+        shapes = (_width(groups[0]), _width(groups[1])), (data.n_samples,)
+        reals = coefficients.dtype == np.float64 and np.all(np.isfinite(coefficients))
+        if not reals or len(coefficients) == 0 or coefficients.shape[1:] not in shapes:
+            raise ValueError(
+                f"its coefficients have shape {coefficients.shape} and dtype {coefficients.dtype}, "
+                f"which do not fit {data.n_samples} samples, or they are not finite"
+            )
+        terms = tuple(
+            (check_real(factor, "factor"), check_integer(exponent, "exponent", minimum=1))
+            for factor, exponent in meta["terms"]
+        )
+        return cls(data, np.array(coefficients, order="C"), terms)
 
 
 def _width(group: Group) -> int:
@@ -152,6 +189,7 @@ class PairRidge:
         groups = two_groups(data.modes)
         weight = np.ones(data.n_samples) if weight is None else weight
         kind = "samples" if terms else choose_system(groups)
+        self._weight = weight
         self._data, self._terms = data, ONE_TERM if terms is None else tuple(terms)
         require_memory(
             system_bytes(kind, groups) * len(self._terms),
@@ -196,6 +234,31 @@ class PairRidge:
         ]
         coefficients = np.stack([self._system.coefficients(part.solution) for part in parts])
         return RidgeSolution(alpha, parts, PairFunction(self._data, coefficients, self._terms))
+
+    def fitted(self, targets: Reals, solution: RidgeSolution) -> Reals:
+        """Values of the function at the samples, (n_samples, n_outputs)."""
+        return np.stack([
+            self._system.fitted(part.solution, target, solution.alpha)
+            for part, target in zip(solution.parts, targets.T, strict=True)
+        ], axis=1)  # fmt: skip
+
+    def left_out(self, targets: Reals, solution: RidgeSolution) -> Reals:
+        """Values at each sample of the function of the other samples, (n_samples, n_outputs).
+
+        Residuals are divided by ``1 - h`` for the leverages h.  The ratios of these numbers are
+        those of a system that were diagonal; their sum is estimated from random signs.
+        """
+        alpha, root = solution.alpha, np.sqrt(self._weight)
+        generator, sums = np.random.default_rng(0), []
+        for _ in range(PROBES):
+            signs = generator.choice([-1.0, 1.0], len(root))
+            part = self._system.solve(signs / root, alpha, None, TOL, MAX_ITER)
+            fitted = self._system.fitted(part.solution, signs / root, alpha)
+            sums.append(float(np.vdot(signs, signs - root * fitted)))
+        free = 1 - self._system.leverages(alpha)
+        free *= max(np.mean(sums), TINY) / free.sum()
+        residuals = targets - self.fitted(targets, solution)
+        return targets - residuals / np.clip(free, TINY, 1)[:, None]
 
     def path(
         self, targets: Reals, alphas: Iterable[float], *, tol: float = TOL, max_iter: int = MAX_ITER

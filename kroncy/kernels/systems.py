@@ -117,11 +117,12 @@ class Coordinates:
         n_threads: int,
     ) -> None:
         self._bases, self._weight = bases, weight
-        left, right = (
+        self._n_threads = n_threads
+        self._sides = [
             Side(np.ascontiguousarray(basis.rows), index)
             for basis, index in zip(bases, indices, strict=True)
-        )
-        self._rows = PairRows(left, right, n_threads)
+        ]
+        self._rows = PairRows(*self._sides, n_threads)
         self._moments = bases[0].moments[:, None] * bases[1].moments / weight.sum()
 
     def solve(
@@ -138,6 +139,17 @@ class Coordinates:
             tol=tol,
             max_iter=max_iter,
         )
+
+    def fitted(self, solution: Reals, target: Reals, alpha: float) -> Reals:
+        """Values of the function at the samples."""
+        return self._rows.multiply(solution)
+
+    def leverages(self, alpha: float) -> Reals:
+        """Leverages as they would be if the system were diagonal."""
+        squares = (Side(side.rows**2, side.index) for side in self._sides)
+        rows = PairRows(*squares, self._n_threads)
+        leverages = self._weight * rows.multiply(1 / (self._moments + alpha))
+        return leverages / (1 + leverages) if leverages.max() >= 1 else leverages
 
     def coefficients(self, solution: Reals) -> Reals:
         """The unknown, with respect to the features or the kernels of the objects."""
@@ -193,6 +205,14 @@ class Samples:
             tol=tol,
             max_iter=max_iter,
         )
+
+    def fitted(self, solution: Reals, target: Reals, alpha: float) -> Reals:
+        """Values of the function at the samples."""
+        return target - (alpha / self._weight + self._nugget) * solution
+
+    def leverages(self, alpha: float) -> Reals:
+        """Leverages as they would be if the system were diagonal."""
+        return self._diagonal / (self._diagonal + alpha / self._weight)
 
     def coefficients(self, solution: Reals) -> Reals:
         """The unknown itself."""

@@ -303,7 +303,7 @@ class Search:
             found = []
             for at_alpha in zip(*paths, strict=True):
                 scores = [score for _, score in at_alpha]
-                mean = Score(*np.mean([[s.error, s.r2, s.concordance] for s in scores], axis=0))
+                mean = Score(*map(float, np.mean([list(vars(s).values()) for s in scores], axis=0)))
                 found.append((replace(candidate, alpha=at_alpha[0][0]), mean))
             bar.update()
             return min(found, key=_error)
