@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+LEAST_SLOPE = 1e-6  # outputs that say nothing, or less, keep their order
+
 Reals = NDArray[np.float64]
 
 
@@ -28,4 +30,4 @@ def platt_scaling(outputs: Reals, positive: NDArray[np.bool_], weight: Reals) ->
 
     start = np.array([0.0, np.log((n_positive + 1) / (n_negative + 1))])
     slope, intercept = minimize(loss, start, jac=True, method="BFGS").x
-    return np.array([slope / unit, intercept])
+    return np.array([max(slope, LEAST_SLOPE) / unit, intercept])

@@ -151,9 +151,8 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
 class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
     """Classification by ridge regression on Kronecker-structured rows.
 
-    Each class has targets 1 and -1 and is fitted by ridge regression; the largest output is the
-    predicted class.  Probabilities are made from outputs by Platt's logistic regression, on samples
-    that the function had not seen.
+    Each class has targets 1 and -1 and is fitted by ridge regression.  Logits are made from the
+    outputs by Platt's logistic regression, on samples that the function had not seen.
 
     {parameters}
     class_weight : dict, "balanced" or None, default=None
@@ -258,7 +257,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         return self
 
     def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
-        """Compute the outputs of the ridge regression.
+        """Compute the logits of the classes.
 
         Parameters
         ----------
@@ -268,7 +267,8 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            The output for the second class if there are two, otherwise that of each class.
+            Log odds of the second class if there are two classes, otherwise those of each class
+            against the others: the output of its ridge regression, scaled and shifted.
 
         Raises
         ------
@@ -278,10 +278,11 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
         outputs = self._outputs(X)
-        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+        logits = outputs * self._platt[0] + self._platt[1]
+        return logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
-        """Predict the class with the largest output; of two, by the sign of the output.
+        """Predict the most probable class.
 
         Parameters
         ----------
@@ -300,8 +301,8 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         ValueError
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
-        outputs = self.decision_function(X)
-        best = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(np.intp)
+        logits = self.decision_function(X)
+        best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
         return self.classes_[best]
 
     def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
@@ -324,19 +325,12 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
             The estimator is not fitted.
         ValueError
             X does not match the training samples, in its features, its `bias` or its `normalize`.
-
-        Notes
-        -----
-        The class of the largest probability may differ from that of `predict`, as in
-        scikit-learn's `SVC`.
         """
-        slopes, intercepts = self._platt
-        chances = expit(self._outputs(X) * slopes + intercepts)
-        if len(self.classes_) == 2:
-            return np.column_stack([1 - chances[:, 0], chances[:, 0]])
-        sums = chances.sum(axis=1, keepdims=True)
-        return np.divide(chances, sums, out=np.full_like(chances, 1 / len(self.classes_)),
-                         where=sums > 0)
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            return np.column_stack([expit(-logits), expit(logits)])
+        chances = np.maximum(expit(logits), np.finfo(np.float64).tiny)
+        return chances / chances.sum(axis=1, keepdims=True)
 
     def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Targets 1 and -1 in a column for each class, positions of the labels, and weights."""

@@ -5,7 +5,7 @@ import pytest
 
 from kroncy.kernels import interaction_profile, pair_folds
 from kroncy.kernels.scores import concordance
-from tests import reference_ridge as reference
+import reference_ridge as reference
 
 RNG = np.random.default_rng(0)
 PAIRS = np.column_stack([RNG.integers(9, size=40), RNG.integers(1, 6, size=40)])

@@ -6,7 +6,7 @@ import pytest
 from kroncy import KroneckerData
 from kroncy.kernels import ridge as module
 from kroncy.kernels.ridge import PairFunction, PairRidge
-from tests.reference_ridge import left_out_values, ridge_values
+from reference_ridge import left_out_values, ridge_values
 
 RNG = np.random.default_rng(0)
 LEFT, RIGHT, WIDE, THIRD = (RNG.normal(size=s) for s in ((15, 3), (12, 4), (15, 30), (5, 2)))
