@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.scaling import scale_weights
 from .._base.validation import check_real, saved_state
 from ..data.kronecker_data import KroneckerData
-from ..kernels.ridge import PairFunction, PairRidge, RidgeSolution
+from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
 from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_features, check_names
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS

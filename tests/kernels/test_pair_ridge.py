@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kroncy import KroneckerData
-from kroncy.kernels import ridge as module
-from kroncy.kernels.ridge import PairFunction, PairRidge
+from kroncy.kernels import pair_ridge as module
+from kroncy.kernels.pair_ridge import PairFunction, PairRidge
 from reference_ridge import left_out_values, ridge_values
 
 RNG = np.random.default_rng(0)
