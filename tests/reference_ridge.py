@@ -40,7 +40,7 @@ def interaction_profile(pairs, y, side, gamma, n_objects):
     for pair, labels in cells.items():
         profiles[pair[side]][pair[:side] + pair[side + 1 :]] = np.mean(labels)
     seen = [bool(profile) for profile in profiles]
-    unit = np.mean([sum(v**2 for v in p.values()) for p, s in zip(profiles, seen, strict=True) if s])
+    unit = np.mean([sum(v**2 for v in profile.values()) for profile in profiles if profile])
     kernel = np.zeros((n_objects, n_objects))
     for a, left in enumerate(profiles):
         for b, right in enumerate(profiles):

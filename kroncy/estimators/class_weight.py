@@ -37,6 +37,6 @@ def weigh_classes(
         found = np.flatnonzero(classes == label)
         if not len(found):
             known = in_python(classes[:5])
-            raise ValueError(f"class_weight names {label!r}, which is not among the classes {known}")
+            raise ValueError(f"class_weight names {label!r}, which is not a class of y: {known}")
         factors[found] = check_real(value, f"class_weight[{label!r}]", minimum=0.0, strict=True)
     return factors[position]

@@ -23,6 +23,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
     "n_hidden": [POSITIVE_INTEGER],  # even, too: see check_n_hidden
     "threshold": [None, NON_NEGATIVE],
+    "base": [None, StrOptions({"ridge"})],
     "alpha": [NON_NEGATIVE],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "learning_rate": [StrOptions({"constant", "invscaling"})],
@@ -82,6 +83,10 @@ Parameters
     {sample_parameters}
         It is trained with the network.  Its kernel has larger eigenvalues than that of the
         network, so that ``learning_rate_init="auto"`` finds a smaller step size.
+    base : {"ridge"} or None, default=None
+        "ridge" fits a ridge regression on the Kronecker rows first, as `KroneckerRidge` does, and
+        trains the network on what its cross-fitted predictions leave.  The validation samples
+        decide the weights of the two, from 0 to 1.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
@@ -154,6 +159,10 @@ Parameters
         The highest validation score, which is that of the final state.
     learning_rate_init_ : float
         Initial step size.
+    base_ : RidgePart or None
+        The ridge regression of ``base="ridge"``, fitted to all samples.
+    base_weights_ : list of two floats
+        Weights of the ridge regression and of the network in the outputs.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,

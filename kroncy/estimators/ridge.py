@@ -193,7 +193,6 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         self,
         alpha: str | float | ArrayLike = "auto",
         *,
-        class_weight: Mapping[Any, float] | str | None = None,
         selection: str = "validation",
         validation_fraction: float = 0.1,
         layout: str | Sequence[int] = "power",
@@ -204,6 +203,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         n_threads: int | None = None,
         memory_limit: int | None = None,
         random_state: int | np.random.RandomState | None = 0,
+        class_weight: Mapping[Any, float] | str | None = None,
     ) -> None:
         super().__init__(
             alpha,

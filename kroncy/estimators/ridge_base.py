@@ -1,6 +1,5 @@
 """Base of the estimators of ridge regression on pairs: choice of the ridge, fit, and files."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
@@ -21,15 +20,13 @@ from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
 from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_features, check_names
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
+from .ridge_path import TOL, choose_ridge, default_alphas
 from .samples import check_rows, check_samples, check_weight, check_widths
 from .state import State, join_attributes, split_attributes
-from .stored import unchanged_on_error
 
 # Labels and weights of the samples -> targets (n, k), strata, weights.
 Encode = Callable[[NDArray, NDArray], tuple[NDArray, NDArray, NDArray]]
 
-EXPONENTS = np.arange(3, -4.1, -0.5)  # of the ridges that "auto" tries, in units of |x|**2
-PATIENCE = 3  # further ridges that may be worse than the best one
 FUNCTION = "function."  # prefix of arrays
 
 RIDGE_CONSTRAINTS: dict[str, list[Any]] = {
@@ -72,7 +69,7 @@ alpha_ : float
     alphas_ : ndarray of float
         The ridges that were compared, in decreasing order; empty if one was given.
     errors_ : ndarray of float
-        Their mean squared errors, relative to the variance of the targets.
+        Their mean squared errors, of standardised targets.
     function_ : PairFunction
         The fitted function.
     n_iter_ : int
@@ -149,8 +146,7 @@ class BaseKroneckerRidge(BaseEstimator):
         self._mean = np.average(target, axis=0, weights=scale_weights(weight))
         target = target - self._mean
         if alphas is None:
-            largest = float(np.average(data.gram_diagonal(), weights=scale_weights(weight)))
-            alphas = [float(a) for a in (largest or 1.0) * 10.0**EXPONENTS]
+            alphas = default_alphas(data, weight)
         self.alpha_, out_of_sample = self._choose(data, target, weight, strata, alphas)
         solution = self._problem(data, weight).solve(target, self.alpha_, **self._accuracy)
         if not solution.converged:
@@ -174,8 +170,7 @@ class BaseKroneckerRidge(BaseEstimator):
         return {"tol": float(self.tol), "max_iter": int(self.max_iter)}
 
     def _problem(self, data: KroneckerData, weight: NDArray) -> PairRidge:
-        options = {"n_threads": self.n_threads, "memory_limit": self.memory_limit}
-        return PairRidge(data, weight, **options)
+        return PairRidge(data, weight, **self._resources)
 
     def _choose(
         self,
@@ -204,22 +199,12 @@ class BaseKroneckerRidge(BaseEstimator):
                 return problem.left_out(target, solution)
             return solution.function(rows, **self._resources)
 
-        spread = np.average(target[held] ** 2, axis=0, weights=scale_weights(weight[held]))
-        spread[spread == 0] = 1.0
-        errors: list[float] = []
-        best = nothing[0]
-        for solution in problem.path(target[train], alphas, **self._accuracy):
-            predicted = outputs(solution)
-            squares = (predicted - target[held]) ** 2 / spread
-            errors.append(float(np.average(squares, axis=0, weights=weight[held]).mean()))
-            if errors[-1] == min(errors):
-                best = predicted
-            elif len(errors) - 1 - int(np.argmin(errors)) >= PATIENCE:
-                break
-        self.alphas_ = np.array(sorted(alphas, reverse=True)[: len(errors)])
-        self.errors_ = np.array(errors)
-        chosen = float(self.alphas_[int(np.argmin(errors))])
-        return chosen, (best, target[held], weight[held])
+        choice = choose_ridge(
+            problem, target[train], alphas, outputs, target[held], weight[held],
+            tol=max(float(self.tol), TOL), max_iter=int(self.max_iter),
+        )  # fmt: skip
+        self.alphas_, self.errors_ = choice.alphas, choice.errors
+        return choice.solution.alpha, (choice.outputs, target[held], weight[held])
 
     @property
     def _resources(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.scaling import scale, exponents
+from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
 from .._base.validation import check_matrix, check_real
 from .vec_trick import Reals, multiply_matrices

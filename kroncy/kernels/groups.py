@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.modes import Mode
-from ..data.tables import Index, Matrix
+from ..data.tables import Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Group:
 
     def rows(self) -> NDArray[np.float64]:
         """Features of all objects, the Kronecker product of those of the modes; a new array."""
-        rows: Matrix = np.ones((len(self), 1))
+        rows: NDArray[np.float64] = np.ones((len(self), 1))
         for mode, objects in zip(self.modes, self.objects, strict=True):
             part = mode.table.rows(objects).astype(np.float64)
             rows = (rows[:, :, None] * part[:, None, :]).reshape(len(rows), -1)

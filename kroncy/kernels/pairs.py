@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.validation import check_choice, check_integer, check_indices
+from .._base.validation import check_choice, check_indices, check_integer
 from .vec_trick import Reals
 
 FOLDS = ("random", "left", "right", "both")

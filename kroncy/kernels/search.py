@@ -18,7 +18,7 @@ from .pairs import Fold, Pairs
 from .profile_kernels import mixed_kernel
 from .profiles import Profiles
 from .scores import concordance
-from .systems import Basis, Coordinates, basis_of_kernel
+from .systems import Basis, Coordinates, basis_of_kernel, object_weights
 from .vec_trick import PairRows, Reals, Side
 
 CACHED = 24  # kernels and bases of the sides, in each fold
@@ -44,7 +44,8 @@ class Candidate:
         """The same with another value of one parameter of a side."""
         values = list(getattr(self, name))
         values[side] = value
-        return replace(self, **{name: tuple(values)})
+        new: dict[str, Any] = {name: tuple(values)}
+        return replace(self, **new)
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,10 @@ class HeldOut:
         bases = parts[0][0], parts[1][0]
         train = self._train[0].index, self._train[1].index
         system = Coordinates(bases, train, self._weight, 1)
-        held = PairRows(
-            *(Side(rows, group.index) for (_, rows), group in zip(parts, self._test, strict=True)),
-            1,
+        left, right = (
+            Side(rows, group.index) for (_, rows), group in zip(parts, self._test, strict=True)
         )
+        held = PairRows(left, right, 1)
         scores, start = [], None
         for alpha in sorted(alphas, reverse=True):
             solved = system.solve(self._target, alpha, start, SEARCH_TOL, SEARCH_ITERATIONS)
@@ -153,8 +154,7 @@ class HeldOut:
                 known = here.objects[position]
                 kernel *= mixed[np.ix_(known, known)]
                 cross *= mixed[np.ix_(there.objects[position], known)]
-            sums = np.bincount(here.index, weights=self._weight, minlength=len(here))
-            basis = basis_of_kernel(kernel, sums)
+            basis = basis_of_kernel(kernel, object_weights(here, self._weight))
             return basis, cross @ basis.back
 
         return self._cache.get(("basis", *((s, *candidate.of_side(s)) for s in sides)), make)

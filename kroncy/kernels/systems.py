@@ -65,10 +65,15 @@ def uses_features(group: Group) -> bool:
 
 def make_basis(group: Group, weight: Reals) -> Basis:
     """Coordinates of a side, from its features or its kernel."""
-    sums = np.bincount(group.index, weights=weight, minlength=len(group))
+    sums = object_weights(group, weight)
     if uses_features(group):
         return basis_of_rows(group.rows(), sums)
     return basis_of_kernel(group.gram(group), sums)
+
+
+def object_weights(group: Group, weight: Reals) -> Reals:
+    """Sum of the weights of the samples of each object."""
+    return np.bincount(group.index, weights=weight, minlength=len(group)).astype(np.float64)
 
 
 def basis_of_rows(rows: Reals, sums: Reals) -> Basis:
@@ -118,12 +123,12 @@ class Coordinates:
     ) -> None:
         self._bases, self._weight = bases, weight
         self._n_threads = n_threads
-        self._sides = [
+        self._left, self._right = (
             Side(np.ascontiguousarray(basis.rows), index)
             for basis, index in zip(bases, indices, strict=True)
-        ]
-        self._rows = PairRows(*self._sides, n_threads)
-        self._moments = bases[0].moments[:, None] * bases[1].moments / weight.sum()
+        )
+        self._rows = PairRows(self._left, self._right, n_threads)
+        self._moments = self._squares().adjoint(weight)
 
     def solve(
         self, target: Reals, alpha: float, start: Reals | None, tol: float, max_iter: int
@@ -146,10 +151,12 @@ class Coordinates:
 
     def leverages(self, alpha: float) -> Reals:
         """Leverages as they would be if the system were diagonal."""
-        squares = (Side(side.rows**2, side.index) for side in self._sides)
-        rows = PairRows(*squares, self._n_threads)
-        leverages = self._weight * rows.multiply(1 / (self._moments + alpha))
+        leverages = self._weight * self._squares().multiply(1 / (self._moments + alpha))
         return leverages / (1 + leverages) if leverages.max() >= 1 else leverages
+
+    def _squares(self) -> PairRows:
+        left, right = (Side(side.rows**2, side.index) for side in (self._left, self._right))
+        return PairRows(left, right, self._n_threads)
 
     def coefficients(self, solution: Reals) -> Reals:
         """The unknown, with respect to the features or the kernels of the objects."""
@@ -237,22 +244,23 @@ class KernelSum:
 
     def multiply(self, vector: Reals) -> Reals:
         """The kernel times a vector of coefficients of the other samples."""
-        return sum(factor * kernel.multiply(vector) for factor, kernel in self._parts)
+        return np.sum([factor * part.multiply(vector) for factor, part in self._parts], axis=0)
 
 
 def sum_terms(values: Reals, terms: Sequence[Term]) -> Reals:
     """``sum_t c_t values**e_t``."""
-    return sum(factor * values**exponent for factor, exponent in terms)
+    return np.sum([factor * values**exponent for factor, exponent in terms], axis=0)
 
 
 def choose_system(groups: Groups) -> str:
     """Whichever of "coordinates" and "samples" ends first."""
     n = len(groups[0].index)
     objects = len(groups[0]), len(groups[1])
-    ranks = tuple(int(min(len(group), group.width)) for group in groups)
-    swapped = objects[::-1], ranks[::-1]
-    rows = 2 * min(rows_cost(n, objects, ranks), rows_cost(n, *swapped))
-    eigen = sum(EIGEN_COST * rank**3 / GEMM_SPEED for rank in ranks)
+    left, right = (int(min(len(group), group.width)) for group in groups)
+    rows = 2 * min(
+        rows_cost(n, objects, (left, right)), rows_cost(n, objects[::-1], (right, left))
+    )
+    eigen = sum(EIGEN_COST * rank**3 / GEMM_SPEED for rank in (left, right))
     cost = {
         "coordinates": eigen + ITERATIONS[0] * rows,
         "samples": ITERATIONS[1] * min(kernel_costs((n, n), objects, objects)),

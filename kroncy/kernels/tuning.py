@@ -1,6 +1,6 @@
 """tune: parameters of the kernels and the ridge, by coordinate search on held-out pairs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,16 +30,23 @@ IMPROVED = 1e-3  # a sweep that gains less, relative to the error, is the last
 class TuningResult:
     """What `tune` found.
 
-    Attributes
+    Parameters
     ----------
-    power, weight, gamma : tuple of float
-        Parameters of `ProfileKernels`, one for each side.
+    power : tuple of float
+        Exponents for `ProfileKernels`, one for each side.
+    weight : tuple of float
+        Weights of the profiles.
+    gamma : tuple of float
+        Inverse widths of the profiles.
     alpha : float
         The ridge, for `kroncy.KroneckerRidge`.
-    error, r2, concordance : float
-        Scores on the held-out pairs: the mean squared error, 1 minus its ratio to that of a
-        constant, and the share of the pairs of samples that are put in their order (0.5 by
-        chance).  They are slightly optimistic, since the parameters were chosen by them.
+    error : float
+        Mean squared error on the held-out pairs.  This and the next two are slightly optimistic,
+        since the parameters were chosen by them.
+    r2 : float
+        1 minus the ratio of the error to that of a constant.
+    concordance : float
+        Share of the pairs of samples that are put in their order, 0.5 by chance.
     rows : list of dict
         What matters: the scores of plain ridge regression, of what was found, and of that without
         the profiles or the power of one side.
@@ -47,6 +54,10 @@ class TuningResult:
         Number of kernels tried; each is fitted with several ridges.
     kernels : ProfileKernels
         An unfitted transformer with these parameters.
+
+    See Also
+    --------
+    tune : Makes it.
     """
 
     power: tuple[float, ...]
@@ -151,7 +162,7 @@ def tune(
 
     See Also
     --------
-    kroncy.plot.plot_tuning : Picture of the result.
+    ProfileKernels : The transformer whose parameters are chosen.
 
     Notes
     -----

@@ -38,6 +38,8 @@ class TrainingLoop(NetworkReader):
         Of a training that goes on.
     learning_rate : float, optional
         Of a training that goes on.  Default: what the options say.
+    offset : ndarray of float64, shape (n_samples, n_outputs), optional
+        What is added to the outputs in the loss.
     """
 
     @blas_threads(1)
@@ -50,10 +52,12 @@ class TrainingLoop(NetworkReader):
         generator: np.random.Generator,
         progress: Progress | None = None,
         learning_rate: float | None = None,
+        offset: NDArray[np.float64] | None = None,
     ) -> None:
         self._network = network
         self.options = options
-        self._targets = targets
+        self._targets, self._offset = targets, offset
+        self._trained = targets if offset is None else np.hstack([targets, offset])
         self._weights = sample_weight
         self._generator = generator
         self._gauss_newton = None
@@ -251,7 +255,7 @@ class TrainingLoop(NetworkReader):
             if self._gauss_newton is None:
                 for part, rate in self._parts_and_rates(order, batch_size, bound):
                     total, n = self._network.run_batches(
-                        part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
+                        part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
                         total=total,
                     )
@@ -328,6 +332,11 @@ class TrainingLoop(NetworkReader):
     def targets(self) -> NDArray[np.float64]:
         """Targets as trained on, shape (n_samples,) or (n_samples, n_outputs); labels one-hot."""
         return squeeze(self._targets)
+
+    @property
+    def offset(self) -> NDArray[np.float64] | None:
+        """What is added to the outputs in the loss, with the shape of `targets`; None: nothing."""
+        return None if self._offset is None else squeeze(self._offset)
 
     @property
     def sample_weight(self) -> NDArray[np.float64] | None:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from reference_ridge import left_out_values, ridge_values
 
 from kroncy import KroneckerData
 from kroncy.kernels import pair_ridge as module
 from kroncy.kernels.pair_ridge import PairFunction, PairRidge
-from reference_ridge import left_out_values, ridge_values
 
 RNG = np.random.default_rng(0)
 LEFT, RIGHT, WIDE, THIRD = (RNG.normal(size=s) for s in ((15, 3), (12, 4), (15, 30), (5, 2)))

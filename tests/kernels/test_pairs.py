@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import reference_ridge as reference
 
 from kroncy.kernels import interaction_profile, pair_folds
 from kroncy.kernels.scores import concordance
-import reference_ridge as reference
 
 RNG = np.random.default_rng(0)
 PAIRS = np.column_stack([RNG.integers(9, size=40), RNG.integers(1, 6, size=40)])
