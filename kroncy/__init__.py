@@ -7,6 +7,9 @@ never formed::
     KroneckerSGD        the trainer, one iteration or epoch at a time
     KroneckerRegressor, KroneckerClassifier, LimitKernelRegressor
                         scikit-learn estimators
+    KroneckerRidge, KroneckerRidgeClassifier
+                        ridge regression on the same rows, exactly
+    kernels             kernels of objects: transforms, interaction profiles, tuning
     ntk                 the tangent kernel of a network, its limit and predicted rates
 
 Low-rank gradient descent minimises functions of p variables that vary along r << p directions::
@@ -25,7 +28,7 @@ from ._base.installation import check_compiled
 from ._base.version import __version__
 
 if TYPE_CHECKING:
-    from . import linalg, lrgd, ntk
+    from . import kernels, linalg, lrgd, ntk
     from ._public import (
         AsynchronousTree,
         DivergenceError,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
         KroneckerData,
         KroneckerLRGD,
         KroneckerRegressor,
+        KroneckerRidge,
+        KroneckerRidgeClassifier,
         KroneckerSGD,
         LimitKernelRegressor,
         get_include,
@@ -48,10 +53,13 @@ __all__ = [
     "KroneckerData",
     "KroneckerLRGD",
     "KroneckerRegressor",
+    "KroneckerRidge",
+    "KroneckerRidgeClassifier",
     "KroneckerSGD",
     "LimitKernelRegressor",
     "__version__",
     "get_include",
+    "kernels",
     "linalg",
     "load",
     "lrgd",

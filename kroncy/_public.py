@@ -1,12 +1,13 @@
 """The public names of kroncy, which the package imports from here when they are first used."""
 
-from . import linalg, lrgd, ntk
+from . import kernels, linalg, lrgd, ntk
 from ._base.config import get_include, show_config
 from ._base.exceptions import DivergenceError
 from .data.kronecker_data import KroneckerData
 from .estimators.classifier import KroneckerClassifier
 from .estimators.limit_kernel import LimitKernelRegressor
 from .estimators.regressor import KroneckerRegressor
+from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
 from .persistence import load, save
 from .training.lrgd import KroneckerLRGD
 from .training.trainer import KroneckerSGD
@@ -19,9 +20,12 @@ __all__ = [
     "KroneckerData",
     "KroneckerLRGD",
     "KroneckerRegressor",
+    "KroneckerRidge",
+    "KroneckerRidgeClassifier",
     "KroneckerSGD",
     "LimitKernelRegressor",
     "get_include",
+    "kernels",
     "linalg",
     "load",
     "lrgd",

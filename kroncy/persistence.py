@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,17 @@ from ._base.validation import saved_state
 from ._base.version import __version__
 from .estimators.classifier import KroneckerClassifier
 from .estimators.regressor import KroneckerRegressor
+from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
 from .training.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
 PREFIX = "array."
 VERSION = (1, 0)
-MODELS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier, KroneckerSGD)}
-
-Model = KroneckerRegressor | KroneckerClassifier | KroneckerSGD
+Model = (
+    KroneckerRegressor | KroneckerClassifier | KroneckerRidge | KroneckerRidgeClassifier
+    | KroneckerSGD
+)  # fmt: skip
+MODELS = {cls.__name__: cls for cls in get_args(Model)}
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -41,7 +44,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : KroneckerRegressor, KroneckerClassifier or KroneckerSGD
+    model : KroneckerRegressor, KroneckerClassifier, ridge estimator or KroneckerSGD
         The model.  An estimator must be fitted.
     path : str or path-like
         Name of the file; no suffix is added.  An existing file is replaced only when the new one
@@ -93,7 +96,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    KroneckerRegressor, KroneckerClassifier or KroneckerSGD
+    KroneckerRegressor, KroneckerClassifier, ridge estimator or KroneckerSGD
         The fitted model.  From the checkpoint of an unfinished ``kroncy train`` it is the best
         state so far.
 

@@ -16,8 +16,8 @@ ROOT = TESTS.parent / "kroncy"
 # A folder imports from those before it; those of one level may import one another, not in a circle.
 LEVELS = [
     {"_base"}, {"linalg"}, {"data"}, {"trees"}, {"init"}, {"pairs"}, {"network"}, {"training"},
-    {"ntk"}, {"lrgd"}, {"estimators"}, {"datasets"}, {"cli", "plot", "persistence", "capi"},
-    {"kroncy"},
+    {"ntk"}, {"lrgd"}, {"kernels"}, {"estimators"}, {"datasets"},
+    {"cli", "plot", "persistence", "capi"}, {"kroncy"},
 ]  # fmt: skip
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
 ALONE = {"trees": {"trees", "_base"}, "lrgd": {"lrgd", "_base"}}  # useful without any network

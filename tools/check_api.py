@@ -12,7 +12,8 @@ import sys
 
 from numpydoc.validate import validate
 
-MODULES = ["kroncy", *(f"kroncy.{name}" for name in ("linalg", "lrgd", "ntk", "datasets", "plot"))]
+FOLDERS = ("kernels", "linalg", "lrgd", "ntk", "datasets", "plot")
+MODULES = ["kroncy", *(f"kroncy.{name}" for name in FOLDERS)]
 # Of numpydoc's checks not: where text begins (GL01, GL02), an extended summary (ES01), "See Also"
 # and examples for every method (SA, EX), a name beside a type in Returns (RT02), and a first word
 # in s (SS05), which takes plurals for verbs.

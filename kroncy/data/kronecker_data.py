@@ -158,6 +158,7 @@ class KroneckerData(SampleSet):
         *,
         normalize: bool = True,
         bias: float = 0.0,
+        clip: bool = False,
     ) -> Self:
         """Samples known only through kernels of their parts, e.g. drug and target similarities.
 
@@ -172,6 +173,9 @@ class KroneckerData(SampleSet):
             Scale each kernel to a unit diagonal.
         bias : float, default=0.0
             ``bias ** 2`` is added to each kernel before it is scaled.
+        clip : bool, default=False
+            Replace a kernel that has negative eigenvalues by the nearest one without, as many
+            similarity files need.
 
         Returns
         -------
@@ -181,12 +185,13 @@ class KroneckerData(SampleSet):
         Raises
         ------
         ValueError, TypeError
-            A kernel is not square, not symmetric or not positive semidefinite (beyond rounding),
-            or an index is missing or out of range.
+            A kernel is not square or not symmetric, or it is not positive semidefinite (beyond
+            rounding) and `clip` is False, or an index is missing or out of range.
 
         Notes
         -----
-        Each kernel is checked by a Cholesky factorisation, u_l**3 / 3 operations.
+        Each kernel is checked by a Cholesky factorisation, u_l**3 / 3 operations.  One that has to
+        be clipped takes about 10 u_l**3.
 
         Examples
         --------
@@ -200,7 +205,8 @@ class KroneckerData(SampleSet):
         bias = check_real(bias, "bias", minimum=0.0)
         if indices is None:
             raise TypeError("indices must be given with kernels: one integer array for each kernel")
-        prepare = partial(prepare_kernel, normalize=normalize, bias=bias)
+        clip = check_bool(clip, "clip")
+        prepare = partial(prepare_kernel, normalize=normalize, bias=bias, clip=clip)
         modes = prepare_modes(kernels, indices, "kernels", prepare, KernelTable)
         return cls._new(modes, normalize, bias)
 

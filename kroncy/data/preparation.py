@@ -7,6 +7,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from .._base.scaling import exponents, row_norms, scale, scale_rows
+from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_matrix
 from .modes import Modes, distinct
 from .tables import Index, Matrix, Table
@@ -123,33 +124,27 @@ def _check_bias(bias: float, dtype: np.dtype, name: str) -> np.floating:
 
 
 @np.errstate(under="ignore")
-def prepare_kernel(kernel: ArrayLike, name: str, *, normalize: bool, bias: float) -> Matrix:
+def prepare_kernel(
+    kernel: ArrayLike, name: str, *, normalize: bool, bias: float, clip: bool = False
+) -> Matrix:
     """A symmetric positive semidefinite kernel, scaled to a unit diagonal where asked.
 
-    Always a new array.
+    Always a new array.  With `clip` an indefinite kernel becomes the nearest one that is not.
     """
-    given = check_matrix(kernel, name)
-    u, width = given.shape
-    if u != width:
-        raise ValueError(f"{name} must be square, got shape {given.shape}")
-    unit = _even_exponent(given)
-    given = scale(given, -unit)
-    largest = float(np.abs(given).max())
-    tolerance = 16 * u * float(np.finfo(given.dtype).eps) * largest
-    gap = float(np.abs(given - given.T).max())
-    if gap > tolerance:
-        gap = float(scale(np.float64(gap), unit))
-        raise ValueError(f"{name} must be symmetric; entries differ by up to {gap:.3g}")
-    entries = (given + given.T) / 2
+    entries, unit, tolerance = symmetric_entries(kernel, name)
     try:
-        shifted = entries.astype(np.float64) + tolerance * np.eye(u)
+        shifted = entries.astype(np.float64) + tolerance * np.eye(len(entries))
         scipy.linalg.cholesky(shifted, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
-        lowest = float(scale(np.linalg.eigvalsh(entries)[0], unit))
-        raise ValueError(
-            f"{name} must be positive semidefinite; its smallest eigenvalue is {lowest:.3g}. "
-            "Clip the negative eigenvalues to 0, or add a constant to the diagonal"
-        ) from None
+        if not clip:
+            lowest = float(scale(np.linalg.eigvalsh(entries)[0], unit))
+            raise ValueError(
+                f"{name} must be positive semidefinite; its smallest eigenvalue is {lowest:.3g}. "
+                "Clip the negative eigenvalues to 0, with clip=True or kroncy.kernels.clip, or add "
+                "a constant to the diagonal"
+            ) from None
+        entries = clip_negative(entries)
+    largest = float(np.abs(entries).max())
     if bias:
         # In a unit in which neither the kernel nor the square of the bias leaves the range.
         common = max(unit, 2 * int(exponents(np.float64(bias)))) if largest else 0
@@ -166,6 +161,35 @@ def prepare_kernel(kernel: ArrayLike, name: str, *, normalize: bool, bias: float
         )
     root = np.sqrt(diagonal)
     return np.ascontiguousarray(entries / root[:, None] / root[None, :])
+
+
+def symmetric_entries(kernel: ArrayLike, name: str) -> tuple[Matrix, int, float]:
+    """``(entries, unit, tolerance)`` of a kernel: a new array, exactly symmetric.
+
+    The kernel is ``entries * 2**unit``; entries that differ by no more than `tolerance` are equal
+    up to rounding.
+    """
+    given = check_matrix(kernel, name)
+    u, width = given.shape
+    if u != width:
+        raise ValueError(f"{name} must be square, got shape {given.shape}")
+    unit = _even_exponent(given)
+    given = scale(given, -unit)
+    largest = float(np.abs(given).max())
+    tolerance = 16 * u * float(np.finfo(given.dtype).eps) * largest
+    gap = float(np.abs(given - given.T).max())
+    if gap > tolerance:
+        gap = float(scale(np.float64(gap), unit))
+        raise ValueError(f"{name} must be symmetric; entries differ by up to {gap:.3g}")
+    return (given + given.T) / 2, unit, tolerance
+
+
+def clip_negative(entries: Matrix) -> Matrix:
+    """The nearest positive semidefinite matrix, in the Frobenius norm, to a symmetric one."""
+    with blas_threads(1):
+        values, vectors = scipy.linalg.eigh(entries.astype(np.float64))
+        vectors = vectors * np.sqrt(np.maximum(values, 0))
+        return (vectors @ vectors.T).astype(entries.dtype)
 
 
 def _even_exponent(values: NDArray) -> int:

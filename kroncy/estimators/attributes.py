@@ -34,7 +34,7 @@ def check_attributes(estimator: Any) -> None:
         raise ValueError(f"loss_curve_ must have {n_epochs} values, got {len(losses)}")
     _check_validation(estimator, n_epochs)
     check_real(estimator.learning_rate_init_, "learning_rate_init_", minimum=0.0, strict=True)
-    _check_features(estimator, trainer.data)
+    check_features(estimator, trainer.data)
 
 
 def check_array(
@@ -64,8 +64,11 @@ def _check_validation(estimator: Any, n_epochs: int) -> None:
         raise ValueError(f"validation_scores_ must have at most {n_epochs} values")
 
 
-def _check_features(estimator: Any, data: KroneckerData) -> None:
-    """`n_features_in_` is the length of a row, or the number of columns that make one."""
+def check_features(estimator: Any, data: KroneckerData) -> None:
+    """ValueError unless `n_features_in_` is the length of a row or a number of columns of X.
+
+    `feature_names_in_`, if there are any, must be as many.
+    """
     widths = [mode.table.shape[1] for mode in data.modes]
     columns = [width - (data.bias > 0) for width in widths]
     count = check_integer(estimator.n_features_in_, "n_features_in_")

@@ -20,15 +20,17 @@ from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
+from .on_ridge import NetworkOnRidge
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
-from .samples import check_rows, check_samples, check_weight, fingerprint
-from .stored import StoredEstimator, unchanged_on_error
+from .ridge_part import FittedPart
+from .samples import check_samples, check_weight, fingerprint
+from .stored import unchanged_on_error
 
 CONSTANT_ROWS = 256  # training samples whose outputs are compared,
 CONSTANT = 1e-3  # and the part of the targets' range below which they are constant
 
 
-class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
+class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     """Everything that does not depend on the kind of target.
 
     Subclasses say which loss is trained, how targets are encoded and how outputs are scored.
@@ -49,6 +51,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         normalize: bool = True,
         bias: float = 1.0,
         skip: float = 0.0,
+        base: str | None = None,
         alpha: float = 0.0,
         learning_rate_init: float | str = "auto",
         learning_rate: str = "invscaling",
@@ -76,6 +79,7 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         self.normalize = normalize
         self.bias = bias
         self.skip = skip
+        self.base = base
         self.alpha = alpha
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
@@ -117,11 +121,6 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _strata(target: NDArray) -> NDArray:
         """Label of the stratum of each encoded target, for the choice of validation samples."""
-
-    @staticmethod
-    @abstractmethod
-    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
-        """Score of outputs against encoded targets; higher is better."""
 
     # -- fitting --------------------------------------------------------------------------------
 
@@ -207,8 +206,9 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         if reset:
             self._draw_seed()
             train, held_out = self._split(target)
+            fitted = self._fit_base(data, target, weight, (train, held_out))
             self._start_training(
-                data.take(train), target[train], weight[train], n_bound=len(held_out)
+                data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
             )
             self._fingerprint = fingerprint(data, target, weight)
             if len(held_out):
@@ -222,8 +222,12 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         validation = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
+            if not reset:
+                train = np.setdiff1d(np.arange(len(target)), held_out)
+                fitted = self._fit_base(data, target, weight, (train, held_out))
             bound = self.trainer_.bind(data.take(held_out))
-            validation = ValidationSet(bound, target[held_out], weight[held_out])
+            base = None if fitted is None else fitted.held_out
+            validation = ValidationSet(bound, target[held_out], weight[held_out], base)
         max_epochs = self.max_iter
         if not (reset or resume):
             max_epochs += self.n_iter_
@@ -272,10 +276,16 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         return train, held_out
 
     def _start_training(
-        self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
+        self,
+        data: KroneckerData,
+        target: NDArray,
+        weight: NDArray,
+        fitted: FittedPart | None = None,
+        **options: Any,
     ) -> None:
         """A new trainer on these samples, and the attributes of a training without epochs."""
-        self.trainer_ = self._make_trainer(data, target, weight, **options)
+        trained, more = self._set_base(fitted, target)
+        self.trainer_ = self._make_trainer(data, trained, weight, **options, **more)
         self._train_target, self._train_weight = target, weight
         self.n_iter_, self.loss_curve_ = 0, []
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
@@ -382,10 +392,10 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
-            outputs = validation.rows.outputs()
-            score = float(self._score_outputs(outputs, validation.target, validation.weight))
+            score, weights = self._score_validation(validation)
             self.validation_scores_.append(score)
             if self._scores.update(score, self.tol):
+                self.base_weights_ = weights
                 self.best_validation_score_ = score
                 self._scores.best_state = self.trainer_.snapshot()
         self._print_epoch()
@@ -398,16 +408,3 @@ class BaseKroneckerEstimator(StoredEstimator, metaclass=ABCMeta):
                 value = self.validation_sign * self.validation_scores_[-1]
                 line += f", validation {self.validation_metric} = {value:.6f}"
             print(line)
-
-    def _outputs(self, X: Any) -> NDArray[np.float64]:
-        """Outputs of the fitted network."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, self.trainer_.data)
-        self._take_threads()
-        return self.trainer_.predict(rows).astype(np.float64)
-
-    def _take_threads(self) -> None:
-        """Let the trainer use the present `n_threads`: it may be set after a training."""
-        network = self.trainer_.network
-        if network.settings.n_threads != self.n_threads:
-            network.n_threads = self.n_threads

@@ -15,6 +15,7 @@ from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
+from .platt import platt_scaling, softmax_scaling
 from .samples import distinct_labels
 
 
@@ -273,6 +274,21 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
                 "classes in the first call of partial_fit"
             )
         return np.searchsorted(self.classes_, y)
+
+    def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
+        columns = np.where(np.arange(len(self.classes_)) == target[:, None], 1.0, -1.0)
+        return columns[:, 1:] if len(self.classes_) == 2 else columns
+
+    def _base_link(
+        self, outputs: NDArray, target: NDArray, weight: NDArray
+    ) -> tuple[NDArray, NDArray]:
+        if len(self.classes_) == 2:
+            scaled = platt_scaling(outputs[:, 0], target == 1, weight)
+            return scaled[:1], scaled[1:]
+        return softmax_scaling(outputs, target, weight)
+
+    def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
+        return target, {"offset": base}
 
     @staticmethod
     def _strata(target: NDArray) -> NDArray:

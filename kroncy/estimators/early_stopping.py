@@ -15,6 +15,7 @@ class ValidationSet:
     rows: Any  # with a method outputs(): KroneckerSGD.bind returns it
     target: NDArray
     weight: NDArray
+    base: NDArray | None = None  # outputs of the ridge regression that the network completes
 
 
 @dataclass

@@ -20,6 +20,11 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         self, X: Any, y: Any, sample_weight: Any, classes: NDArray | None = None
     ) -> Self:
         """One pass over these samples, which are added to the training set."""
+        if self.base is not None:
+            raise ValueError(
+                f"partial_fit needs base=None, got base={self.base!r}: the ridge regression knows "
+                "the samples of one fit only"
+            )
         with unchanged_on_error(self):
             rows = self._take_samples(X, y, sample_weight, classes)
         self._take_threads()

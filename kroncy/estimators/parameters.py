@@ -23,6 +23,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
     "n_hidden": [POSITIVE_INTEGER],  # even, too: see check_n_hidden
     "threshold": [None, NON_NEGATIVE],
+    "base": [None, StrOptions({"ridge"})],
     "alpha": [NON_NEGATIVE],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "learning_rate": [StrOptions({"constant", "invscaling"})],
@@ -43,7 +44,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
 }
 
-SAMPLE_PARAMETERS = """\
+ROW_PARAMETERS = """\
 layout : "power" or sequence of int, default="power"
         How the columns of an array X form a Kronecker row.  "power" takes a (x) a of each row a;
         widths such as ``(p, q)``, a tuple or a list, split each row into [a | b] with p and q
@@ -53,7 +54,11 @@ layout : "power" or sequence of int, default="power"
     bias : float, default=1.0
         Constant that is appended to each factor row before it is scaled, so that the product
         contains the factors themselves; 0 appends nothing.  Ignored when X is a
-        `KroneckerData`.
+        `KroneckerData`.\
+"""
+
+SAMPLE_PARAMETERS = """\
+{row_parameters}
     skip : float, default=0.0
         Weight of a linear function of the Kronecker row that is added to the network.\
 """
@@ -79,6 +84,10 @@ Parameters
     {sample_parameters}
         It is trained with the network.  Its kernel has larger eigenvalues than that of the
         network, so that ``learning_rate_init="auto"`` finds a smaller step size.
+    base : {"ridge"} or None, default=None
+        "ridge" fits a ridge regression on the Kronecker rows first, as `KroneckerRidge` does, and
+        trains the network on what its cross-fitted predictions leave.  The validation samples
+        decide the weights of the two, from 0 to 1.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
@@ -156,6 +165,10 @@ Parameters
         The highest validation score, which is that of the final state.
     learning_rate_init_ : float
         Initial step size.
+    base_ : RidgePart or None
+        The ridge regression of ``base="ridge"``, fitted to all samples.
+    base_weights_ : list of two floats
+        Weights of the ridge regression and of the network in the outputs.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,
@@ -188,6 +201,7 @@ Notes
 
 SECTIONS = {
     "sample_parameters": SAMPLE_PARAMETERS,
+    "row_parameters": ROW_PARAMETERS,
     "resource_parameters": RESOURCE_PARAMETERS,
 }
 

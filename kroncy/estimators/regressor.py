@@ -160,6 +160,17 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
         return (y - self._y_mean) / self._y_scale
 
+    def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
+        return target.reshape(len(target), -1)
+
+    def _base_link(
+        self, outputs: NDArray, target: NDArray, weight: NDArray
+    ) -> tuple[NDArray, NDArray]:
+        return np.ones(outputs.shape[1]), np.zeros(outputs.shape[1])
+
+    def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
+        return target - base.reshape(target.shape), {}
+
     @staticmethod
     def _strata(target: NDArray) -> NDArray[np.int64]:
         return np.zeros(len(target), dtype=np.int64)

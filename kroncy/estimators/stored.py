@@ -13,6 +13,7 @@ from .._base.validation import check_integer, check_real, saved_state
 from ..training.trainer import KroneckerSGD
 from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_attributes, check_names
 from .early_stopping import ScoreTracker
+from .ridge_part import BASE, RidgePart
 from .samples import check_widths
 from .state import State, join_attributes, join_trainer, split_attributes, split_trainer
 
@@ -29,6 +30,8 @@ class StoredEstimator(BaseEstimator):
     validation_scores_: Any  # list of float, or None
     best_validation_score_: float | None
     learning_rate_init_: float
+    base_: RidgePart | None
+    base_weights_: list[float]
     _seed: int  # of everything random
     _fingerprint: str | None  # of the arguments of fit; None after partial_fit began the training
     _train_target: NDArray  # encoded targets of the trainer's samples
@@ -40,13 +43,15 @@ class StoredEstimator(BaseEstimator):
         """Names of the attributes that every fitted estimator of this class saves."""
         return (
             "n_iter_", "loss_curve_", "validation_indices_", "validation_scores_",
-            "best_validation_score_", "learning_rate_init_", "n_features_in_", "_seed",
+            "best_validation_score_", "learning_rate_init_", "base_weights_", "n_features_in_",
+            "_seed",
             "_fingerprint", "_train_target", "_train_weight",
         )
 
     def _check_attributes(self) -> None:
         """Raise ValueError or TypeError unless the saved attributes fit each other."""
         check_attributes(self)
+        self._check_base()
         check_integer(self._seed, "_seed", minimum=0, maximum=MOST_SEED)
         if not isinstance(self._fingerprint, str | None):
             raise TypeError(f"_fingerprint must be a string or None, got {self._fingerprint!r}")
@@ -54,6 +59,19 @@ class StoredEstimator(BaseEstimator):
         check_array(weight, "_train_weight", (self.trainer_.data.n_samples,), np.float64)
         if not weight.min() > 0:
             raise ValueError("_train_weight must be positive")
+
+    def _check_base(self) -> None:
+        if not isinstance(self.base_weights_, list) or len(self.base_weights_) != 2:
+            raise ValueError(f"base_weights_ must be two numbers, got {self.base_weights_!r}")
+        for value in self.base_weights_:
+            check_real(value, "base_weights_", minimum=0.0, maximum=1.0)
+        if (self.base_ is None) != (self.base is None):
+            raise ValueError("base and base_ contradict each other")
+        if self.base_ is not None:
+            network = self.trainer_.network
+            self.base_.function.data.check_compatible(network.data, "the data of the network")
+            if len(self.base_.mean) != network.n_outputs:
+                raise ValueError("base_ has another number of outputs than the network")
 
     def get_state(self, *, resumable: bool = False) -> State:
         """The fitted estimator as plain values, for `kroncy.save` or another store.
@@ -93,7 +111,11 @@ class StoredEstimator(BaseEstimator):
             "trainer": trainer_meta,
             "scores": [scores.best_score, scores.n_no_improvement],
         }
-        return meta, arrays | trainer_arrays
+        base_arrays: dict[str, NDArray] = {}
+        meta["base"] = None
+        if self.base_ is not None:
+            meta["base"], base_arrays = self.base_.get_state()
+        return meta, arrays | trainer_arrays | base_arrays
 
     @classmethod
     def from_state(
@@ -141,7 +163,10 @@ class StoredEstimator(BaseEstimator):
             check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
             for name, value in attributes.items():
                 setattr(self, name, value)
-            self.trainer_, best = join_trainer(meta["trainer"], arrays, resume)
+            base = meta["base"]
+            self.base_ = None if base is None else RidgePart.from_state(base, arrays)
+            trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
+            self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume)
             self._check_attributes()
             best_score, n_no_improvement = meta["scores"]
             self._scores = ScoreTracker(

@@ -18,7 +18,7 @@ def run_batches(
     Parameters
     ----------
     order : (n,) sample numbers
-    targets : (n_samples, n_outputs)
+    targets : (n_samples, n_outputs), or (n_samples, 2 n_outputs) with what is added to the outputs
     weights : (n_samples,) sample weights, or (0,) for none
     loss : value of `LOSSES`
     total : sum so far: an epoch cut into parts has the same sum however it was cut
@@ -35,7 +35,7 @@ def run_batches(
     MemoryError
         No memory for further coefficients; the last batch is half applied.
     """
-    cdef Py_ssize_t begin = 0, count, n = order.shape[0], i
+    cdef Py_ssize_t begin = 0, count, n = order.shape[0], i, k
     cdef int n_outputs = engine.n_outputs, failed = 0
     cdef double now, decay = 1 - learning_rate * weight_decay
     cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
@@ -46,6 +46,10 @@ def run_batches(
             engine.forward(engine.work, engine.source, &order[begin], count, &f[0, 0], NULL,
                            &order[begin])
             now = 0
+            if targets.shape[1] > n_outputs:
+                for i in range(count):
+                    for k in range(n_outputs):
+                        f[i, k] += targets[order[begin + i], n_outputs + k]
             for i in range(count):
                 now += sample_loss(loss, n_outputs, &f[i, 0], &targets[order[begin + i], 0],
                                    weights[order[begin + i]] if weights.shape[0] else 1.0)

@@ -200,7 +200,8 @@ class Network(NetworkView):
             Training samples.
         batch_size : int
             Samples of a batch.
-        targets : ndarray of float64, shape (n_samples, n_outputs)
+        targets : ndarray of float64, shape (n_samples, n_outputs) or (n_samples, 2 * n_outputs)
+            In the second form with an offset of the outputs of each sample behind its targets.
             Targets; for "softmax" one-hot.
         loss : {"squared", "logistic", "softmax"}
             Loss of a sample.

@@ -40,6 +40,8 @@ class TrainingLoop(OptionsReader):
         Of a training that goes on.
     learning_rate : float, optional
         Of a training that goes on.  Default: what the options say.
+    offset : ndarray of float64, shape (n_samples, n_outputs), optional
+        What is added to the outputs in the loss.
     """
 
     @blas_threads(1)
@@ -52,11 +54,13 @@ class TrainingLoop(OptionsReader):
         generator: np.random.Generator,
         progress: Progress | None = None,
         learning_rate: float | None = None,
+        offset: NDArray[np.float64] | None = None,
     ) -> None:
         self._network = network
         self._order = SampleOrder.of(options.order, network)
         self.options = replace(options, order=self._order.kind)
-        self._targets = targets
+        self._targets, self._offset = targets, offset
+        self._trained = targets if offset is None else np.hstack([targets, offset])
         self._weights = sample_weight
         self._generator = generator
         self._gauss_newton = None
@@ -324,7 +328,7 @@ class TrainingLoop(OptionsReader):
             if self._gauss_newton is None:
                 for part, rate in self._parts_and_rates(order, batch_size, bound):
                     total, n = self._network.run_batches(
-                        part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
+                        part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
                         total=total,
                     )

@@ -17,6 +17,7 @@ class OptionsReader(NetworkReader):
     history: list[dict[str, Any]]
     _iterations: int
     _targets: NDArray[np.float64]  # (n_samples, n_outputs)
+    _offset: NDArray[np.float64] | None  # likewise
     _weights: NDArray[np.float64] | None
 
     @property
@@ -53,6 +54,11 @@ class OptionsReader(NetworkReader):
     def targets(self) -> NDArray[np.float64]:
         """Targets as trained on, shape (n_samples,) or (n_samples, n_outputs); labels one-hot."""
         return squeeze(self._targets)
+
+    @property
+    def offset(self) -> NDArray[np.float64] | None:
+        """What is added to the outputs in the loss, with the shape of `targets`; None: nothing."""
+        return None if self._offset is None else squeeze(self._offset)
 
     @property
     def sample_weight(self) -> NDArray[np.float64] | None:

@@ -12,7 +12,7 @@ from ..network.state import check_values
 from .options import TrainingOptions
 from .progress import Progress
 from .step_size import is_auto
-from .targets import check_prepared, check_sample_weight
+from .targets import check_offset, check_prepared, check_sample_weight
 
 OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order")
 MOST = 2**63 - 1  # of whatever is counted
@@ -22,6 +22,7 @@ def to_members(
     network: Network,
     targets: NDArray[np.float64],
     sample_weight: NDArray[np.float64] | None,
+    offset: NDArray[np.float64] | None,
     options: TrainingOptions,
     learning_rate: float,
     progress: Progress,
@@ -37,10 +38,13 @@ def to_members(
         "history": list(progress.history),
         "generator": progress.generator,
         "weighted": sample_weight is not None,
+        "offset": offset is not None,
     }
     arrays |= {"targets": targets.copy()}
     if sample_weight is not None:
         arrays["sample_weight"] = sample_weight
+    if offset is not None:
+        arrays["offset"] = offset
     return meta, arrays
 
 
@@ -53,6 +57,8 @@ def from_members(
     options = TrainingOptions(**{name: meta[name] for name in OPTIONS}, learning_rate=asked)
     if check_bool(meta["weighted"], "weighted") != ("sample_weight" in arrays):
         raise ValueError("weighted and sample_weight contradict each other")
+    if check_bool(meta["offset"], "offset") != ("offset" in arrays):
+        raise ValueError("offset and its array contradict each other")
     network = Network.from_state(meta["network"], arrays)
     n = network.data.n_samples
     check_integer(options.batch_size, "batch_size", maximum=n)
@@ -63,6 +69,7 @@ def from_members(
         "network": network,
         "targets": arrays["targets"],
         "sample_weight": check_sample_weight(arrays.get("sample_weight"), n),
+        "offset": check_offset(arrays.get("offset"), (n, network.n_outputs), options.loss),
         "options": options,
         "generator": generator,
         "learning_rate": rate,

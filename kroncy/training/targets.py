@@ -62,6 +62,24 @@ def check_sample_weight(
     return weights
 
 
+def check_offset(
+    offset: ArrayLike | None, shape: tuple[int, int], loss: str
+) -> NDArray[np.float64] | None:
+    """`offset` as float64 of this shape, that of the targets, or None."""
+    if offset is None:
+        return None
+    if loss == "squared":
+        raise ValueError("offset is for losses of labels; with loss='squared' subtract it from y")
+    array = np.array(offset, dtype=np.float64, order="C")
+    if array.shape == shape[:1] and shape[1] == 1:
+        array = array[:, None]
+    if array.shape != shape:
+        raise ValueError(f"offset must have shape {shape}, got {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise ValueError("offset contains NaN or infinity")
+    return array
+
+
 def check_n_classes(n_classes: object, loss: str) -> int:
     """`n_classes` as an int that goes with `loss`."""
     if loss == "squared":

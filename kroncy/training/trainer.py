@@ -23,7 +23,7 @@ from .gauss_newton import DAMPING
 from .loop import TrainingLoop
 from .options import TrainingOptions
 from .order import check_order
-from .targets import check_sample_weight, check_targets
+from .targets import check_offset, check_sample_weight, check_targets
 
 
 class KroneckerSGD(TrainingLoop):
@@ -100,6 +100,9 @@ class KroneckerSGD(TrainingLoop):
         Bytes beyond the data that may be used.  Default: what the machine has.
     sample_weight : array-like of shape (n_samples,), optional
         Factors of the samples' losses, >= 0.  Default: 1.
+    offset : array-like of shape (n_samples,) or (n_samples, n_outputs), optional
+        What is added to the outputs in the loss, for example the logits of another model, which
+        the network then completes; for the losses of labels.  Predictions do not contain it.
     n_classes : int, optional
         Of "logistic" (2) and "softmax", where labels of some classes may come later.  Default: all
         classes occur in `y`.
@@ -200,6 +203,7 @@ class KroneckerSGD(TrainingLoop):
         weight_decay: float = 0.0,
         memory_limit: int | None = None,
         sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         n_classes: int | None = None,
         n_snapshots: int = 0,
         n_bound: int = 0,
@@ -222,7 +226,9 @@ class KroneckerSGD(TrainingLoop):
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)
-        super().__init__(Network(data, signs, settings), targets, weights, options, generator)
+        offset = check_offset(offset, targets.shape, loss)
+        network = Network(data, signs, settings)
+        super().__init__(network, targets, weights, options, generator, offset=offset)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and arrays from which `from_state` goes on.
@@ -235,8 +241,8 @@ class KroneckerSGD(TrainingLoop):
             Copies, but for those of the data, which never change.
         """
         return state.to_members(
-            self.network, self._targets, self._weights, self.options, self.learning_rate,
-            self.progress,
+            self.network, self._targets, self._weights, self._offset, self.options,
+            self.learning_rate, self.progress,
         )
 
     @classmethod

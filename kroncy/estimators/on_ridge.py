@@ -1,0 +1,95 @@
+"""A network on a ridge regression: what `base` adds to fitting, validation and prediction."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..data.kronecker_data import KroneckerData
+from .early_stopping import ValidationSet
+from .ridge_part import FittedPart, fit_ridge_part, weigh
+from .samples import check_rows
+from .stored import StoredEstimator
+
+
+class NetworkOnRidge(StoredEstimator):
+    """An estimator whose outputs are those of a network and, with ``base="ridge"``, of a ridge
+    regression, each with a weight.
+    """
+
+    @abstractmethod
+    def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
+        """Columns that the ridge regression fits, one for each output of the network."""
+
+    @abstractmethod
+    def _base_link(
+        self, outputs: NDArray, target: NDArray, weight: NDArray
+    ) -> tuple[NDArray, NDArray]:
+        """Slope and intercept that make outputs of the network of those of the regression."""
+
+    @abstractmethod
+    def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
+        """The trainer's targets and options, for what outputs `base` leave of encoded targets."""
+
+    @staticmethod
+    @abstractmethod
+    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """Score of outputs against encoded targets; higher is better."""
+
+    def _fit_base(
+        self,
+        data: KroneckerData,
+        target: NDArray,
+        weight: NDArray,
+        rows: tuple[NDArray[np.intp], NDArray[np.intp]],
+    ) -> FittedPart | None:
+        """The ridge regression, if there is to be one, with (train, held_out) samples."""
+        if self.base is None:
+            return None
+        return fit_ridge_part(
+            data, self._base_targets(target), weight, rows,
+            lambda outputs, train: self._base_link(outputs, target[train], weight[train]),
+            self._seed, n_threads=self.n_threads, memory_limit=self.memory_limit,
+        )  # fmt: skip
+
+    def _set_base(
+        self, fitted: FittedPart | None, target: NDArray
+    ) -> tuple[NDArray, dict[str, Any]]:
+        """Take a ridge regression, or none; the trainer's targets, and options for it."""
+        if fitted is None:
+            self.base_, self.base_weights_ = None, [0.0, 1.0]
+            return target, {}
+        self.base_, self.base_weights_ = fitted.part, [1.0, 1.0]
+        return self._leave(target, fitted.train)
+
+    def _score_validation(self, validation: ValidationSet) -> tuple[float, list[float]]:
+        """The score on held-out samples, and the weights of the base and the network in it."""
+
+        def score(outputs: NDArray) -> float:
+            return float(self._score_outputs(outputs, validation.target, validation.weight))
+
+        outputs = validation.rows.outputs()
+        if validation.base is None:
+            return score(outputs), [0.0, 1.0]
+        value, weights = weigh(validation.base.reshape(outputs.shape), outputs, score)
+        return value, list(weights)
+
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Outputs of the fitted network and its base."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, self.trainer_.data)
+        self._take_threads()
+        outputs = self.trainer_.predict(rows).astype(np.float64)
+        if self.base_ is None:
+            return outputs
+        of_base, of_network = self.base_weights_
+        base = self.base_(rows, n_threads=self.n_threads, memory_limit=self.memory_limit)
+        return of_base * base.reshape(outputs.shape) + of_network * outputs
+
+    def _take_threads(self) -> None:
+        """Let the trainer use the present `n_threads`: it may be set after a training."""
+        network = self.trainer_.network
+        if network.settings.n_threads != self.n_threads:
+            network.n_threads = self.n_threads

@@ -1,0 +1,372 @@
+"""KroneckerRidge and KroneckerRidgeClassifier: ridge regression on Kronecker rows, exactly."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from .._base.scaling import center_and_spread
+from .._base.validation import in_python
+from ..data.kronecker_data import KroneckerData
+from .attributes import check_array
+from .class_weight import weigh_classes
+from .parameters import document
+from .platt import platt_scaling
+from .ridge_base import (
+    RIDGE_ATTRIBUTES,
+    RIDGE_CONSTRAINTS,
+    RIDGE_NOTES,
+    RIDGE_PARAMETERS,
+    BaseKroneckerRidge,
+)
+from .stored import unchanged_on_error
+
+
+@document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
+class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
+    """Ridge regression on Kronecker-structured rows, for one or several real targets.
+
+    The model is a linear function of the Kronecker row, a kernel machine whose kernel is the
+    product of the kernels of the factors.  It minimises the squared loss plus the ridge penalty,
+    exactly, in seconds.  Targets are centred internally.
+
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    KroneckerRidgeClassifier : The same for labels.
+    KroneckerRegressor : A network; ``base="ridge"`` lets it learn what this model leaves.
+    kroncy.kernels.tune : Kernels and ridge by validation.
+
+    {notes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy import KroneckerRidge
+    >>> X = np.random.default_rng(0).normal(size=(300, 5))
+    >>> y = X[:, 0] * X[:, 1] + X[:, 2]
+    >>> model = KroneckerRidge().fit(X[:200], y[:200])
+    >>> bool(model.score(X[200:], y[200:]) > 0.8)
+    True
+    """
+
+    _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Choose the ridge, if there is a choice, and compute the function.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter or an argument is invalid; the estimator is as it was.
+        MemoryError
+            The kernels or features would exceed `memory_limit` or the available memory.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        """
+        with unchanged_on_error(self):
+            self._fit_ridge(X, y, sample_weight, self._encode)
+        return self
+
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
+        """
+        outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
+        return outputs * self._y_scale + self._y_mean
+
+    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Standardised targets in columns, one stratum, and the weights."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = y.astype(np.float64)
+        self._y_mean, self._y_scale = center_and_spread(y, weight)
+        target = ((y - self._y_mean) / self._y_scale).reshape(len(y), -1)
+        return target, np.zeros(len(y), dtype=np.int64), weight
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
+
+    def _check_attributes(self) -> None:
+        super()._check_attributes()
+        n_outputs = len(self.function_.coefficients)
+        shape = np.shape(self._y_mean)
+        if shape not in ((), (n_outputs,)) or (shape == () and n_outputs != 1):
+            raise ValueError(f"_y_mean has shape {shape}, but there are {n_outputs} outputs")
+        check_array(self._y_mean, "_y_mean", shape, np.float64)
+        check_array(self._y_scale, "_y_scale", shape, np.float64)
+        if not np.all(self._y_scale > 0):
+            raise ValueError("_y_scale must be positive")
+
+
+@document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
+class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
+    """Classification by ridge regression on Kronecker-structured rows.
+
+    Each class has targets 1 and -1 and is fitted by ridge regression.  Logits are made from the
+    outputs by Platt's logistic regression, on samples that the function had not seen.
+
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
+        them by the inverse of their frequency.
+
+    Attributes
+    ----------
+    {attributes}
+    classes_ : ndarray of shape (n_classes,)
+        Class labels in sorted order.
+
+    See Also
+    --------
+    KroneckerRidge : The same for real targets.
+    KroneckerClassifier : A network; ``base="ridge"`` lets it learn what this model leaves.
+
+    {notes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy import KroneckerRidgeClassifier
+    >>> X = np.random.default_rng(0).normal(size=(300, 5))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+    >>> model = KroneckerRidgeClassifier().fit(X[:200], y[:200])
+    >>> bool(model.score(X[200:], y[200:]) > 0.8)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **RIDGE_CONSTRAINTS,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+    _target_checks: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        alpha: str | float | ArrayLike = "auto",
+        *,
+        selection: str = "validation",
+        validation_fraction: float = 0.1,
+        layout: str | Sequence[int] = "power",
+        normalize: bool = True,
+        bias: float = 1.0,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+        class_weight: Mapping[Any, float] | str | None = None,
+    ) -> None:
+        super().__init__(
+            alpha,
+            selection=selection,
+            validation_fraction=validation_fraction,
+            layout=layout,
+            normalize=normalize,
+            bias=bias,
+            tol=tol,
+            max_iter=max_iter,
+            n_threads=n_threads,
+            memory_limit=memory_limit,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Choose the ridge, if there is a choice, and compute the functions of the classes.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
+        y : array-like of shape (n_samples,)
+            Labels of two or more classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter or an argument is invalid; the estimator is as it was.
+        MemoryError
+            The kernels or features would exceed `memory_limit` or the available memory.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        """
+        with unchanged_on_error(self):
+            self._fit_ridge(X, y, sample_weight, self._encode)
+        return self
+
+    def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Compute the logits of the classes.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Log odds of the second class if there are two classes, otherwise those of each class
+            against the others: the output of its ridge regression, scaled and shifted.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
+        """
+        outputs = self._outputs(X)
+        logits = outputs * self._platt[0] + self._platt[1]
+        return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Predicted labels, elements of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
+        """
+        logits = self.decision_function(X)
+        best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
+        return self.classes_[best]
+
+    def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; of more than two classes, those of each
+            against the others, divided by their sum.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
+        """
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            return np.column_stack([expit(-logits), expit(logits)])
+        chances = np.maximum(expit(logits), np.finfo(np.float64).tiny)
+        return chances / chances.sum(axis=1, keepdims=True)
+
+    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Targets 1 and -1 in a column for each class, positions of the labels, and weights."""
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, position = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must contain at least 2 classes, got 1 class: {in_python(self.classes_[0])!r}"
+            )
+        target = np.where(np.arange(len(self.classes_)) == position[:, None], 1.0, -1.0)
+        if len(self.classes_) == 2:
+            target = target[:, 1:]
+        weight = weight * weigh_classes(self.class_weight, self.classes_, position, weight)
+        return target, position, weight
+
+    def _needs_out_of_sample(self) -> bool:
+        return True
+
+    def _use_out_of_sample(self, outputs: NDArray, target: NDArray, weight: NDArray) -> None:
+        """Platt's slopes and intercepts, (2, n_outputs)."""
+        outputs, positive = outputs + self._mean, target + self._mean > 0
+        scaled = [
+            platt_scaling(outputs[:, k], positive[:, k], weight) for k in range(target.shape[1])
+        ]
+        self._platt = np.column_stack(scaled)
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (*super()._saved_attributes(), "classes_", "_platt")
+
+    def _check_attributes(self) -> None:
+        super()._check_attributes()
+        n_outputs = len(self.function_.coefficients)
+        n_classes = 2 if n_outputs == 1 else n_outputs
+        ordered = np.array_equal(np.unique(self.classes_), self.classes_)
+        if np.shape(self.classes_) != (n_classes,) or not ordered:
+            raise ValueError(f"classes_ must be {n_classes} labels in ascending order")
+        check_array(self._platt, "_platt", (2, n_outputs), np.float64)

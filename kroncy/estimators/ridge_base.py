@@ -1,0 +1,329 @@
+"""Base of the estimators of ridge regression on pairs: choice of the ridge, fit, and files."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.scaling import scale_weights
+from .._base.validation import check_real, saved_state
+from ..data.kronecker_data import KroneckerData
+from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
+from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_features, check_names
+from .early_stopping import split_validation
+from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
+from .ridge_path import TOL, choose_ridge, default_alphas
+from .samples import check_rows, check_samples, check_weight, check_widths
+from .state import State, join_attributes, split_attributes
+
+# Labels and weights of the samples -> targets (n, k), strata, weights.
+Encode = Callable[[NDArray, NDArray], tuple[NDArray, NDArray, NDArray]]
+
+FUNCTION = "function."  # prefix of arrays
+
+RIDGE_CONSTRAINTS: dict[str, list[Any]] = {
+    **{name: rule for name, rule in SAMPLE_CONSTRAINTS.items() if name != "skip"},
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), "array-like"],
+    "selection": [StrOptions({"validation", "loo"})],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "tol": [Interval(Real, 0, 1, closed="neither")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "n_threads": [None, POSITIVE_INTEGER],
+}
+
+RIDGE_PARAMETERS = """\
+Parameters
+    ----------
+    alpha : "auto", float or array-like of float, default="auto"
+        Ridge, as in scikit-learn's `KernelRidge`: a number that is added to the diagonal of the
+        kernel.  Of several, or of "auto", which tries 15 in units of the mean squared norm of a
+        row, `selection` chooses one.
+    selection : {"validation", "loo"}, default="validation"
+        How a ridge is chosen: by the error on held-out samples, or by an estimate of the
+        leave-one-out error.
+    validation_fraction : float, default=0.1
+        Fraction of the samples (of each class) that is held out.  The model is fitted to all
+        samples afterwards.
+    {row_parameters}
+    tol : float, default=1e-6
+        Relative accuracy of the conjugate gradients, in the energy norm.
+    max_iter : int, default=1000
+        Maximum number of conjugate gradients for each ridge.
+    {resource_parameters}
+    random_state : int, RandomState instance or None, default=0
+        Source of the choice of the held-out samples.\
+"""
+
+RIDGE_ATTRIBUTES = """\
+alpha_ : float
+        The ridge.
+    alphas_ : ndarray of float
+        The ridges that were compared, in decreasing order; empty if one was given.
+    errors_ : ndarray of float
+        Their mean squared errors, of standardised targets.
+    function_ : PairFunction
+        The fitted function.
+    n_iter_ : int
+        Number of conjugate gradients for `alpha_`.
+    n_features_in_ : int
+        Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
+        rows; for one that was made from kernels it is the number of combinations of objects.
+    feature_names_in_ : ndarray of str
+        Names of the columns, only if X was a data frame whose column names are all strings.\
+"""
+
+RIDGE_NOTES = """\
+Notes
+    -----
+    Neither a Kronecker row nor the Gram matrix of all samples is formed.  Conjugate gradients run
+    in coordinates of the objects in which the system of a complete grid of pairs is diagonal [1]_,
+    or, where that is cheaper, with one unknown for each sample.  An iteration takes a few products
+    with the kernels or the features of the objects.  The default of `bias` makes a linear function
+    of each factor a part of the model.
+
+    References
+    ----------
+    .. [1] M. Stock, T. Pahikkala, A. Airola, B. De Baets and W. Waegeman, "A comparative study of
+       pairwise learning methods based on kernel ridge regression", Neural Computation 30, 2018.\
+"""
+
+
+class BaseKroneckerRidge(BaseEstimator):
+    """What a regressor and a classifier by ridge regression have in common."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = RIDGE_CONSTRAINTS
+    _target_checks: ClassVar[dict[str, Any]]
+
+    def __init__(
+        self,
+        alpha: str | float | ArrayLike = "auto",
+        *,
+        selection: str = "validation",
+        validation_fraction: float = 0.1,
+        layout: str | Sequence[int] = "power",
+        normalize: bool = True,
+        bias: float = 1.0,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.selection = selection
+        self.validation_fraction = validation_fraction
+        self.layout = layout
+        self.normalize = normalize
+        self.bias = bias
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_threads = n_threads
+        self.memory_limit = memory_limit
+        self.random_state = random_state
+
+    # -- fitting ----------------------------------------------------------------------------------
+
+    def _fit_ridge(
+        self, X: Any, y: Any, sample_weight: Any, encode: Encode
+    ) -> None:
+        """Choose the ridge and fit; `encode` gives targets (n, k) and the strata of samples."""
+        alphas = check_alphas(self.alpha)
+        data, y = check_samples(self, X, y, **self._target_checks)
+        weight, rows = check_weight(sample_weight, data, 1)
+        y, weight = y[rows], weight[rows]
+        if len(rows) < data.n_samples:
+            data = data.take(rows)
+        target, strata, weight = encode(y, weight)
+        self._mean = np.average(target, axis=0, weights=scale_weights(weight))
+        target = target - self._mean
+        if alphas is None:
+            alphas = default_alphas(data, weight)
+        self.alpha_, out_of_sample = self._choose(data, target, weight, strata, alphas)
+        solution = self._problem(data, weight).solve(target, self.alpha_, **self._accuracy)
+        if not solution.converged:
+            warnings.warn(
+                f"{solution.n_iter} conjugate gradients (max_iter={self.max_iter}) did not reach "
+                f"tol={self.tol:g}. Increase max_iter, alpha or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self.function_, self.n_iter_ = solution.function, solution.n_iter
+        self._use_out_of_sample(*out_of_sample)
+
+    def _use_out_of_sample(self, outputs: NDArray, target: NDArray, weight: NDArray) -> None:
+        """Learn from outputs at samples that were left out; nothing unless a subclass does."""
+
+    def _needs_out_of_sample(self) -> bool:
+        return False
+
+    @property
+    def _accuracy(self) -> dict[str, Any]:
+        return {"tol": float(self.tol), "max_iter": int(self.max_iter)}
+
+    def _problem(self, data: KroneckerData, weight: NDArray) -> PairRidge:
+        return PairRidge(data, weight, **self._resources)
+
+    def _choose(
+        self,
+        data: KroneckerData,
+        target: NDArray,
+        weight: NDArray,
+        strata: NDArray,
+        alphas: list[float],
+    ) -> tuple[float, tuple[NDArray, NDArray, NDArray]]:
+        """The best ridge, and outputs at samples left out with their targets and weights."""
+        self.alphas_ = self.errors_ = np.empty(0)
+        nothing = np.empty((0, target.shape[1])), np.empty((0, target.shape[1])), np.empty(0)
+        if len(alphas) == 1 and not self._needs_out_of_sample():
+            return alphas[0], nothing
+        train, held = np.arange(len(target)), np.arange(0)
+        if self.selection == "validation":
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            train, held = split_validation(strata, self.validation_fraction, seed)
+        if self.selection == "loo" or not len(held):
+            train = held = np.arange(len(target))
+        problem = self._problem(data.take(train), weight[train])
+        rows = data.take(held)
+
+        def outputs(solution: RidgeSolution) -> NDArray:
+            if len(train) == len(target):
+                return problem.left_out(target, solution)
+            return solution.function(rows, **self._resources)
+
+        choice = choose_ridge(
+            problem, target[train], alphas, outputs, target[held], weight[held],
+            tol=max(float(self.tol), TOL), max_iter=int(self.max_iter),
+        )  # fmt: skip
+        self.alphas_, self.errors_ = choice.alphas, choice.errors
+        return choice.solution.alpha, (choice.outputs, target[held], weight[held])
+
+    @property
+    def _resources(self) -> dict[str, Any]:
+        return {"n_threads": self.n_threads, "memory_limit": self.memory_limit}
+
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Outputs (n_samples, n_outputs) of the fitted function, with the means of the targets."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, self.function_.data)
+        return self.function_(rows, **self._resources) + self._mean
+
+    # -- the estimator as plain values ------------------------------------------------------------
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return ("alpha_", "alphas_", "errors_", "n_iter_", "n_features_in_", "_mean")
+
+    def get_state(self, *, resumable: bool = False) -> State:
+        """The fitted estimator as plain values, for `kroncy.save` or another store.
+
+        Parameters
+        ----------
+        resumable : bool, default=False
+            For the signature that all estimators share: there is nothing to resume.
+
+        Returns
+        -------
+        meta : dict
+            Parameters and attributes, all of which have a JSON form if the parameters have.
+        arrays : dict of str to ndarray
+            Arrays by name; none has dtype object.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        TypeError
+            An attribute is an array of objects other than strings.
+
+        See Also
+        --------
+        from_state : The inverse.
+        """
+        check_is_fitted(self)
+        saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
+        meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
+        parameters = self.get_params(deep=False)
+        if isinstance(parameters["alpha"], np.ndarray):
+            parameters["alpha"] = parameters["alpha"].tolist()
+        function, parts = self.function_.get_state()
+        meta |= {"parameters": parameters, "function": function}
+        return meta, arrays | {f"{FUNCTION}{name}": array for name, array in parts.items()}
+
+    @classmethod
+    def from_state(
+        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False
+    ) -> Self:
+        """An estimator that `get_state` described.
+
+        Parameters
+        ----------
+        meta : dict
+            As `get_state` returned it, or read back from its JSON form.
+        arrays : dict of str to ndarray
+            As `get_state` returned them.
+        resume : bool, default=False
+            For the signature that all estimators share.
+
+        Returns
+        -------
+        object
+            A fitted instance of this class.
+
+        Raises
+        ------
+        ValueError
+            The state is incomplete or its parts do not fit each other.
+
+        See Also
+        --------
+        get_state : The inverse.
+        """
+        with saved_state("the state of the estimator"):
+            parameters = dict(meta["parameters"])
+            if isinstance(parameters["layout"], list):  # JSON has no tuples
+                parameters["layout"] = tuple(parameters["layout"])
+            self = cls(**parameters)
+            self._validate_params()
+            check_alphas(self.alpha)
+            if parameters["layout"] != "power":
+                check_widths(parameters["layout"])
+            attributes = join_attributes(meta, arrays)
+            check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
+            for name, value in attributes.items():
+                setattr(self, name, value)
+            parts = {
+                name.removeprefix(FUNCTION): array
+                for name, array in arrays.items()
+                if name.startswith(FUNCTION)
+            }
+            self.function_ = PairFunction.from_state(meta["function"], parts)
+            self._check_attributes()
+            return self
+
+    def _check_attributes(self) -> None:
+        """Raise ValueError or TypeError unless the saved attributes fit each other."""
+        check_real(self.alpha_, "alpha_", minimum=0.0, strict=True)
+        shape = (len(self.alphas_),)
+        check_array(self.alphas_, "alphas_", shape, np.float64, minimum=0.0)
+        check_array(self.errors_, "errors_", shape, np.float64, minimum=0.0)
+        check_array(self._mean, "_mean", (len(self.function_.coefficients),), np.float64)
+        check_features(self, self.function_.data)
+
+
+def check_alphas(alpha: Any) -> list[float] | None:
+    """The ridges to compare, or None for "auto"; ValueError or TypeError unless all are > 0."""
+    if isinstance(alpha, str):
+        return None
+    values = np.asarray(alpha).reshape(-1).tolist() if np.ndim(alpha) <= 1 else []
+    if not values:
+        raise ValueError(f"alpha must be 'auto', a number or a sequence of numbers, got {alpha!r}")
+    return [check_real(value, "alpha", minimum=0.0, strict=True) for value in values]

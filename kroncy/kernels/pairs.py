@@ -1,0 +1,126 @@
+"""Pairs as an array with a row for each sample: checks, and folds that leave objects out."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._base.validation import check_choice, check_indices, check_integer
+from .vec_trick import Reals
+
+FOLDS = ("random", "left", "right", "both")
+
+Pairs = NDArray[np.int64]
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def check_pairs(pairs: ArrayLike, sizes: list[int] | None = None) -> Pairs:
+    """`pairs` as int64 (n_samples, n_sides), or ValueError or TypeError.
+
+    `sizes` are the numbers of objects of the sides, if they are known.
+    """
+    array = np.asarray(pairs)
+    sides = "2 or more columns" if sizes is None else f"{len(sizes)} columns, one for each kernel"
+    width = array.shape[1] if array.ndim == 2 else 0
+    if width < 2 or (sizes is not None and width != len(sizes)):
+        raise ValueError(
+            f"pairs must have a row for each sample and {sides}, got shape {array.shape}; from one "
+            "array for each side make it with np.column_stack"
+        )
+    if not len(array):
+        raise ValueError("pairs are empty: there must be at least one sample")
+    if sizes is None:
+        sizes = [2**62] * width
+    return np.column_stack([
+        check_indices(array[:, side], f"pairs[:, {side}]", size, what="objects")
+        for side, size in enumerate(sizes)
+    ])
+
+
+def check_labels(y: ArrayLike, n_samples: int) -> Reals:
+    """`y` as float64 (n_samples,), or ValueError or TypeError."""
+    array = np.asarray(y)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"y must be numeric, got dtype {array.dtype}")
+    if array.shape != (n_samples,):
+        raise ValueError(f"y must have shape ({n_samples},), one label for each pair, got "
+                         f"{array.shape}")
+    array = array.astype(np.float64)
+    if not np.all(np.isfinite(array)):
+        raise ValueError("y contains NaN or infinity")
+    return array
+
+
+def pair_folds(
+    pairs: ArrayLike,
+    kind: str = "random",
+    n_folds: int = 5,
+    *,
+    random_state: int | None = None,
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Split pairs for cross-validation, by the question that a model shall answer.
+
+    Parameters
+    ----------
+    pairs : array-like of int, shape (n_samples, n_sides)
+        Objects of each pair.
+    kind : {"random", "left", "right", "both"}, default="random"
+        What is new in the test pairs: the pair itself, its object of the first side, that of the
+        last side, or its objects of all sides.  With "both" the test pairs of a fold are those
+        whose objects all belong to the fold, and pairs with some of its objects are in neither
+        set.
+    n_folds : int >= 2, default=5
+        Number of folds.
+    random_state : int, default=None
+        Seed of the choice.
+
+    Returns
+    -------
+    list of (train, test)
+        Two ascending arrays of samples for each fold, as the parameter `cv` of scikit-learn's
+        functions takes them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument is invalid, or a fold would be empty; the message says what would help.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kroncy.kernels import pair_folds
+    >>> pairs = np.column_stack([np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)])
+    >>> train, test = pair_folds(pairs, "left", 2, random_state=0)[0]
+    >>> np.unique(pairs[train, 0]), np.unique(pairs[test, 0])
+    (array([2, 3]), array([0, 1]))
+    """
+    pairs = check_pairs(pairs)
+    check_choice(kind, "kind", FOLDS)
+    n_folds = check_integer(n_folds, "n_folds", minimum=2)
+    if random_state is not None:
+        check_integer(random_state, "random_state", minimum=0)
+    generator = np.random.default_rng(random_state)
+    last = pairs.shape[1] - 1
+    sides = {"left": [0], "right": [last], "both": range(last + 1)}.get(kind)
+    if sides is None:
+        groups = _deal(np.arange(len(pairs)), n_folds, generator)[:, None]
+    else:
+        groups = np.column_stack([_deal(pairs[:, side], n_folds, generator) for side in sides])
+    folds = []
+    for number in range(n_folds):
+        within = groups == number
+        train, test = np.flatnonzero(~within.any(axis=1)), np.flatnonzero(within.all(axis=1))
+        if not (len(train) and len(test)):
+            part = "test" if len(train) else "training"
+            raise ValueError(
+                f"kind={kind!r} with n_folds={n_folds} leaves no {part} pairs in fold {number}: "
+                "use fewer folds, or another kind"
+            )
+        folds.append((train, test))
+    return folds
+
+
+def _deal(
+    labels: NDArray[np.int64], n_folds: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """A fold for each label, equal for equal ones, of nearly equal numbers of labels."""
+    used, number = np.unique(labels, return_inverse=True)
+    return generator.permutation(np.arange(len(used)) % n_folds)[number.reshape(-1)]
