@@ -9,6 +9,7 @@ class Coefficients:
     n_samples: int
     n_outputs: int
     is_double: bool
+    averaged: bool
     entries: TiledMatrix
     def __init__(self, signs: np.ndarray, n_samples: int) -> None: ...
     @property
@@ -20,10 +21,13 @@ class Coefficients:
     def multiply(
         self, panel: np.ndarray, out: np.ndarray, group: int, n_threads: int
     ) -> None: ...
+    def start_sums(self) -> None: ...
+    def average(self, alpha: float, count: float) -> Coefficients: ...
 
 class SharedCoefficients(Coefficients):
     pattern: TiledMatrix
     pattern_bits: np.ndarray
     shared_values: np.ndarray
+    shared_sums: np.ndarray | None
 
 def make_coefficients(signs: np.ndarray, n_samples: int) -> Coefficients: ...

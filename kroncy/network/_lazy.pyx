@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 from .._base._buffers cimport address, allocate
 from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, GramPanels
+from ._engine cimport Engine
 from ._tiles cimport KRONCY_BLOCK, block_rows
 from ._workspace cimport Source, Workspace
 
@@ -74,6 +75,9 @@ cdef class LazyEngine(Engine):
     cdef int reserve_more(self, Workspace work) except -1:
         work.skip = allocate(n_chunks(self) * self.n_outputs * ROW_BYTES)
         return 0
+
+    cdef Engine make_mean(self):
+        return LazyEngine(self.source, self.signs, self.threshold, self.skip, self.n_threads)
 
     @property
     def needs_z0(self):
