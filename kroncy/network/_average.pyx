@@ -62,8 +62,9 @@ cdef class Average:
         self.skip_sums[...] = arrays["skip_sums"]
         self.alpha, self.beta, self.count = scalars
 
-    def reset(self):
-        """Forget all iterates; D in the store is the caller's affair."""
+    def restart(self):
+        """Forget the iterates so far."""
+        self.coefficients.clear_sums()
         self.skip_sums[...] = 0
         self.alpha = self.beta = self.count = 0
 

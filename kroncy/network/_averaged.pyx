@@ -10,6 +10,12 @@ def count_iterate(Engine engine):
     engine.average.count_iterate(engine.scale, engine.start_scale)
 
 
+def restart_average(Engine engine):
+    """Forget the iterates that an engine with an average has averaged so far."""
+    engine.mean = None
+    engine.average.restart()
+
+
 def averaged(Engine engine):
     """An engine that reads at the average of the iterates; `engine` itself while there are none.
 

@@ -109,6 +109,10 @@ cdef class Coefficients:
         self.entries.start_sums()
         self.averaged = True
 
+    def clear_sums(self):
+        """D = 0."""
+        self.entries.clear_sums()
+
     def average(self, double alpha, double count):
         """A store of (alpha C + D) / count, to be read only."""
         made = type(self)(self.signs, self.n_samples)
@@ -217,6 +221,10 @@ cdef class SharedCoefficients(Coefficients):
         super().start_sums()
         self.shared_sums = np.zeros_like(self.shared_values)
         self.sums = address(self.shared_sums)
+
+    def clear_sums(self):
+        super().clear_sums()
+        self.shared_sums[...] = 0
 
     def average(self, double alpha, double count):
         cdef SharedCoefficients made = super().average(alpha, count)

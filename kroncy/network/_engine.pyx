@@ -123,7 +123,7 @@ cdef class Engine:
         self.mean = None
         self.coefficients.set_csr(matrix)
         if self.average is not None:
-            self.average.reset()
+            self.average.restart()
 
     @property
     def fired_bits(self):

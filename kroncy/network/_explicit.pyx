@@ -128,6 +128,11 @@ cdef class DenseAverage(Average):
         self.weight_sums[...] = arrays["weight_sums"]
         self.skip_weight_sums[...] = arrays["skip_weight_sums"]
 
+    def restart(self):
+        super().restart()
+        self.weight_sums[...] = 0
+        self.skip_weight_sums[...] = 0
+
     cdef mean_weights(self, double scale):
         """``(W, u)`` averaged."""
         return (self.mean(self.weights, self.weight_sums, self.alpha / scale),

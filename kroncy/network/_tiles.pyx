@@ -9,7 +9,7 @@ import scipy.sparse
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._real cimport real
@@ -133,6 +133,14 @@ cdef class TiledMatrix:
         for t in range(self.n_blocks * self.n_tiles):
             if kroncy_tile_start_sums(self.is_double, self.tiles + t) != 0:
                 raise MemoryError("no memory for the sums of the coefficients")
+
+    def clear_sums(self):
+        """All sums = 0."""
+        cdef int64_t t
+        for t in range(self.n_blocks * self.n_tiles):
+            if self.tiles[t].sum != NULL:
+                memset(self.tiles[t].sum, 0,
+                       self.tiles[t].begin[KRONCY_BLOCK] * (8 if self.is_double else 4))
 
     def sums(self):
         """The sums in the order of the values of `to_csr`."""

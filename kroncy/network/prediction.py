@@ -1,5 +1,7 @@
 """Rows outside the training set: how an engine reads them, and how many at a time."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,8 +32,8 @@ class BoundRows:
 
     Parameters
     ----------
-    engine : Engine
-        Of the network.
+    reading : callable
+        Returns the engine of the network to read from.
     source : Source
         The rows, as `engine` reads them.
     guard : Guard
@@ -46,10 +48,10 @@ class BoundRows:
     """
 
     def __init__(
-        self, engine: Engine, source: Source, guard: Guard,
+        self, reading: Callable[[], Engine], source: Source, guard: Guard,
         deviation: NDArray[np.float64] | None = None,
     ) -> None:
-        self._engine = engine
+        self._reading = reading
         self._source = source
         self._guard = guard
         self._deviation = deviation
@@ -67,8 +69,8 @@ class BoundRows:
         """
         if self._deviation is None:
             return squeeze(self._evaluate())
-        engine = self._engine
         with self._guard.read():  # one state
+            engine = self._reading()
             outputs = self._evaluate()
             add_expected_excess(
                 self.preactivations(), self._deviation, engine.signs, engine.threshold,
@@ -88,19 +90,19 @@ class BoundRows:
 
     def _evaluate(self, **options: bool) -> NDArray:
         with self._guard.read(), blas_threads(1):
-            return self._engine.evaluate(self._source, np.arange(len(self)), **options)
+            return self._reading().evaluate(self._source, np.arange(len(self)), **options)
 
 
 def bind_rows(
-    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine,
-    guard: Guard,
+    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData,
+    reading: Callable[[], Engine], guard: Guard,
 ) -> BoundRows:
-    """`data` as read by an engine that was trained on `rows` with z(0) from `init`."""
+    """`data` as read by the engine `reading()`: trained on `rows`, with z(0) from `init`."""
     near = init.project(data)
-    if isinstance(engine, ExplicitEngine):
-        return BoundRows(engine, dense_source(near, init.outside_z0(data)), guard)
+    if isinstance(reading(), ExplicitEngine):
+        return BoundRows(reading, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
-    return BoundRows(engine, GramSource(cross_panels(rows, near), z0), guard, deviation)
+    return BoundRows(reading, GramSource(cross_panels(rows, near), z0), guard, deviation)
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

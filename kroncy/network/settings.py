@@ -49,6 +49,8 @@ class NetworkSettings:
         Other rows that the caller will bind, which count as well.
     memory_held : int, default=0
         Bytes of `memory_limit` that are in use while the network is made.
+    average : bool, default=False
+        Whether the network sums up its iterates, so that it can be read at their average.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class NetworkSettings:
     n_snapshots: int = 0
     n_bound: int = 0
     memory_held: int = 0
+    average: bool = False
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -79,6 +82,7 @@ class NetworkSettings:
         checked = {
             "n_hidden": n_hidden,
             "antithetic": antithetic,
+            "average": check_bool(self.average, "average"),
             "threshold": check_real(self.threshold, "threshold", minimum=0.0),
             "skip": check_real(self.skip, "skip", minimum=0.0),
             "start": check_choice(self.start, "start", ("auto", *STARTS)),

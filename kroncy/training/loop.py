@@ -201,6 +201,20 @@ class TrainingLoop(NetworkReader):
             self.network.prepare()
             return self._run_pass(samples, batch_size, progress, bound)
 
+    def restart_average(self) -> None:
+        """Forget the iterates that were averaged so far; without `average` a no-op.
+
+        Raises
+        ------
+        RuntimeError
+            Another thread trains this network.
+
+        Notes
+        -----
+        With ``average="epoch"`` each pass of `run` and `run_samples` begins with this.
+        """
+        self.network.restart_average()
+
     def _run_epoch(self, progress: bool) -> None:
         """Every sample once, in random order."""
         good = self.snapshot()
@@ -215,6 +229,8 @@ class TrainingLoop(NetworkReader):
         self, order: NDArray[np.int64], batch_size: int, progress: bool, bound: bool = False
     ) -> float:
         """The mean loss of samples in this order; adds a record to `history`."""
+        if self.average == "epoch":
+            self.restart_average()
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
         with tqdm(
@@ -253,7 +269,7 @@ class TrainingLoop(NetworkReader):
                     total, n = self._network.run_batches(
                         part, batch_size, self._targets, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
-                        total=total,
+                        total=total, n_unaveraged=options.n_unaveraged(self._iterations),
                     )
                     self._iterations += -(-n // batch_size)
                     done += n
@@ -267,6 +283,8 @@ class TrainingLoop(NetworkReader):
                     break
                 total += loss
                 done += len(batch)
+                if options.average and options.n_unaveraged(self._iterations) == 0:
+                    self._network.count_iterate()
                 self._iterations += 1
         return total, done
 
@@ -333,6 +351,11 @@ class TrainingLoop(NetworkReader):
     def sample_weight(self) -> NDArray[np.float64] | None:
         """Factors of the samples' losses, shape (n_samples,); None: all 1."""
         return self._weights
+
+    @property
+    def average(self) -> int | str:
+        """The first iteration whose iterate is averaged, 0 for none; or "epoch"."""
+        return self.options.average
 
     # -- what has been done ---------------------------------------------------------------------
 
@@ -403,11 +426,13 @@ class TrainingLoop(NetworkReader):
         Raises
         ------
         ValueError
-            The engine is "tree", whose trees cannot be extended.
+            The engine is "tree", whose trees cannot be extended, or one of the two trainers
+            averages its iterates and the other does not.
 
         Notes
         -----
-        W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
+        W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C, and so
+        does its average.
         """
         self.network.continue_from(other.network)
         self._set_progress(other.progress)

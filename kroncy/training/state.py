@@ -14,7 +14,7 @@ from .progress import Progress
 from .step_size import is_auto
 from .targets import check_prepared, check_sample_weight
 
-OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping")
+OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "average")
 MOST = 2**63 - 1  # of whatever is counted
 
 
@@ -54,6 +54,8 @@ def from_members(
     if check_bool(meta["weighted"], "weighted") != ("sample_weight" in arrays):
         raise ValueError("weighted and sample_weight contradict each other")
     network = Network.from_state(meta["network"], arrays)
+    if network.settings.average != bool(options.average):
+        raise ValueError("average contradicts the sums of the iterates that the network holds")
     n = network.data.n_samples
     check_integer(options.batch_size, "batch_size", maximum=n)
     check_values(arrays["targets"], "targets", (n, network.n_outputs), np.float64)
