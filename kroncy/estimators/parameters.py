@@ -142,9 +142,9 @@ Parameters
     Attributes
     ----------
     trainer_ : KroneckerSGD
-        The trained network with its coefficients, averaged as `average` says,
-        history and counters.  With early stopping it
-        is in the state of the best epoch, with which its history ends.
+        The trained network with its coefficients, averaged as `average` says, history and
+        counters.  With early stopping it is in the state of the best epoch, with which its history
+        ends.
     n_iter_ : int
         Number of epochs run, of which `loss_curve_` and `validation_scores_` tell all.
     loss_curve_ : list of float

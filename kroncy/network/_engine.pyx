@@ -119,7 +119,7 @@ cdef class Engine:
         return self.coefficients.to_csr()
 
     def set_csr(self, matrix):
-        """Replace C / scale by a scipy.sparse matrix of the engine's dtype; an average begins anew."""
+        """Replace C / scale by a scipy.sparse matrix; an average begins anew."""
         self.mean = None
         self.coefficients.set_csr(matrix)
         if self.average is not None:
@@ -310,9 +310,7 @@ cdef class Engine:
             self.scaled[j] = factor * e[j]
         part.masks = self.work.masks
         part.fired_bits = self.fired.words
-        loop.engine = <void *> self
-        loop.step = &part
-        loop.failed = 0
+        loop.engine, loop.step, loop.failed = <void *> self, &part, 0
         part.alpha = 0 if self.average is None else self.average.alpha
         while done < count:
             part.rows = rows + done
@@ -355,8 +353,7 @@ cdef class Engine:
         """W *= factor; the scale is folded into C before it could underflow."""
         if self.average is not None and near_underflow(factor * self.scale):
             self.average.settle(self.scale)
-        self.scale *= factor
-        self.start_scale *= factor
+        self.scale, self.start_scale = self.scale * factor, self.start_scale * factor
         if near_underflow(self.scale):
             self.coefficients.scale(self.scale)
             kroncy_scale(self.is_double, self.n_samples * self.n_outputs, self.scale,

@@ -28,7 +28,7 @@ class AveragedNetwork(NetworkView):
     ) -> None:
         self.data, self.rows = network.data, network.rows
         self.settings, self.compression = network.settings, network.compression
-        self.memory_budget, self.dtype = network.memory_budget, network.dtype
+        self.nbytes, self.dtype = network.nbytes, network.dtype
         self.n_outputs, self.guard = network.n_outputs, network.guard
         self._signs, self._init, self._engine = engine.signs, init, engine
 

@@ -202,16 +202,12 @@ class TrainingLoop(NetworkReader):
             return self._run_pass(samples, batch_size, progress, bound)
 
     def restart_average(self) -> None:
-        """Forget the iterates that were averaged so far; without `average` a no-op.
+        """Forget the iterates averaged so far, as each pass does with ``average="epoch"``.
 
         Raises
         ------
         RuntimeError
             Another thread trains this network.
-
-        Notes
-        -----
-        With ``average="epoch"`` each pass of `run` and `run_samples` begins with this.
         """
         self.network.restart_average()
 
