@@ -39,6 +39,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 FREE = re.compile(
     r"(array\.)?(best\.|last\.|trainer/best/|trainer/last/)?("
     r"data_table\d|data_index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
+    r"|c_sums|shared_sums|skip_sums|weight_sums|skip_weight_sums|network/average/\d"
     r"|skip_coefficients|weights|skip_weights|tree_values|tree_scale|basis\d|basis_numbers"
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
     r"|compress|data/(kind|bias|normalize|modes)(/\d)*)"
@@ -74,13 +75,14 @@ def make_models(folder: Path) -> list[Path]:
         KroneckerRegressor(layout=(1, 3), skip=0.5, alpha=0.1, **options).fit(X, np.c_[y, X]),
         KroneckerRegressor(dtype="float64", **options).fit(kernels, y),
         KroneckerRegressor(**options).partial_fit(X, y).partial_fit(X[::-1] + 1, y),
-        KroneckerClassifier(**options).fit(X, labels.astype(str), sample_weight=1 + index[0]),
+        KroneckerClassifier(average=False, **options).fit(
+            X, labels.astype(str), sample_weight=1 + index[0]),
         KroneckerClassifier(engine="tree", **options).fit(one_table, labels > 0),
     ]
     trained = {"n_hidden": 64, "random_state": 0, "n_threads": 1}
     models += [
         KroneckerSGD(KroneckerData.power(X), y, weight_decay=1e-3, skip=0.5, **trained).run(2),
-        KroneckerSGD(pairs, np.c_[y, -y, y], engine="explicit", **trained).run(2),
+        KroneckerSGD(pairs, np.c_[y, -y, y], engine="explicit", average=3, **trained).run(2),
         KroneckerSGD(one_table, y, start="gram", dtype="float64", **trained).run(1),
         KroneckerSGD(three, y > 0, loss="logistic", antithetic=True, **trained).run(1),
         KroneckerSGD(wide, labels, loss="softmax", compress=True, **trained).run(1),

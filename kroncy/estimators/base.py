@@ -54,7 +54,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         base: str | None = None,
         alpha: float = 0.0,
         learning_rate_init: float | str = "auto",
-        learning_rate: str = "invscaling",
+        learning_rate: str = "constant",
         power_t: float | None = None,
         batch_size: int = 32,
         max_iter: int = 100,
@@ -62,6 +62,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 2,
+        average: bool | int | str = "epoch",
         warm_start: bool = False,
         start: str = "auto",
         compress: bool | str = "auto",
@@ -90,6 +91,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.average = average
         self.warm_start = warm_start
         self.start = start
         self.compress = compress
@@ -319,6 +321,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "random_state": self._seed,
             "skip": self.skip,
             "weight_decay": weight_decay,
+            "average": self.average,
             "memory_limit": self.memory_limit,
             "n_snapshots": int(self.early_stopping),
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),

@@ -91,6 +91,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,
             learning_rate=old.learning_rate,
+            average=old.average,
         )
         trainer.continue_from(old)
         self.trainer_, self._train_target, self._train_weight = trainer, target, weight

@@ -34,6 +34,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [POSITIVE_INTEGER],
+    "average": ["boolean", StrOptions({"epoch"}), Interval(Integral, 0, None, closed="left")],
     "warm_start": ["boolean"],
     "start": [StrOptions({"auto", "gaussian", "gram"})],
     "compress": [StrOptions({"auto"}), "boolean"],
@@ -95,9 +96,10 @@ Parameters
     learning_rate_init : float or "auto", default="auto"
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
         Gram matrices of a few batches and of the samples that are longest or weigh most.
-    learning_rate : {"constant", "invscaling"}, default="invscaling"
+    learning_rate : {"constant", "invscaling"}, default="constant"
         Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
-        before each epoch, where t is the number of iterations so far.
+        before each epoch, where t is the number of iterations so far: for ``average=False``, where
+        the last iterate of a constant step is noisy.
     power_t : float, default=None
         Exponent of "invscaling".  None means 0.5 for regression and 1.0 for classification, where
         targets are noisier.
@@ -118,6 +120,12 @@ Parameters
     n_iter_no_change : int, default=2
         Training has converged after this number of consecutive epochs without an improvement by
         `tol`.
+    average : bool, int or "epoch", default="epoch"
+        The weights of the network are the average of the iterates of training: of those of the
+        present epoch ("epoch"; of the present call in `partial_fit`), of all (True), or of those
+        from this iteration on, as for scikit-learn's `SGDClassifier`.  False takes the last
+        iterate.  Training always goes on from the last iterate, ``trainer_.network``; all else,
+        scores and predictions, is of the average.
     warm_start : bool, default=False
         Whether `fit` continues from the previous state for up to `max_iter` further epochs.  The
         samples must be the same as in the previous call of `fit`.
@@ -149,8 +157,9 @@ Parameters
     Attributes
     ----------
     trainer_ : KroneckerSGD
-        The trained network with its coefficients, history and counters.  With early stopping it
-        is in the state of the best epoch, with which its history ends.
+        The trained network with its coefficients, averaged as `average` says, history and
+        counters.  With early stopping it is in the state of the best epoch, with which its history
+        ends.
     n_iter_ : int
         Number of epochs run, of which `loss_curve_` and `validation_scores_` tell all.
     loss_curve_ : list of float

@@ -11,6 +11,7 @@ cdef struct Step:
     const int64_t *rows         # (count,)
     int count
     const double *e             # (count, n_outputs)
+    double alpha                # of the average, before the step
     const uint32_t *masks       # (n_blocks * 256,): bit c of masks[r] says that r fires on rows[c]
     const uint64_t *fired_bits  # (n_samples, n_blocks * 4): the same, recorded for these rows
 
@@ -18,6 +19,7 @@ cdef struct Step:
 cdef class Coefficients(PanelStore):
     cdef readonly int n_outputs
     cdef readonly bint is_double
+    cdef readonly bint averaged             # whether D is stored, too
     cdef readonly TiledMatrix entries       # those with a value of their own
     cdef object signs
     cdef const void *sign_values            # (n_neurons, n_outputs) reals
@@ -25,6 +27,7 @@ cdef class Coefficients(PanelStore):
 
     cdef const void *block_signs(self, int64_t block) noexcept nogil
     cdef void scale(self, double factor) noexcept nogil
+    cdef void settle(self, double alpha) noexcept nogil
     cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                       void *out) noexcept nogil
     cdef const void *row_signs(self, int64_t block) noexcept nogil
@@ -37,9 +40,12 @@ cdef class SharedCoefficients(Coefficients):
     cdef readonly TiledMatrix pattern       # tiles without values
     cdef readonly object pattern_bits       # (n_samples, n_words): the same as bitsets
     cdef readonly object shared_values      # (n_samples,)
+    cdef readonly object shared_sums        # (n_samples,): of the average; None without
     cdef void *shared
+    cdef void *sums                         # NULL without
     cdef uint64_t *bits
     cdef int64_t n_words
     cdef uint32_t adopt                     # bit c: row c of the step had no pattern
 
-    cdef set_pattern(self, bits, shared)
+    cdef set_pattern(self, bits)
+    cdef set_shared(self, values, sums)

@@ -8,6 +8,7 @@ from ._tiles import TiledMatrix
 class Coefficients(PanelStore):
     n_outputs: int
     is_double: bool
+    averaged: bool
     entries: TiledMatrix
     def __init__(self, signs: np.ndarray, n_samples: int) -> None: ...
     @property
@@ -19,10 +20,14 @@ class Coefficients(PanelStore):
     def multiply(
         self, panel: np.ndarray, out: np.ndarray, group: int, n_threads: int
     ) -> None: ...
+    def start_sums(self) -> None: ...
+    def clear_sums(self) -> None: ...
+    def average(self, alpha: float, count: float) -> Coefficients: ...
 
 class SharedCoefficients(Coefficients):
     pattern: TiledMatrix
     pattern_bits: np.ndarray
     shared_values: np.ndarray
+    shared_sums: np.ndarray | None
 
 def make_coefficients(signs: np.ndarray, n_samples: int) -> Coefficients: ...

@@ -9,6 +9,9 @@ C out as arrays or as CSR.  How it stores the entries is its own affair:
 
 The second stores nearly all of C without values while fired sets stand still: an entry then costs
 the product two bytes of memory instead of six, and a step writes nothing.
+
+For the average of the iterates a store holds a second number D beside each of its own: the sum over
+iterations of scale_t C_t is alpha C + D (see _average.pyx).
 """
 import numpy as np
 import scipy.sparse
@@ -30,10 +33,13 @@ cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
                               int64_t, int, const void *, void *)
     int kroncy_values_add(bint, kroncy_tile *, int, int, int, const uint32_t *, const int64_t *,
-                          const double *, const void *)
+                          const double *, double, const void *)
     int kroncy_shared_add(bint, kroncy_tile *, kroncy_tile *, int, uint32_t, const int64_t *,
-                          int64_t, const uint64_t *, uint64_t *, const double *, const void *)
-    void kroncy_shared_settle(bint, int, const int64_t *, const double *, void *)
+                          int64_t, const uint64_t *, uint64_t *, const double *, double,
+                          const void *, const void *)
+    void kroncy_shared_settle(bint, int, const int64_t *, const double *, double, void *)
+    void kroncy_average(bint, int64_t, double, double, const void *, const void *, void *)
+    void kroncy_add_scaled(bint, int64_t, double, const void *, void *)
     int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
     void kroncy_scale(bint, int64_t, double, void *)
 
@@ -78,22 +84,41 @@ cdef class Coefficients:
     def arrays(self):
         """C as it is stored: copies by name, for `set_arrays`."""
         csr = self.entries.to_csr()
-        return {"c_values": csr.data, "c_indices": csr.indices.astype(np.int32),
-                "c_indptr": csr.indptr}
+        parts = {"c_values": csr.data, "c_indices": csr.indices.astype(np.int32),
+                 "c_indptr": csr.indptr}
+        return parts | ({"c_sums": self.entries.sums()} if self.averaged else {})
 
     def set_arrays(self, arrays):
-        """Replace C by what `arrays` returned; other names are ignored."""
-        self.entries = TiledMatrix.from_csr(scipy.sparse.csr_array(
-            (arrays["c_values"], arrays["c_indices"], arrays["c_indptr"]),
-            shape=(self.n_neurons, self.n_samples)))
+        """Replace C, and D, by what `arrays` returned; other names are ignored."""
+        self.entries = TiledMatrix.from_csr(
+            scipy.sparse.csr_array((arrays["c_values"], arrays["c_indices"], arrays["c_indptr"]),
+                                   shape=(self.n_neurons, self.n_samples)),
+            arrays["c_sums"] if self.averaged else None)
 
     def to_csr(self):
         """C as a scipy.sparse.csr_array."""
         return self.entries.to_csr()
 
     def set_csr(self, matrix):
-        """Replace C by a scipy.sparse matrix of its shape and dtype."""
+        """Replace C by a scipy.sparse matrix of its shape and dtype; D becomes 0."""
         self.entries = TiledMatrix.from_csr(matrix)
+        if self.averaged:
+            self.entries.start_sums()
+
+    def start_sums(self):
+        """Store D beside C from now on, 0 at first."""
+        self.entries.start_sums()
+        self.averaged = True
+
+    def clear_sums(self):
+        """D = 0."""
+        self.entries.clear_sums()
+
+    def average(self, double alpha, double count):
+        """A store of (alpha C + D) / count, to be read only."""
+        made = type(self)(self.signs, self.n_samples)
+        (<Coefficients> made).entries = self.entries.average(alpha, count)
+        return made
 
     cdef const void *block_signs(self, int64_t block) noexcept nogil:
         """Output signs of a block (256, n_outputs), reals."""
@@ -106,6 +131,10 @@ cdef class Coefficients:
     cdef void scale(self, double factor) noexcept nogil:
         """C *= factor."""
         self.entries.multiply(factor)
+
+    cdef void settle(self, double alpha) noexcept nogil:
+        """D += alpha C."""
+        self.entries.settle(alpha)
 
     cdef void product(
         self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *out
@@ -154,7 +183,7 @@ cdef class Coefficients:
         return kroncy_values_add(
             self.is_double, self.entries.block_tiles(block), block_rows(self.n_neurons, block),
             step.count, self.n_outputs, step.masks + block * KRONCY_BLOCK, step.rows, step.e,
-            self.block_signs(block))
+            step.alpha, self.block_signs(block))
 
     cdef void end_add(self, const Step *step) noexcept nogil:
         """After the blocks of a step."""
@@ -177,13 +206,15 @@ cdef class SharedCoefficients(Coefficients):
         self.bits = <uint64_t *> address(self.pattern_bits)
 
     def arrays(self):
-        return super().arrays() | {
+        parts = super().arrays() | {
             "pattern_bits": self.pattern_bits.copy(), "shared_values": self.shared_values.copy(),
         }
+        return parts | ({"shared_sums": self.shared_sums.copy()} if self.averaged else {})
 
     def set_arrays(self, arrays):
         super().set_arrays(arrays)
-        self.set_pattern(arrays["pattern_bits"], arrays["shared_values"])
+        self.set_pattern(arrays["pattern_bits"])
+        self.set_shared(arrays["shared_values"], arrays["shared_sums"] if self.averaged else None)
 
     def to_csr(self):
         indptr, indices = self.pattern.positions()
@@ -194,15 +225,38 @@ cdef class SharedCoefficients(Coefficients):
 
     def set_csr(self, matrix):
         super().set_csr((matrix * self.signs).tocsr())
-        self.set_pattern(0, 0)
+        self.set_pattern(0)
+        self.set_shared(0, 0)
 
-    cdef set_pattern(self, bits, shared):
-        """Replace the pattern, given as bitsets, and the shared values."""
+    def start_sums(self):
+        super().start_sums()
+        self.shared_sums = np.zeros_like(self.shared_values)
+        self.sums = address(self.shared_sums)
+
+    def clear_sums(self):
+        super().clear_sums()
+        self.shared_sums[...] = 0
+
+    def average(self, double alpha, double count):
+        cdef SharedCoefficients made = super().average(alpha, count)
+        kroncy_average(self.is_double, self.n_samples, alpha, count, self.shared, self.sums,
+                       made.shared)
+        # Nothing is added to either store while the average is read.
+        made.pattern, made.pattern_bits, made.bits = self.pattern, self.pattern_bits, self.bits
+        return made
+
+    cdef set_shared(self, values, sums):
+        """Replace the shared values, and their sums where there are any."""
+        self.shared_values[...] = values
+        if self.averaged:
+            self.shared_sums[...] = sums
+
+    cdef set_pattern(self, bits):
+        """Replace the pattern, given as bitsets."""
         cdef int64_t i, block
         cdef int failed = 0
         self.pattern = TiledMatrix(self.n_neurons, self.n_samples, self.is_double)
         self.pattern_bits[...] = bits
-        self.shared_values[...] = shared
         with nogil:
             for block in range(self.pattern.n_blocks):
                 for i in range(self.n_samples):
@@ -218,6 +272,10 @@ cdef class SharedCoefficients(Coefficients):
     cdef void scale(self, double factor) noexcept nogil:
         self.entries.multiply(factor)
         kroncy_scale(self.is_double, self.n_samples, factor, self.shared)
+
+    cdef void settle(self, double alpha) noexcept nogil:
+        self.entries.settle(alpha)
+        kroncy_add_scaled(self.is_double, self.n_samples, alpha, self.shared, self.sums)
 
     cdef void product(
         self, int64_t first, int n_blocks, const void *panel, int row_bytes, void *out
@@ -258,16 +316,21 @@ cdef class SharedCoefficients(Coefficients):
             if w == self.n_words:
                 self.adopt |= <uint32_t> 1 << c
                 memset(<char *> self.shared + step.rows[c] * self.itemsize, 0, self.itemsize)
+                if self.averaged:
+                    memset(<char *> self.sums + step.rows[c] * self.itemsize, 0, self.itemsize)
 
     cdef int add(self, int64_t block, const Step *step) noexcept nogil:
         cdef int64_t first = block * KRONCY_BLOCK_WORDS
         return kroncy_shared_add(
             self.is_double, self.pattern.block_tiles(block), self.entries.block_tiles(block),
             step.count, self.adopt, step.rows, self.n_words, step.fired_bits + first,
-            self.bits + first, step.e, self.shared)
+            self.bits + first, step.e, step.alpha, self.shared, self.sums)
 
     cdef void end_add(self, const Step *step) noexcept nogil:
-        kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, self.shared)
+        kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, 1, self.shared)
+        if self.averaged:
+            kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, -step.alpha,
+                                 self.sums)
 
 
 cdef void product_group(void *context, int64_t group, int thread) noexcept nogil:

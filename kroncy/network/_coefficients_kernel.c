@@ -8,8 +8,19 @@
 void kroncy_tile_free(kroncy_tile *tile) {
     free(tile->offset);
     free(tile->value);
+    free(tile->sum);
     tile->offset = NULL;
-    tile->value = NULL;
+    tile->value = tile->sum = NULL;
+}
+
+/* A larger copy of the values of each row, whose rows begin at `begin`; NULL: out of memory. */
+static void *grown(const kroncy_tile *tile, const void *values, const uint32_t *begin,
+                   size_t itemsize) {
+    char *out = calloc(begin[KRONCY_BLOCK], itemsize);
+    for (int r = 0; out != NULL && values != NULL && r < KRONCY_BLOCK; r++)
+        memcpy(out + begin[r] * itemsize, (const char *)values + tile->begin[r] * itemsize,
+               tile->count[r] * itemsize);
+    return out;
 }
 
 /* Give each row a quarter more capacity than it uses.  Amortised: rows grow by a factor. */
@@ -22,24 +33,27 @@ static int tile_grow(kroncy_tile *tile, size_t itemsize) {
         if (capacity < before) capacity = before; /* a tile that was cleared fills again */
         begin[r + 1] = begin[r] + (capacity < KRONCY_TILE ? capacity : KRONCY_TILE);
     }
-    uint16_t *offset = calloc(begin[KRONCY_BLOCK], sizeof *offset);
-    char *value = itemsize ? calloc(begin[KRONCY_BLOCK], itemsize) : NULL;
-    if (offset == NULL || (itemsize && value == NULL)) {
+    uint16_t *offset = grown(tile, tile->offset, begin, sizeof *offset);
+    void *value = itemsize ? grown(tile, tile->value, begin, itemsize) : NULL;
+    void *sum = tile->averaged ? grown(tile, tile->sum, begin, itemsize) : NULL;
+    if (offset == NULL || (itemsize && value == NULL) || (tile->averaged && sum == NULL)) {
         free(offset);
         free(value);
+        free(sum);
         return -1;
-    }
-    for (int r = 0; tile->offset != NULL && r < KRONCY_BLOCK; r++) {
-        memcpy(offset + begin[r], tile->offset + tile->begin[r], tile->count[r] * sizeof *offset);
-        if (itemsize)
-            memcpy(value + begin[r] * itemsize, (char *)tile->value + tile->begin[r] * itemsize,
-                   tile->count[r] * itemsize);
     }
     kroncy_tile_free(tile);
     memcpy(tile->begin, begin, sizeof begin);
     tile->offset = offset;
     tile->value = value;
+    tile->sum = sum;
     return 0;
+}
+
+/* Make place for one more in the values of a row, of which `left` lie behind it. */
+static inline void shift(void *values, uint32_t place, int left, size_t itemsize) {
+    char *at = (char *)values + place * itemsize;
+    memmove(at + itemsize, at, left * itemsize);
 }
 
 /* First place in [0, count) whose offset is not below `offset`. */
@@ -54,7 +68,7 @@ static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
     return low;
 }
 
-/* The place of (row, sample) in offset and value, made if it is not there; -1: out of memory. */
+/* The place of (row, sample) in offset, value and sum, made if it is not there; -1: no memory. */
 static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t itemsize,
                                  int *fresh) {
     int offset = sample << KRONCY_OFFSET_SHIFT;
@@ -69,10 +83,8 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
     }
     uint16_t *offsets = tile->offset + begin;
     memmove(offsets + at + 1, offsets + at, (count - at) * sizeof *offsets);
-    if (itemsize) {
-        char *values = (char *)tile->value + (begin + at) * itemsize;
-        memmove(values + itemsize, values, (count - at) * itemsize);
-    }
+    if (itemsize) shift(tile->value, begin + at, count - at, itemsize);
+    if (tile->sum) shift(tile->sum, begin + at, count - at, itemsize);
     offsets[at] = (uint16_t)offset;
     tile->count[row] = (uint16_t)(count + 1);
     tile->entries++;
@@ -84,6 +96,7 @@ static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample, i
     uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
     __builtin_prefetch(tile->offset + guess);
     __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
+    if (tile->sum) __builtin_prefetch((const char *)tile->sum + (uint64_t)guess * itemsize, 1);
 }
 
 static void pattern_remove(kroncy_tile *tile, int row, int sample) {
@@ -145,9 +158,46 @@ void kroncy_tile_scale(int is_double, kroncy_tile *tile, double factor) {
     REAL_CALL(is_double, kroncy_tile_scale, tile, factor);
 }
 
+void kroncy_add_scaled(int is_double, int64_t n, double factor, const void *x, void *y) {
+    REAL_CALL(is_double, kroncy_add_scaled, n, factor, x, y);
+}
+
+void kroncy_average(int is_double, int64_t n, double alpha, double count, const void *x,
+                    const void *sum, void *out) {
+    REAL_CALL(is_double, kroncy_average, n, alpha, count, x, sum, out);
+}
+
+int kroncy_tile_start_sums(int is_double, kroncy_tile *tile) {
+    tile->averaged = 1;
+    if (tile->offset == NULL) return 0;
+    tile->sum = calloc(tile->begin[KRONCY_BLOCK], real_size(is_double));
+    return tile->sum == NULL ? -1 : 0;
+}
+
+void kroncy_tile_settle(int is_double, double alpha, kroncy_tile *tile) {
+    if (tile->sum)
+        kroncy_add_scaled(is_double, tile->begin[KRONCY_BLOCK], alpha, tile->value, tile->sum);
+}
+
+int kroncy_tile_average(int is_double, const kroncy_tile *from, double alpha, double count,
+                        kroncy_tile *to) {
+    if (from->offset == NULL) return 0;
+    const size_t n = from->begin[KRONCY_BLOCK], itemsize = real_size(is_double);
+    to->offset = malloc(n * sizeof *to->offset);
+    to->value = malloc(n * itemsize);
+    if (to->offset == NULL || to->value == NULL) return -1;
+    memcpy(to->begin, from->begin, sizeof to->begin);
+    memcpy(to->count, from->count, sizeof to->count);
+    memcpy(to->offset, from->offset, n * sizeof *to->offset);
+    to->entries = from->entries;
+    kroncy_average(is_double, n, alpha, count, from->value, from->sum, to->value);
+    return 0;
+}
+
 int kroncy_tiles_add(int is_double, kroncy_tile *tiles, int64_t n_tiles, int64_t count,
-                     const int64_t *rows, const int64_t *cols, const void *values) {
-    return REAL_CALL(is_double, kroncy_tiles_add, tiles, n_tiles, count, rows, cols, values);
+                     const int64_t *rows, const int64_t *cols, const void *values,
+                     const void *sums) {
+    return REAL_CALL(is_double, kroncy_tiles_add, tiles, n_tiles, count, rows, cols, values, sums);
 }
 
 /* Tile by tile of the panel, which stays in L2 while all the blocks pass over it. */
@@ -170,10 +220,10 @@ void kroncy_tiles_product(int is_double, const kroncy_tile *pattern, const void 
 }
 
 int kroncy_values_add(int is_double, kroncy_tile *tiles, int n_rows, int count, int n_outputs,
-                      const uint32_t *masks, const int64_t *samples, const double *e,
+                      const uint32_t *masks, const int64_t *samples, const double *e, double alpha,
                       const void *signs) {
     return REAL_CALL(is_double, kroncy_values_add, tiles, n_rows, count, n_outputs, masks, samples,
-                     e, signs);
+                     e, alpha, signs);
 }
 
 int kroncy_values_append(int is_double, kroncy_tile *tile, int n_rows, int n_outputs,
@@ -184,12 +234,13 @@ int kroncy_values_append(int is_double, kroncy_tile *tile, int n_rows, int n_out
 
 int kroncy_shared_add(int is_double, kroncy_tile *pattern, kroncy_tile *tiles, int count,
                       uint32_t adopt, const int64_t *samples, int64_t n_words,
-                      const uint64_t *fired, uint64_t *bits, const double *e, const void *shared) {
+                      const uint64_t *fired, uint64_t *bits, const double *e, double alpha,
+                      const void *shared, const void *sums) {
     return REAL_CALL(is_double, kroncy_shared_add, pattern, tiles, count, adopt, samples, n_words,
-                     fired, bits, e, shared);
+                     fired, bits, e, alpha, shared, sums);
 }
 
 void kroncy_shared_settle(int is_double, int count, const int64_t *samples, const double *e,
-                          void *shared) {
-    REAL_CALL(is_double, kroncy_shared_settle, count, samples, e, shared);
+                          double factor, void *shared) {
+    REAL_CALL(is_double, kroncy_shared_settle, count, samples, e, factor, shared);
 }

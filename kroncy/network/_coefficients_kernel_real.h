@@ -38,18 +38,32 @@ static void NAMED(tile_product)(const kroncy_tile *pattern, const REAL *shared, 
     NAMED(product_base)(pattern, shared, tile, rows, row_bytes, panel, acc);
 }
 
-/* C[row, sample] += delta within one tile; -1: out of memory, and nothing has changed. */
-static inline int NAMED(tile_add)(kroncy_tile *tile, int row, int sample, REAL delta) {
+/* C[row, sample] += delta, D[row, sample] += to_sum within one tile; -1: out of memory, and nothing has
+ * changed. */
+static inline int NAMED(tile_add)(kroncy_tile *tile, int row, int sample, REAL delta, REAL to_sum) {
     int fresh;
     int64_t at = tile_place(tile, row, sample, sizeof(REAL), &fresh);
     if (at < 0) return -1;
     REAL *value = (REAL *)tile->value + at;
     *value = fresh ? delta : *value + delta;
+    if (tile->sum) {
+        REAL *sum = (REAL *)tile->sum + at;
+        *sum = fresh ? to_sum : *sum + to_sum;
+    }
     return 0;
 }
 
 static void NAMED(kroncy_scale)(int64_t n, REAL factor, REAL *values) {
     for (int64_t j = 0; j < n; j++) values[j] *= factor;
+}
+
+static void NAMED(kroncy_add_scaled)(int64_t n, double factor, const REAL *x, REAL *y) {
+    for (int64_t j = 0; j < n; j++) y[j] = (REAL)(y[j] + factor * x[j]);
+}
+
+static void NAMED(kroncy_average)(int64_t n, double alpha, double count, const REAL *x,
+                                  const REAL *sum, REAL *out) {
+    for (int64_t j = 0; j < n; j++) out[j] = (REAL)((alpha * x[j] + sum[j]) / count);
 }
 
 static void NAMED(kroncy_tile_scale)(kroncy_tile *tile, REAL factor) {
@@ -58,11 +72,12 @@ static void NAMED(kroncy_tile_scale)(kroncy_tile *tile, REAL factor) {
 }
 
 static int NAMED(kroncy_tiles_add)(kroncy_tile *tiles, int64_t n_tiles, int64_t count,
-                                   const int64_t *rows, const int64_t *cols, const REAL *values) {
+                                   const int64_t *rows, const int64_t *cols, const REAL *values,
+                                   const REAL *sums) {
     for (int64_t j = 0; j < count; j++) {
         kroncy_tile *tile = tiles + rows[j] / KRONCY_BLOCK * n_tiles + cols[j] / KRONCY_TILE;
         if (NAMED(tile_add)(tile, (int)(rows[j] % KRONCY_BLOCK), (int)(cols[j] % KRONCY_TILE),
-                            values[j]) != 0)
+                            values[j], sums ? sums[j] : 0) != 0)
             return -1;
     }
     return 0;
@@ -70,7 +85,7 @@ static int NAMED(kroncy_tiles_add)(kroncy_tile *tiles, int64_t n_tiles, int64_t 
 
 static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, int n_outputs,
                                     const uint32_t *masks, const int64_t *samples, const double *e,
-                                    const REAL *signs) {
+                                    double alpha, const REAL *signs) {
     int tile[32], sample[32];
     for (int c = 0; c < count; c++) {
         tile[c] = (int)(samples[c] / KRONCY_TILE);
@@ -87,7 +102,8 @@ static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, i
         for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
             int c = __builtin_ctz(mask);
             REAL delta = NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
-            if (NAMED(tile_add)(tiles + tile[c], r, sample[c], delta) != 0) return -1;
+            if (NAMED(tile_add)(tiles + tile[c], r, sample[c], delta, (REAL)(-alpha * delta)) != 0)
+                return -1;
         }
     return 0;
 }
@@ -109,7 +125,7 @@ static int NAMED(kroncy_values_append)(kroncy_tile *tile, int n_rows, int n_outp
 static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, int count,
                                     uint32_t adopt, const int64_t *samples, int64_t n_words,
                                     const uint64_t *fired, uint64_t *bits, const double *e,
-                                    const REAL *shared) {
+                                    double alpha, const REAL *shared, const REAL *sums) {
     /* As above: all places first. */
     for (int c = 0; c < count; c++) {
         const kroncy_tile *tile = tiles + samples[c] / KRONCY_TILE;
@@ -136,13 +152,16 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
             const uint64_t stopped = old[w] & ~now[w], other = now[w] & ~old[w];
             for (uint64_t left = stopped; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(tile_add)(tiles + t, r, column, shared[samples[c]]) != 0) return -1;
+                if (NAMED(tile_add)(tiles + t, r, column, shared[samples[c]],
+                                    sums ? sums[samples[c]] : 0) != 0)
+                    return -1;
                 pattern_remove(pattern + t, r, column);
             }
             old[w] &= now[w];
             for (uint64_t left = other; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(tile_add)(tiles + t, r, column, (REAL)e[c]) != 0) return -1;
+                if (NAMED(tile_add)(tiles + t, r, column, (REAL)e[c], (REAL)(-alpha * e[c])) != 0)
+                    return -1;
             }
         }
     }
@@ -150,6 +169,6 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
 }
 
 static void NAMED(kroncy_shared_settle)(int count, const int64_t *samples, const double *e,
-                                        REAL *shared) {
-    for (int c = 0; c < count; c++) shared[samples[c]] += (REAL)e[c];
+                                        double factor, REAL *shared) {
+    for (int c = 0; c < count; c++) shared[samples[c]] += (REAL)(factor * e[c]);
 }

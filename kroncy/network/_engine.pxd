@@ -1,6 +1,7 @@
 # What the engines share, and what the loops over batches need of them.
 from libc.stdint cimport int64_t, uint32_t
 
+from ._average cimport Average
 from ._coefficients cimport Coefficients, Step
 from ._fired cimport FiredSets
 from ._workspace cimport Source, Workspace
@@ -19,6 +20,8 @@ cdef class Engine:
     cdef readonly double threshold, skip
     cdef public double scale, start_scale       # W(t) = start_scale W(0) + scale C X
     cdef readonly Coefficients coefficients     # C
+    cdef readonly Average average               # of the iterates; None: not asked for
+    cdef Engine mean                            # reads at the average, while training stands still
     cdef readonly object skip_coefficients, signs
     cdef FiredSets fired
     cdef readonly Source source                 # the training samples
@@ -30,6 +33,7 @@ cdef class Engine:
     cdef int64_t scaled_size        # capacity of `scaled`
 
     cdef int64_t n_masks(self, Py_ssize_t batch_size) noexcept nogil
+    cdef Engine make_mean(self)
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1
     cdef void forward(self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count,
                       double *f, void *z_out, const int64_t *places) noexcept nogil

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 
+from ._average import Average
 from ._coefficients import Coefficients
 from ._workspace import Source
 
@@ -16,6 +17,7 @@ class Engine:
     scale: float
     start_scale: float
     coefficients: Coefficients
+    average: Average | None
     skip_coefficients: np.ndarray
     signs: np.ndarray
     source: Source
@@ -26,6 +28,7 @@ class Engine:
     def set_coefficient_arrays(
         self, arrays: dict[str, np.ndarray], scale: float, start_scale: float
     ) -> None: ...
+    def start_average(self) -> None: ...
     def to_csr(self) -> Any: ...
     def set_csr(self, matrix: Any) -> None: ...
     @property

@@ -20,6 +20,7 @@ from libc.string cimport memset
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
+from ._average cimport Average
 from ._fired cimport FiredSets
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
 
@@ -104,17 +105,25 @@ cdef class Engine:
 
     def set_coefficient_arrays(self, arrays, double scale, double start_scale):
         """Replace C, the skip's coefficients and the two scales."""
+        self.mean = None
         self.coefficients.set_arrays(arrays)
         self.skip_coefficients[...] = arrays["skip_coefficients"]
         self.scale, self.start_scale = scale, start_scale
+
+    def start_average(self):
+        """Average the iterates that are counted from now on."""
+        self.average = Average(self.coefficients, self.skip_coefficients)
 
     def to_csr(self):
         """C / scale, a scipy.sparse.csr_array."""
         return self.coefficients.to_csr()
 
     def set_csr(self, matrix):
-        """Replace C / scale by a scipy.sparse matrix of the engine's dtype."""
+        """Replace C / scale by a scipy.sparse matrix; an average begins anew."""
+        self.mean = None
         self.coefficients.set_csr(matrix)
+        if self.average is not None:
+            self.average.restart()
 
     @property
     def fired_bits(self):
@@ -310,9 +319,8 @@ cdef class Engine:
             self.scaled[j] = factor * e[j]
         part.masks = self.work.masks
         part.fired_bits = self.fired.words
-        loop.engine = <void *> self
-        loop.step = &part
-        loop.failed = 0
+        loop.engine, loop.step, loop.failed = <void *> self, &part, 0
+        part.alpha = 0 if self.average is None else self.average.alpha
         while done < count:
             part.rows = rows + done
             part.count = <int> min(<Py_ssize_t> self.panel_width(), count - done)
@@ -352,8 +360,9 @@ cdef class Engine:
 
     cdef void decay_weights(self, double factor) noexcept nogil:
         """W *= factor; the scale is folded into C before it could underflow."""
-        self.scale *= factor
-        self.start_scale *= factor
+        if self.average is not None and near_underflow(factor * self.scale):
+            self.average.settle(self.scale)
+        self.scale, self.start_scale = self.scale * factor, self.start_scale * factor
         if near_underflow(self.scale):
             self.coefficients.scale(self.scale)
             kroncy_scale(self.is_double, self.n_samples * self.n_outputs, self.scale,
@@ -364,8 +373,10 @@ cdef class Engine:
         self, const int64_t *rows, Py_ssize_t count, const double *e, double step
     ) noexcept nogil:
         """u <- u - step * skip * sum_i e_i x_i, in coefficients."""
-        kroncy_skip_add(self.is_double, count, self.n_outputs, -step * self.skip / self.scale, rows,
-                        e, self.skip_values)
+        cdef double factor = step * self.skip / self.scale
+        kroncy_skip_add(self.is_double, count, self.n_outputs, -factor, rows, e, self.skip_values)
+        if self.average is not None:
+            self.average.skip_descend(rows, count, e, factor)
 
     # -- sizes and costs ------------------------------------------------------------------------
 
@@ -413,9 +424,13 @@ cdef class Engine:
         """Memory for `prepare`."""
         return source.reserve(work)
 
+    cdef Engine make_mean(self):
+        """An engine for the same rows, to be given the average of C."""
+
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         """Memory for `forward` and `backward` in the workspace of the training."""
         cdef int64_t size = batch_size * self.n_outputs
+        self.mean = None
         self.reserve(self.work, self.source, batch_size)
         if size > self.scaled_size:
             free(self.scaled)

@@ -11,6 +11,7 @@ from .._base._blas cimport gemm
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport team_run
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
+from ._average cimport Average
 from ._coefficients cimport Step
 from ._engine cimport Engine
 from ._tiles cimport KRONCY_BLOCK, block_rows
@@ -19,6 +20,7 @@ from ._workspace cimport Source, Workspace
 
 cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_scale(bint, int64_t, double, void *)
+    void kroncy_add_scaled(bint, int64_t, double, const void *, void *)
 
 cdef extern from "_explicit_kernel.h" nogil:
     void kroncy_expand(bint, int, const void **, const int64_t *, void *)
@@ -92,6 +94,58 @@ cdef class DenseSource(Source):
         memset(x, 0, ROW_BYTES * self.n_features - count * row_bytes)
 
 
+cdef class DenseAverage(Average):
+    """Sums over the iterates of an engine that holds W: alpha W / scale + D, with D of W's shape.
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+    skip_coefficients : ndarray of shape (n_samples, n_outputs)
+    weights : ndarray of shape (n_neurons, n_features)
+        W, which is read, as are the skip's u, when they are needed.
+    skip_weights : ndarray of shape (n_outputs, n_features)
+    """
+
+    cdef object weights, skip_weights, weight_sums, skip_weight_sums
+    cdef void *values[2]
+    cdef void *sums[2]
+    cdef int64_t sizes[2]
+
+    def __init__(self, coefficients, skip_coefficients, weights, skip_weights):
+        super().__init__(coefficients, skip_coefficients)
+        self.weights, self.skip_weights = weights, skip_weights
+        self.weight_sums, self.skip_weight_sums = np.zeros_like(weights), np.zeros_like(skip_weights)
+        for part, array in enumerate((weights, skip_weights)):
+            self.values[part], self.sizes[part] = address(array), array.size
+        self.sums[0], self.sums[1] = address(self.weight_sums), address(self.skip_weight_sums)
+
+    def arrays(self):
+        sums = {"weight_sums": self.weight_sums, "skip_weight_sums": self.skip_weight_sums}
+        return super().arrays() | {name: array.copy() for name, array in sums.items()}
+
+    def set(self, arrays, scalars):
+        super().set(arrays, scalars)
+        self.weight_sums[...] = arrays["weight_sums"]
+        self.skip_weight_sums[...] = arrays["skip_weight_sums"]
+
+    def restart(self):
+        super().restart()
+        self.weight_sums[...] = 0
+        self.skip_weight_sums[...] = 0
+
+    cdef mean_weights(self, double scale):
+        """``(W, u)`` averaged."""
+        return (self.mean(self.weights, self.weight_sums, self.alpha / scale),
+                self.mean(self.skip_weights, self.skip_weight_sums, self.alpha / scale))
+
+    cdef void settle(self, double scale) noexcept nogil:
+        cdef int part
+        for part in range(2):
+            kroncy_add_scaled(self.is_double, self.sizes[part], self.alpha / scale,
+                              self.values[part], self.sums[part])
+        Average.settle(self, scale)
+
+
 cdef class ExplicitEngine(Engine):
     """Engine that holds W (n_neurons, n_features) and the skip's u (n_outputs, n_features).
 
@@ -103,7 +157,9 @@ cdef class ExplicitEngine(Engine):
 
     cdef readonly object weights, skip_weights
     cdef char *weight_values
+    cdef char *weight_sums              # of the average, as W
     cdef void *skip_weight_values
+    cdef void *skip_weight_sums
     cdef int64_t n_features
 
     def __init__(self, DenseSource source, signs, threshold, skip, n_threads, weights):
@@ -114,6 +170,19 @@ cdef class ExplicitEngine(Engine):
         self.weight_values = <char *> address(self.weights)
         self.skip_weight_values = address(self.skip_weights)
 
+    def start_average(self):
+        self.average = DenseAverage(
+            self.coefficients, self.skip_coefficients, self.weights, self.skip_weights)
+        self.weight_sums = <char *> (<DenseAverage> self.average).sums[0]
+        self.skip_weight_sums = (<DenseAverage> self.average).sums[1]
+
+    cdef Engine make_mean(self):
+        weights, skip_weights = (<DenseAverage> self.average).mean_weights(self.scale)
+        mean = ExplicitEngine(
+            self.source, self.signs, self.threshold, self.skip, self.n_threads, weights)
+        mean.skip_weights[...] = skip_weights
+        return mean
+
     def arrays(self, bint copy):
         live = {"weights": self.weights, "skip_weights": self.skip_weights}
         return {name: array.copy() for name, array in live.items()} if copy else live
@@ -123,7 +192,11 @@ cdef class ExplicitEngine(Engine):
         self.skip_weights[...] = arrays["skip_weights"]
 
     cdef void *block_weights(self, int64_t block) noexcept nogil:
-        return self.weight_values + block * KRONCY_BLOCK * self.n_features * self.itemsize
+        return self.weight_values + self.block_offset(block)
+
+    cdef int64_t block_offset(self, int64_t block) noexcept nogil:
+        """Bytes of W before a block."""
+        return block * KRONCY_BLOCK * self.n_features * self.itemsize
 
     cdef void group_z(
         self, Workspace work, Source source, int64_t first, int n_blocks, const int64_t *rows,
@@ -159,10 +232,18 @@ cdef class ExplicitEngine(Engine):
                 + 0.1 * WEIGHT * self.n_neurons * self.n_features * count)
 
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil:
+        self.add_rows(block, step, self.scale, self.block_weights(block))
+        if self.average is not None and step.alpha > 0:
+            self.add_rows(block, step, -step.alpha, self.weight_sums + self.block_offset(block))
+
+    cdef void add_rows(
+        self, int64_t block, const Step *step, double factor, void *weights
+    ) noexcept nogil:
+        """weights (256, n_features) += factor times what the step adds to C, times the rows."""
         kroncy_block_descend(
-            self.is_double, block_rows(self.n_neurons, block), self.scale, self.n_outputs,
+            self.is_double, block_rows(self.n_neurons, block), factor, self.n_outputs,
             self.n_features, step.masks + block * KRONCY_BLOCK, step.e,
-            self.coefficients.block_signs(block), self.work.prepared, self.block_weights(block))
+            self.coefficients.block_signs(block), self.work.prepared, weights)
 
     cdef void decay_weights(self, double factor) noexcept nogil:
         cdef DecayLoop loop
@@ -189,6 +270,11 @@ cdef class ExplicitEngine(Engine):
             kroncy_linear_descend(
                 self.is_double, now, self.n_outputs, self.n_features, -step * self.skip,
                 e + done * self.n_outputs, self.work.prepared, self.skip_weight_values)
+            if self.average is not None:
+                kroncy_linear_descend(
+                    self.is_double, now, self.n_outputs, self.n_features,
+                    step * self.skip / self.scale * self.average.alpha, e + done * self.n_outputs,
+                    self.work.prepared, self.skip_weight_sums)
             done += now
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:

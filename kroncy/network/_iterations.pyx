@@ -11,7 +11,7 @@ from ._losses cimport LARGEST_LOSS, sample_loss
 def run_batches(
     Engine engine, const int64_t[::1] order, Py_ssize_t batch_size, const double[:, ::1] targets,
     const double[::1] weights, int loss, double learning_rate, double weight_decay,
-    double total=0
+    double total=0, Py_ssize_t n_unaveraged=0
 ):
     """Iterations on consecutive batches of `order`.
 
@@ -22,6 +22,7 @@ def run_batches(
     weights : (n_samples,) sample weights, or (0,) for none
     loss : value of `LOSSES`
     total : sum so far: an epoch cut into parts has the same sum however it was cut
+    n_unaveraged : of an engine with an average, the batches before the first that counts in it
 
     Returns
     -------
@@ -60,6 +61,9 @@ def run_batches(
             if failed:
                 break
             begin += count
+            n_unaveraged -= 1
+            if n_unaveraged < 0 and engine.average is not None:
+                engine.average.count_iterate(engine.scale, engine.start_scale)
     if failed < 0:
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin

@@ -92,6 +92,9 @@ cdef class LazyEngine(Engine):
         work.skip = allocate(n_chunks(self) * self.n_outputs * ROW_BYTES)
         return 0
 
+    cdef Engine make_mean(self):
+        return LazyEngine(self.source, self.signs, self.threshold, self.skip, self.n_threads)
+
     @property
     def needs_z0(self):
         return (<GramSource> self.source).z0 == NULL

@@ -13,7 +13,9 @@ cdef extern from "_coefficients_kernel.h" nogil:
         uint16_t *count
         uint16_t *offset
         void *value
+        void *sum
         int64_t entries
+        int averaged
 
 
 cdef inline int64_t count_blocks(int64_t n_neurons) noexcept nogil:
@@ -37,5 +39,7 @@ cdef class TiledMatrix:
     cdef void block_product(
         self, int64_t block, const void *panel, int row_bytes, char *out) noexcept nogil
     cdef kroncy_tile *block_tiles(self, int64_t block) noexcept nogil
+    cdef gather(self, bint of_sums)
     cdef int64_t n_entries(self) noexcept nogil
     cdef void multiply(self, double factor) noexcept nogil
+    cdef void settle(self, double alpha) noexcept nogil

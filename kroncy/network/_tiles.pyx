@@ -1,14 +1,15 @@
 """A growing sparse matrix (n_neurons, n_samples) in tiles.
 
 Made for one product, a matrix of coefficients times a panel of the Gram matrix, and for entries
-that keep being added; see _coefficients_kernel.h for the layout.
+that keep being added; see _coefficients_kernel.h for the layout.  Beside each value may lie a sum,
+from which the average of the matrix over the iterations is had.
 """
 import numpy as np
 import scipy.sparse
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._real cimport real
@@ -21,8 +22,11 @@ cdef extern from "_coefficients_kernel.h" nogil:
     const double KRONCY_MULTIPLY_ADD
     void kroncy_tile_free(kroncy_tile *)
     void kroncy_tile_scale(bint, kroncy_tile *, double)
+    int kroncy_tile_start_sums(bint, kroncy_tile *)
+    void kroncy_tile_settle(bint, double, kroncy_tile *)
+    int kroncy_tile_average(bint, const kroncy_tile *, double, double, kroncy_tile *)
     int kroncy_tiles_add(bint, kroncy_tile *, int64_t, int64_t, const int64_t *, const int64_t *,
-                         const void *)
+                         const void *, const void *)
     void kroncy_tiles_product(bint, const kroncy_tile *, const void *, const kroncy_tile *, int64_t,
                               int64_t, int, const void *, void *)
 
@@ -62,18 +66,24 @@ cdef class TiledMatrix:
         """Number of stored entries."""
         return self.n_entries()
 
-    def add(self, const int64_t[::1] rows, const int64_t[::1] cols, const real[::1] values):
-        """C[rows[j], cols[j]] += values[j], in order; repeats add up."""
+    def add(self, const int64_t[::1] rows, const int64_t[::1] cols, const real[::1] values,
+            const real[::1] sums=None):
+        """C[rows[j], cols[j]] += values[j], in order; repeats add up; and likewise the sums."""
         cdef int failed
+        cdef const void *to_sums = NULL
         if not (rows.shape[0] == cols.shape[0] == values.shape[0]):
             raise ValueError("rows, cols and values must have one length")
+        if sums is not None and sums.shape[0] != rows.shape[0]:
+            raise ValueError("sums must be as many as the values")
         if (sizeof(real) == 8) != self.is_double:
             raise ValueError("values must have the dtype of the matrix")
         if rows.shape[0] == 0:
             return
+        if sums is not None:
+            to_sums = &sums[0]
         with nogil:
             failed = kroncy_tiles_add(sizeof(real) == 8, self.tiles, self.n_tiles, rows.shape[0],
-                                      &rows[0], &cols[0], &values[0])
+                                      &rows[0], &cols[0], &values[0], to_sums)
         if failed:
             raise MemoryError("no memory for further coefficients")
 
@@ -102,9 +112,59 @@ cdef class TiledMatrix:
     def to_csr(self):
         """A scipy.sparse.csr_array copy."""
         indptr, indices = self.positions()
-        values = np.empty(len(indices), dtype=real_dtype(self.is_double))
-        cdef char *out = <char *> address(values)
-        cdef size_t itemsize = values.itemsize, size
+        return scipy.sparse.csr_array(
+            (self.gather(False), indices, indptr), shape=(self.n_neurons, self.n_samples))
+
+    @classmethod
+    def from_csr(cls, matrix, sums=None):
+        """Tiles with the entries of a scipy.sparse matrix (canonical or not), and their sums."""
+        matrix = matrix.tocoo()
+        made = cls(matrix.shape[0], matrix.shape[1], holds_doubles(matrix.data))
+        if sums is not None:
+            made.start_sums()
+            sums = np.ascontiguousarray(sums)
+        made.add(matrix.row.astype(np.int64), matrix.col.astype(np.int64),
+                 np.ascontiguousarray(matrix.data), sums)
+        return made
+
+    def start_sums(self):
+        """A sum of 0 beside each entry, and those to come."""
+        cdef int64_t t
+        for t in range(self.n_blocks * self.n_tiles):
+            if kroncy_tile_start_sums(self.is_double, self.tiles + t) != 0:
+                raise MemoryError("no memory for the sums of the coefficients")
+
+    def clear_sums(self):
+        """All sums = 0."""
+        cdef int64_t t
+        for t in range(self.n_blocks * self.n_tiles):
+            if self.tiles[t].sum != NULL:
+                memset(self.tiles[t].sum, 0,
+                       self.tiles[t].begin[KRONCY_BLOCK] * (8 if self.is_double else 4))
+
+    def sums(self):
+        """The sums in the order of the values of `to_csr`."""
+        return self.gather(True)
+
+    def average(self, double alpha, double count):
+        """(alpha C + D) / count without sums, where the sums are D."""
+        made = TiledMatrix(self.n_neurons, self.n_samples, self.is_double)
+        cdef kroncy_tile *tiles = (<TiledMatrix> made).tiles
+        cdef int64_t t
+        cdef int failed = 0
+        for t in range(self.n_blocks * self.n_tiles):
+            failed |= kroncy_tile_average(
+                self.is_double, self.tiles + t, alpha, count, tiles + t)
+        if failed:
+            raise MemoryError("no memory for the average of the coefficients")
+        return made
+
+    cdef gather(self, bint of_sums):
+        """The values, or the sums, row by row."""
+        gathered = np.empty(self.nnz, dtype=real_dtype(self.is_double))
+        cdef char *out = <char *> address(gathered)
+        cdef char *source
+        cdef size_t itemsize = gathered.itemsize, size
         cdef int64_t row, t
         cdef kroncy_tile *tile
         for row in range(self.n_neurons):
@@ -112,20 +172,10 @@ cdef class TiledMatrix:
                 tile = self.block_tiles(row // KRONCY_BLOCK) + t
                 size = tile.count[row % KRONCY_BLOCK] * itemsize
                 if size:
-                    memcpy(out, <char *> tile.value + tile.begin[row % KRONCY_BLOCK] * itemsize,
-                           size)
+                    source = <char *> (tile.sum if of_sums else tile.value)
+                    memcpy(out, source + tile.begin[row % KRONCY_BLOCK] * itemsize, size)
                 out += size
-        return scipy.sparse.csr_array(
-            (values, indices, indptr), shape=(self.n_neurons, self.n_samples))
-
-    @classmethod
-    def from_csr(cls, matrix):
-        """Tiles with the entries of a scipy.sparse matrix (canonical or not)."""
-        matrix = matrix.tocoo()
-        made = cls(matrix.shape[0], matrix.shape[1], holds_doubles(matrix.data))
-        made.add(matrix.row.astype(np.int64), matrix.col.astype(np.int64),
-                 np.ascontiguousarray(matrix.data))
-        return made
+        return gathered
 
     def product(self, const real[:, ::1] panel, int n_threads=1, out=None):
         """C @ panel for a panel of 64- or 128-byte rows, 64-byte aligned.
@@ -178,6 +228,12 @@ cdef class TiledMatrix:
         cdef int64_t t
         for t in range(self.n_blocks * self.n_tiles):
             kroncy_tile_scale(self.is_double, self.tiles + t, factor)
+
+    cdef void settle(self, double alpha) noexcept nogil:
+        """D += alpha C."""
+        cdef int64_t t
+        for t in range(self.n_blocks * self.n_tiles):
+            kroncy_tile_settle(self.is_double, alpha, self.tiles + t)
 
 
 cdef void product_block(void *context, int64_t block, int thread) noexcept nogil:

@@ -67,6 +67,7 @@ cdef class TreeEngine(LazyEngine):
     cdef int64_t query_size         # bytes of a query: scratch, candidates (m), their values (m)
     cdef void *gram                 # (samples of a panel, n_samples)
     cdef int64_t nodes_written      # counter
+    cdef GramSource mean_source     # the training samples, for the average: of it there are no trees
 
     def __init__(self, GramSource source, signs, threshold, skip, n_threads):
         super().__init__(source, signs, threshold, skip, n_threads)
@@ -74,9 +75,13 @@ cdef class TreeEngine(LazyEngine):
         # A little low: what fires is decided on the rounded z, as in the other engines.
         self.query_threshold = float(self.signs.dtype.type(threshold)) * (1 - 1e-6)
         self.gram = allocate(self.n_samples * ROW_BYTES)
+        self.mean_source = GramSource(source.panels, None)
 
     def __dealloc__(self):
         free(self.gram)
+
+    cdef Engine make_mean(self):
+        return LazyEngine(self.mean_source, self.signs, self.threshold, self.skip, self.n_threads)
 
     @property
     def needs_z0(self):

@@ -1,7 +1,7 @@
 """Network: a wide two-layer network on Kronecker-structured rows, made, moved and stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,29 +14,13 @@ from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import _iterations, bitsets, planning
+from ._averaged import count_iterate, restart_average
 from ._losses import LOSSES
+from .averaged import AveragedNetwork
+from .batch import Batch
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
 from .view import NetworkView
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Training samples as `Network.read_batch` found them.
-
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n,)
-    outputs : ndarray of float64, shape (n, n_outputs)
-    fired_bits : ndarray of uint64, shape (n, n_words)
-    masks : ndarray of uint32
-        The fired sets in the form in which `Network.descend` takes them.
-    """
-
-    rows: NDArray[np.int64]
-    outputs: NDArray[np.float64]
-    fired_bits: NDArray[np.uint64]
-    masks: NDArray[np.uint32]
 
 
 class Network(NetworkView):
@@ -135,6 +119,7 @@ class Network(NetworkView):
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
                 n_features=self.rows.n_features, dtype=self.dtype, engine=engine,
+                average=settings.average,
             )
         self._streams = Streams(
             settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads
@@ -144,6 +129,8 @@ class Network(NetworkView):
             engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
             self._space, planning.table_limit(self.memory_budget),
         )
+        if settings.average:
+            self._engine.start_average()
         if state is None:
             self._engine.fired_bits[...] = self._begin()
         else:
@@ -191,6 +178,7 @@ class Network(NetworkView):
         weight_decay: float = 0.0,
         sample_weight: NDArray[np.float64] | None = None,
         total: float = 0.0,
+        n_unaveraged: int = 0,
     ) -> tuple[float, int]:
         """Steps of SGD on consecutive batches of `order`.
 
@@ -213,6 +201,8 @@ class Network(NetworkView):
             Factors of the samples' losses.  Default: 1.
         total : float, default=0.0
             Sum of losses so far, so that an epoch has the same sum however it was cut.
+        n_unaveraged : int, default=0
+            With ``settings.average``, batches before the first whose iterate is averaged.
 
         Returns
         -------
@@ -238,7 +228,7 @@ class Network(NetworkView):
             self._engine.expect(order, batch_size)
             return _iterations.run_batches(
                 self._engine, order, batch_size, targets, weights, LOSSES[loss],
-                learning_rate, weight_decay, total,
+                learning_rate, weight_decay, total, n_unaveraged,
             )
 
     def read_batch(self, rows: NDArray[np.int64]) -> Batch:
@@ -300,8 +290,24 @@ class Network(NetworkView):
         with self.guard.change("descend"):
             return _iterations.descend(self._engine, batch.rows, batch.masks, residuals, step)
 
+    def count_iterate(self) -> None:
+        """With ``settings.average``, average the present iterate, too: the end of a step that
+        several calls of `descend` made.
+        """
+        if self.settings.average:
+            with self.guard.change("count_iterate"):
+                count_iterate(self._engine)
+
+    def restart_average(self) -> None:
+        """With ``settings.average``, forget the iterates that were averaged so far."""
+        if self.settings.average:
+            with self.guard.change("restart_average"):
+                restart_average(self._engine)
+
     def set_coefficients(self, coefficients: Any) -> None:
         """Replace C, with the engines "lazy" and "pairs": the others accumulate W or z.
+
+        An average begins anew.
 
         Parameters
         ----------
@@ -326,6 +332,17 @@ class Network(NetworkView):
         with self.guard.change("set_coefficients"):
             csr.data /= self.dtype.type(self._engine.scale)
             self._engine.set_csr(csr)
+
+    @property
+    def averaged(self) -> NetworkView:
+        """The network at the average of its iterates; itself without ``settings.average``.
+
+        It is read as the network is, and follows the training: before the first iterate that is
+        averaged it gives the present one.  The first reading after a step copies the values of C.
+        """
+        if not self.settings.average:
+            return self
+        return AveragedNetwork(self, self._engine, self._init, self._space)
 
     @property
     def n_threads(self) -> int:
@@ -356,9 +373,13 @@ class Network(NetworkView):
         """
         engine = self._engine
         with self.guard.read():
+            coefficients, average = engine.coefficient_arrays(), None
+            if engine.average is not None:
+                coefficients |= engine.average.arrays()
+                average = engine.average.scalars()
             return NetworkState(
-                engine.coefficient_arrays(), engine.scale, engine.start_scale,
-                engine.arrays(copy=True), engine.fired_bits.copy(),
+                coefficients, engine.scale, engine.start_scale, engine.arrays(copy=True),
+                engine.fired_bits.copy(), average,
             )
 
     def restore(self, state: NetworkState) -> None:
@@ -373,6 +394,8 @@ class Network(NetworkView):
         with self.guard.change("restore"):
             engine.set_coefficient_arrays(state.coefficients, state.scale, state.start_scale)
             engine.set_arrays(state.engine_arrays)
+            if engine.average is not None and state.average is not None:
+                engine.average.set(state.coefficients, state.average)
             engine.fired_bits[...] = state.fired_bits
 
     def continue_from(self, other: "Network") -> None:
@@ -386,14 +409,19 @@ class Network(NetworkView):
         Raises
         ------
         ValueError
-            The engine is "tree", whose trees cannot be extended.
+            The engine is "tree", whose trees cannot be extended, or one of the two networks
+            averages its iterates and the other does not.
 
         Notes
         -----
-        W keeps its value: rows are added to X, and zero columns to C.
+        W keeps its value, and so does an average: rows are added to X, and zero columns to C.
         """
-        blank = replace(self.snapshot(), engine_arrays={})  # one copy of weights at a time
-        self.restore(other.snapshot().extended(blank, other.data.n_samples))
+        if self.settings.average != other.settings.average:
+            raise ValueError(
+                f"a network with average={self.settings.average} cannot go on from one with "
+                f"average={other.settings.average}"
+            )
+        self.restore(other.snapshot().extended(self.recorded_bits()))
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and named arrays, for `from_state`.

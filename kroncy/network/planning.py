@@ -100,7 +100,8 @@ def check_memory(
     """Bytes of a network and of the caller's snapshots, by estimate.
 
     What the training takes and what making z(0) takes meanwhile count together, and so do the
-    snapshots, that of `run` and those of the caller, and the rows that it binds.
+    snapshots, that of `run` and those of the caller, and the rows that it binds.  The copy
+    through which an average is read comes when the snapshot of `run` is gone.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def check_memory(
     """
     rows, engine, limit = plan.rows, settings.engine, settings.memory_limit
     n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
-    z0, base, moving = _engine_nbytes(plan, settings, space)
+    z0, base, moving, read = _engine_nbytes(plan, settings, space)
     sets = n * -(-m // BLOCK) * BLOCK // 8
     masks = sets * itemsize // 4  # of a reading of all samples
     entries = n * m * float(norm.sf(settings.threshold))
@@ -118,15 +119,20 @@ def check_memory(
         coefficients, entries = 1.5 * 2 * entries, UNSHARED * entries
     else:
         coefficients = 0.0
-    coefficients += 1.5 * entries * (2 + itemsize)
-    snapshot = sets + entries * (4 + itemsize) + moving
+    sums = itemsize if settings.average else 0  # beside each value
+    coefficients += 1.5 * entries * (2 + itemsize + sums)
+    reading = 1.5 * entries * (2 + itemsize) + read if settings.average else 0.0
+    snapshot = sets + entries * (4 + itemsize + sums) + moving
     bound = 0 if engine == "explicit" else settings.n_bound * m * itemsize
     if plan.kind == "gram":
         bound *= 2  # z(0), and z for the expectations
     state = int(base + sets + masks + coefficients + settings.n_snapshots * snapshot)
     making = 0 if engine == "explicit" else z0 + plan.nbytes
     require_memory(
-        max(plan.factorising_nbytes, state + bound + max(making, int(snapshot + 8 * entries))),
+        max(
+            plan.factorising_nbytes,
+            state + bound + max(making, int(snapshot + 8 * entries), int(reading)),
+        ),
         f"training {n} samples with {m} neurons (engine={engine!r}, start={plan.kind!r})",
         limit=limit,
         held=settings.memory_held,
@@ -158,25 +164,30 @@ def table_limit(budget: int | None) -> int:
 
 def _engine_nbytes(
     plan: InitPlan, settings: NetworkSettings, space: PairSpace
-) -> tuple[int, int, int]:
-    """``(z0, base, moving)`` bytes of an engine: z(0) until it is built, itself, its snapshot."""
+) -> tuple[int, int, int, int]:
+    """``(z0, base, moving, read)`` bytes of an engine beside C.
+
+    z(0) until it is built, itself, its snapshot, and what reads an average.
+    """
     rows = plan.rows
     n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
     if settings.engine == "explicit":
         weights = m * int(rows.n_features) * itemsize
-        return 0, weights + ROW_BYTES * int(rows.n_features), weights
+        sums = weights if settings.average else 0
+        return 0, weights + sums + ROW_BYTES * int(rows.n_features), weights + sums, weights
     z0 = n * m * itemsize
     if settings.engine == "pairs":
         pairs = space.nbytes(m, resolve_threads(settings.n_threads))
         table = space.table_nbytes(m)
         if settings.memory_limit is None and table <= TABLE_BYTES:
             pairs += table
-        return z0, plan.root_nbytes + pairs, table if table <= TABLE_BYTES else 0
+        return z0, plan.root_nbytes + pairs, table if table <= TABLE_BYTES else 0, 0
     gram = n * n * itemsize
     base = plan.root_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
     if settings.engine == "tree":
-        return z0, base + tree_nbytes(n, m, itemsize == 8), z0
-    return 0, base + z0, 0
+        read = z0 + plan.nbytes  # of the average there are no trees
+        return z0, base + tree_nbytes(n, m, itemsize == 8), z0, read
+    return 0, base + z0, 0, 0
 
 
 def make_engine(

@@ -1,5 +1,6 @@
 """Rows outside the training set: how an engine reads them, and how many at a time."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -33,8 +34,8 @@ class BoundRows:
 
     Parameters
     ----------
-    engine : Engine
-        Of the network.
+    reading : callable
+        Returns the engine of the network to read from.
     source : Source
         The rows, as `engine` reads them.
     guard : Guard
@@ -49,10 +50,10 @@ class BoundRows:
     """
 
     def __init__(
-        self, engine: Engine, source: Source, guard: Guard,
+        self, reading: Callable[[], Engine], source: Source, guard: Guard,
         deviation: NDArray[np.float64] | None = None,
     ) -> None:
-        self._engine = engine
+        self._reading = reading
         self._source = source
         self._guard = guard
         self._deviation = deviation
@@ -70,8 +71,8 @@ class BoundRows:
         """
         if self._deviation is None:
             return squeeze(self._evaluate())
-        engine = self._engine
         with self._guard.read():  # one state
+            engine = self._reading()
             outputs = self._evaluate()
             add_expected_excess(
                 self.preactivations(), self._deviation, engine.signs, engine.threshold,
@@ -91,20 +92,20 @@ class BoundRows:
 
     def _evaluate(self, **options: bool) -> NDArray:
         with self._guard.read(), blas_threads(1):
-            return self._engine.evaluate(self._source, np.arange(len(self)), **options)
+            return self._reading().evaluate(self._source, np.arange(len(self)), **options)
 
 
 def bind_rows(
-    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData, engine: Engine,
-    space: PairSpace, guard: Guard,
+    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData,
+    reading: Callable[[], Engine], space: PairSpace, guard: Guard,
 ) -> BoundRows:
-    """`data` as read by an engine that was trained on `rows` with z(0) from `init`."""
+    """`data` as read by the engine `reading()`: trained on `rows`, with z(0) from `init`."""
     near = init.project(data)
-    if isinstance(engine, ExplicitEngine):
-        return BoundRows(engine, dense_source(near, init.outside_z0(data)), guard)
+    if isinstance(reading(), ExplicitEngine):
+        return BoundRows(reading, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
     source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.readable_rows_of, near))
-    return BoundRows(engine, source, guard, deviation)
+    return BoundRows(reading, source, guard, deviation)
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

@@ -52,6 +52,8 @@ class NetworkSettings:
         Bytes of `memory_limit` that are in use while the network is made.
     shuffled : bool, default=False
         Samples will come in random order, in which "pairs" is not a choice of "auto".
+    average : bool, default=False
+        Whether the network sums up its iterates, so that it can be read at their average.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class NetworkSettings:
     n_bound: int = 0
     memory_held: int = 0
     shuffled: bool = False
+    average: bool = False
 
     def __post_init__(self) -> None:
         n_hidden = check_integer(self.n_hidden, "n_hidden", minimum=1)
@@ -83,6 +86,7 @@ class NetworkSettings:
         checked = {
             "n_hidden": n_hidden,
             "antithetic": antithetic,
+            "average": check_bool(self.average, "average"),
             "threshold": check_real(self.threshold, "threshold", minimum=0.0),
             "skip": check_real(self.skip, "skip", minimum=0.0),
             "start": check_choice(self.start, "start", ("auto", *STARTS)),

@@ -25,7 +25,10 @@ MORE_COUNTERS = {
 }
 SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
     "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
-    "memory_limit", "n_snapshots", "n_bound",
+    "memory_limit", "n_snapshots", "n_bound", "average",
+)
+PER_SAMPLE = (  # parts of the coefficients with a row for each sample
+    "pattern_bits", "shared_values", "shared_sums", "skip_coefficients", "skip_sums",
 )
 BLOCK_WORDS = 4  # 64-bit integers of the fired bits of a block of 256 neurons
 
@@ -37,7 +40,8 @@ class NetworkState:
     Attributes
     ----------
     coefficients : dict of ndarray
-        C / scale in the parts in which the engine stores it, and those of the skip.
+        C / scale in the parts in which the engine stores it, and those of the skip; with an
+        average, the sums D beside them.
     scale, start_scale : float
         ``W = start_scale W(0) + scale (C / scale) X``.
     engine_arrays : dict of ndarray
@@ -45,6 +49,9 @@ class NetworkState:
         "pairs" in the middle of an epoch what it was reading.
     fired_bits : ndarray of uint64, shape (n_samples, n_words)
         Fired set of each sample at its last visit.
+    average : tuple (float, float, int), optional
+        ``(alpha, beta, count)``: the average is
+        ``(beta W(0) + (alpha C / scale + D) X) / count``.  None for a network without.
     """
 
     coefficients: dict[str, NDArray]
@@ -52,18 +59,20 @@ class NetworkState:
     start_scale: float
     engine_arrays: dict[str, NDArray]
     fired_bits: NDArray[np.uint64]
+    average: tuple[float, float, int] | None = None
 
-    def extended(self, blank: "NetworkState", n_samples: int) -> "NetworkState":
+    def extended(self, fired_bits: NDArray[np.uint64]) -> "NetworkState":
         """The same weights as the state of a network on further samples beside these.
 
-        `n_samples` is the number of these, `blank` the state of that network before any step.
+        `fired_bits` are those of that network before any step.
         """
-        coefficients = {}
-        for name, array in self.coefficients.items():
-            if not name.startswith("c_"):  # CSR: further columns have no entries
-                array = np.concatenate([array, blank.coefficients[name][n_samples:]])
-            coefficients[name] = array
-        bits = np.concatenate([self.fired_bits, blank.fired_bits[n_samples:]])
+        new_bits = fired_bits[len(self.fired_bits):]
+        coefficients = dict(self.coefficients)  # CSR: further columns have no entries
+        for name in coefficients.keys() & PER_SAMPLE:
+            array = coefficients[name]
+            zeros = np.zeros((len(new_bits), *array.shape[1:]), dtype=array.dtype)
+            coefficients[name] = np.concatenate([array, zeros])
+        bits = np.concatenate([self.fired_bits, new_bits])
         return replace(
             self, coefficients=coefficients, fired_bits=bits,
             engine_arrays={
@@ -73,7 +82,7 @@ class NetworkState:
         )
 
     def check(self, *, shape: tuple[int, int, int], n_features: float, dtype: DTypeLike,
-              engine: str) -> None:
+              engine: str, average: bool) -> None:
         """Raise ValueError unless these are arrays of a network like the one described.
 
         Parameters
@@ -85,6 +94,8 @@ class NetworkState:
         dtype : dtype of the network
         engine : {"lazy", "pairs", "explicit", "tree"}
             The arrays of "pairs" are checked by the engine, which knows the objects.
+        average : bool
+            Whether it averages its iterates.
         """
         m, n, k = shape
         words = n, -(-m // 256) * BLOCK_WORDS
@@ -107,6 +118,26 @@ class NetworkState:
             check_values(scale, "tree_scale", (1,), np.float64)
             if scale[0] <= 0:
                 raise ValueError(f"tree_scale must be > 0, got {scale[0]}")
+        if average != (self.average is not None):
+            raise ValueError("average and the sums of the iterates contradict each other")
+        if self.average is not None:
+            self._check_average(self.average, shape, n_features, dtype, engine)
+
+    def _check_average(self, average: tuple[float, float, int], shape: tuple[int, int, int],
+                       n_features: float, dtype: DTypeLike, engine: str) -> None:
+        m, n, k = shape
+        alpha, beta, count = average
+        count = check_integer(count, "count of the average", minimum=0, maximum=2**63 - 1)
+        check_real(alpha, "alpha of the average", minimum=0.0)
+        check_real(beta, "beta of the average", minimum=0.0, maximum=count)
+        parts = self.coefficients
+        check_values(parts["c_sums"], "c_sums", parts["c_values"].shape, dtype)
+        check_values(parts["skip_sums"], "skip_sums", (n, k), dtype)
+        if k == 1:
+            check_values(parts["shared_sums"], "shared_sums", (n,), dtype)
+        if engine == "explicit":
+            check_values(parts["weight_sums"], "weight_sums", (m, n_features), dtype)
+            check_values(parts["skip_weight_sums"], "skip_weight_sums", (k, n_features), dtype)
 
 
 def to_members(
@@ -125,6 +156,7 @@ def to_members(
         "data": data_meta,
         "n_threads": settings.n_threads,
         "scales": [state.scale, state.start_scale],
+        "average": None if state.average is None else list(state.average),
         "counters": counters,
     }
     arrays = {f"data_{name}": array for name, array in data_arrays.items()}
@@ -163,7 +195,10 @@ def from_members(
         )
     everything = dict(arrays)  # each part picks its own
     scale, start_scale = meta["scales"]
-    state = NetworkState(everything, scale, start_scale, everything, arrays["fired_bits"])
+    average = None if meta["average"] is None else tuple(meta["average"])
+    state = NetworkState(
+        everything, scale, start_scale, everything, arrays["fired_bits"], average
+    )
     return {
         "data": data, "signs": arrays["signs"], "settings": settings, "state": state,
         "counters": meta["counters"],

@@ -33,7 +33,7 @@ class NetworkView:
     compression : Compression or None
     nbytes : int
     dtype : numpy.dtype
-    n_threads, n_outputs : int
+    n_outputs : int
     guard : Guard
     """
 
@@ -49,6 +49,10 @@ class NetworkView:
     _init: GaussianInit | GramInit
     _engine: Engine
     _space: PairSpace
+
+    def _reading(self) -> Engine:
+        """The engine that outputs, coefficients and fired sets are read from."""
+        return self._engine
 
     # -- what it is -----------------------------------------------------------------------------
 
@@ -108,6 +112,11 @@ class NetworkView:
         return None if self.memory_limit is None else self.memory_limit - self.nbytes
 
     @property
+    def n_threads(self) -> int:
+        """Threads of the computations."""
+        return self._engine.n_threads
+
+    @property
     def signs(self) -> NDArray:
         """Output signs, shape (n_hidden,) or (n_hidden, n_outputs)."""
         return squeeze(self._signs)
@@ -121,12 +130,13 @@ class NetworkView:
     def skip_coefficients(self) -> NDArray:
         """Coefficients c of ``u = c^T X``, shape (n_samples,) or (n_samples, n_outputs)."""
         with self.guard.read():
-            return squeeze(self._engine.skip_coefficients * self.dtype.type(self._engine.scale))
+            engine = self._reading()
+            return squeeze(engine.skip_coefficients * self.dtype.type(engine.scale))
 
     @property
     def start_scale(self) -> float:
         """Factor of W(0): 1, or what weight decay has left of it."""
-        return self._engine.start_scale
+        return self._reading().start_scale
 
     @property
     def counters(self) -> dict[str, int]:
@@ -151,7 +161,8 @@ class NetworkView:
         """
         wanted = self.dtype if dtype is None else np.dtype(dtype)
         with self.guard.read():
-            return self._engine.to_csr().astype(wanted) * np.array(self._engine.scale, wanted)[()]
+            engine = self._reading()
+            return engine.to_csr().astype(wanted) * np.array(engine.scale, wanted)[()]
 
     def outputs(self, indices: ArrayLike | None = None) -> NDArray[np.float64]:
         """Outputs f of training samples.
@@ -363,7 +374,9 @@ class NetworkView:
         """
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
-        return bind_rows(self.rows, self._init, data, self._engine, self._space, self.guard)
+        return bind_rows(
+            self.rows, self._init, data, self._reading, self._space, self.guard
+        )
 
     @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:
@@ -405,13 +418,15 @@ class NetworkView:
         Of a network that comes from a saved state z(0) is missing at first; `predict` does
         without.
         """
-        if self._engine.needs_z0:
+        engine = self._reading()
+        if engine.needs_z0:
             with self.guard.once():
-                if self._engine.needs_z0:
-                    self._engine.set_z0(self._init.z0())
+                if engine.needs_z0:
+                    engine.set_z0(self._init.z0())
 
     def _evaluate(self, rows: NDArray[np.int64], **options: bool) -> NDArray:
         """Outputs (len(rows), n_outputs), or what the options of `Engine.evaluate` ask for."""
         self.prepare()
         with self.guard.read(), blas_threads(1):
-            return self._engine.evaluate(self._engine.source, rows, **options)
+            engine = self._reading()
+            return engine.evaluate(engine.source, rows, **options)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.memory import require_memory
 from .._base.threads import blas_threads
 from ..network._fired import add_quadratic_forms, fired_counts, padded_bits
-from ..network.network import Network
+from ..network.view import NetworkView
 from ..training.reader import NetworkReader
 from .limit import refuse_silence
 
@@ -20,14 +20,15 @@ BLOCK = 2048  # samples a side of the blocks of G that `movement` reads
 
 
 def tangent_kernel(
-    trainer: NetworkReader | Network, rows: ArrayLike | None = None
+    trainer: NetworkReader | NetworkView, rows: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """H(t) of a network now: ``G_ij * (|F_i n F_j| / n_hidden + skip)``.
 
     Parameters
     ----------
-    trainer : KroneckerSGD, KroneckerLRGD or Network
-        The network, or a trainer of it.
+    trainer : KroneckerSGD, KroneckerLRGD or NetworkView
+        The network, or a trainer of it, whose last iterate is measured; `averaged` of a trainer is
+        its average.
     rows : array-like of int, shape (n,), optional
         Training samples.  Default: all.
 
@@ -79,7 +80,7 @@ def tangent_kernel(
 
 
 def kernel_of_bits(
-    network: Network, samples: NDArray[np.int64], fired_bits: NDArray[np.uint64]
+    network: NetworkView, samples: NDArray[np.int64], fired_bits: NDArray[np.uint64]
 ) -> NDArray[np.float64]:
     """H of these samples of a network, if these were their fired sets."""
     bits = padded_bits(fired_bits)
@@ -89,13 +90,14 @@ def kernel_of_bits(
     return kernel
 
 
-def initial_outputs(trainer: NetworkReader | Network) -> NDArray[np.float64]:
+def initial_outputs(trainer: NetworkReader | NetworkView) -> NDArray[np.float64]:
     """Outputs of all training samples before the first step.
 
     Parameters
     ----------
-    trainer : KroneckerSGD, KroneckerLRGD or Network
-        The network, or a trainer of it.
+    trainer : KroneckerSGD, KroneckerLRGD or NetworkView
+        The network, or a trainer of it, whose last iterate is measured; `averaged` of a trainer is
+        its average.
 
     Returns
     -------
@@ -127,13 +129,14 @@ def initial_outputs(trainer: NetworkReader | Network) -> NDArray[np.float64]:
     return outputs
 
 
-def flips(trainer: NetworkReader | Network) -> NDArray[np.int64]:
+def flips(trainer: NetworkReader | NetworkView) -> NDArray[np.int64]:
     """Neurons that fire now and did not at the start, or the other way round, for each sample.
 
     Parameters
     ----------
-    trainer : KroneckerSGD, KroneckerLRGD or Network
-        The network, or a trainer of it.
+    trainer : KroneckerSGD, KroneckerLRGD or NetworkView
+        The network, or a trainer of it, whose last iterate is measured; `averaged` of a trainer is
+        its average.
 
     Returns
     -------
@@ -167,13 +170,14 @@ def flips(trainer: NetworkReader | Network) -> NDArray[np.int64]:
 
 
 @blas_threads(1)
-def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
+def movement(trainer: NetworkReader | NetworkView) -> NDArray[np.float64]:
     """How far each neuron has moved, ``|w_r(t) - w_r(0)|``, from C and G; W is not needed.
 
     Parameters
     ----------
-    trainer : KroneckerSGD, KroneckerLRGD or Network
-        The network, or a trainer of it.
+    trainer : KroneckerSGD, KroneckerLRGD or NetworkView
+        The network, or a trainer of it, whose last iterate is measured; `averaged` of a trainer is
+        its average.
 
     Returns
     -------
@@ -219,9 +223,9 @@ def movement(trainer: NetworkReader | Network) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(sums, 0))
 
 
-def network_of(trainer: NetworkReader | Network) -> Network:
+def network_of(trainer: NetworkReader | NetworkView) -> NetworkView:
     """The network of a trainer, or the network itself; TypeError for anything else."""
-    if isinstance(trainer, Network):
+    if isinstance(trainer, NetworkView):
         return trainer
     if isinstance(trainer, NetworkReader):
         return trainer.network

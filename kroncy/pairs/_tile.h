@@ -15,7 +15,9 @@ typedef struct {
     uint16_t count[KRONCY_BLOCK];     /* entries of row r in use */
     uint16_t *offset;                 /* (sample within the tile) << 5, ascending in a row */
     void *value;                      /* float or double, parallel to offset; NULL: no values */
+    void *sum;                        /* D, parallel to value; NULL: no average, or no entries */
     int64_t entries;                  /* sum of count */
+    int averaged;                     /* whether entries have a sum */
 } kroncy_tile;
 
 #endif

@@ -22,7 +22,8 @@ from .._base.memory import require_memory
 from ..network import bitsets
 from ..network._fired import fired_counts, padded_bits
 from ..network._losses import LARGEST
-from ..network.network import Batch, Network
+from ..network.batch import Batch
+from ..network.network import Network
 
 DAMPING = 1e-3
 DIRECT = 6000  # unknowns up to which a Cholesky factor is made; conjugate gradients beyond

@@ -209,6 +209,16 @@ class TrainingLoop(OptionsReader):
             self.network.prepare()
             return self._run_pass(samples, batch_size, progress, bound)
 
+    def restart_average(self) -> None:
+        """Forget the iterates averaged so far, as each pass does with ``average="epoch"``.
+
+        Raises
+        ------
+        RuntimeError
+            Another thread trains this network.
+        """
+        self.network.restart_average()
+
     def _run_epoch(self, progress: bool) -> None:
         """Every sample once, in the order of the epoch."""
         good = self.snapshot()
@@ -223,6 +233,8 @@ class TrainingLoop(OptionsReader):
         self, order: NDArray[np.int64], batch_size: int, progress: bool, bound: bool = False
     ) -> float:
         """The mean loss of samples in this order; adds a record to `history`."""
+        if self.average == "epoch":
+            self.restart_average()
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
         self.network.expect(order, batch_size)
@@ -330,7 +342,7 @@ class TrainingLoop(OptionsReader):
                     total, n = self._network.run_batches(
                         part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
-                        total=total,
+                        total=total, n_unaveraged=options.n_unaveraged(self._iterations),
                     )
                     self._iterations += -(-n // batch_size)
                     done += n
@@ -344,6 +356,8 @@ class TrainingLoop(OptionsReader):
                     break
                 total += loss
                 done += len(batch)
+                if options.average and options.n_unaveraged(self._iterations) == 0:
+                    self._network.count_iterate()
                 self._iterations += 1
         return total, done
 
@@ -425,11 +439,13 @@ class TrainingLoop(OptionsReader):
         Raises
         ------
         ValueError
-            The engine is "tree", whose trees cannot be extended.
+            The engine is "tree", whose trees cannot be extended, or one of the two trainers
+            averages its iterates and the other does not.
 
         Notes
         -----
-        W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C.
+        W(t) = W(0) + C X keeps its value when rows are added to X and zero columns to C, and so
+        does its average.
         """
         self.network.continue_from(other.network)
         self._set_progress(other.progress)

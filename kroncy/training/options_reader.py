@@ -61,6 +61,11 @@ class OptionsReader(NetworkReader):
         return None if self._offset is None else squeeze(self._offset)
 
     @property
+    def average(self) -> int | str:
+        """The first iteration whose iterate is averaged, 0 for none; or "epoch"."""
+        return self.options.average
+
+    @property
     def sample_weight(self) -> NDArray[np.float64] | None:
         """Factors of the samples' losses, shape (n_samples,); None: all 1."""
         return self._weights

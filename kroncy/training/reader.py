@@ -8,6 +8,7 @@ from ..data.kronecker_data import KroneckerData
 from ..network.costs import EngineCosts
 from ..network.network import Network
 from ..network.prediction import BoundRows
+from ..network.view import NetworkView
 
 
 class NetworkReader:
@@ -17,8 +18,13 @@ class NetworkReader:
 
     @property
     def network(self) -> Network:
-        """The network: rows, coefficients, fired sets, predictions."""
+        """The network at its last iterate: rows, coefficients, fired sets, predictions."""
         return self._network
+
+    @property
+    def averaged(self) -> NetworkView:
+        """The network as it is read here: at the average of its iterates, if there is one."""
+        return self.network.averaged
 
     @property
     def data(self) -> KroneckerData:
@@ -88,17 +94,17 @@ class NetworkReader:
     @property
     def coefficients(self) -> scipy.sparse.csr_array:
         """C of ``W(t) = start_scale * W(0) + C X``, CSR of shape (n_hidden, n_samples)."""
-        return self.network.coefficients
+        return self.averaged.coefficients
 
     @property
     def skip_coefficients(self) -> NDArray:
         """Coefficients c of ``u = X^T c``, shape (n_samples,) or (n_samples, n_outputs)."""
-        return self.network.skip_coefficients
+        return self.averaged.skip_coefficients
 
     @property
     def start_scale(self) -> float:
         """Factor of W(0): 1, or what weight decay has left of it."""
-        return self.network.start_scale
+        return self.averaged.start_scale
 
     def outputs(self, indices: ArrayLike | None = None) -> NDArray[np.float64]:
         """Outputs f of training samples; logits for the losses "logistic" and "softmax".
@@ -122,7 +128,7 @@ class NetworkReader:
         -----
         Costs the forward half of an iteration on these samples.
         """
-        return self.network.outputs(indices)
+        return self.averaged.outputs(indices)
 
     def preactivations(self, indices: ArrayLike | None = None) -> NDArray:
         """Pre-activations z of training samples.
@@ -144,7 +150,7 @@ class NetworkReader:
         MemoryError
             The result does not fit.
         """
-        return self.network.preactivations(indices)
+        return self.averaged.preactivations(indices)
 
     def fired(self, indices: ArrayLike | None = None) -> scipy.sparse.csr_array:
         """Neurons that fire on training samples.
@@ -164,7 +170,7 @@ class NetworkReader:
         ValueError, TypeError
             `indices` are not samples.
         """
-        return self.network.fired(indices)
+        return self.averaged.fired(indices)
 
     def predict(self, data: KroneckerData) -> NDArray[np.float64]:
         """Outputs f of other rows; logits for the losses "logistic" and "softmax".
@@ -191,7 +197,7 @@ class NetworkReader:
         -----
         Costs drawing z(0) of the rows, a few at a time, and one pass over C for each.
         """
-        return self.network.predict(data)
+        return self.averaged.predict(data)
 
     def bind(self, data: KroneckerData) -> BoundRows:
         """Other rows made ready for repeated prediction.
@@ -219,7 +225,7 @@ class NetworkReader:
         z(0) of the rows is computed once and stored (len(data) * n_hidden reals), so that
         following the outputs on held-out rows costs no more than reading C.
         """
-        return self.network.bind(data)
+        return self.averaged.bind(data)
 
     def initial_weights(self, neurons: ArrayLike) -> NDArray:
         """Rows of W(0), with ``start="gaussian"`` only.

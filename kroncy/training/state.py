@@ -14,7 +14,7 @@ from .progress import Progress
 from .step_size import is_auto
 from .targets import check_offset, check_prepared, check_sample_weight
 
-OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order")
+OPTIONS = ("loss", "batch_size", "weight_decay", "solver", "damping", "order", "average")
 MOST = 2**63 - 1  # of whatever is counted
 
 
@@ -60,6 +60,8 @@ def from_members(
     if check_bool(meta["offset"], "offset") != ("offset" in arrays):
         raise ValueError("offset and its array contradict each other")
     network = Network.from_state(meta["network"], arrays)
+    if network.settings.average != bool(options.average):
+        raise ValueError("average contradicts the sums of the iterates that the network holds")
     n = network.data.n_samples
     check_integer(options.batch_size, "batch_size", maximum=n)
     check_values(arrays["targets"], "targets", (n, network.n_outputs), np.float64)

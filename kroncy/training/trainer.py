@@ -98,6 +98,11 @@ class KroneckerSGD(TrainingLoop):
         positive; the learning rate "auto" leaves at least a half.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
+    average : bool, int >= 0 or "epoch", default=False
+        Read the network at the average of its iterates, as scikit-learn's `SGDClassifier` does:
+        of all of them (True), or of those from this iteration on; until then, and with False, at
+        the last.  "epoch" averages over the present epoch of `run`.  Training goes on from the last
+        iterate, which is that of the attribute `network`.
     sample_weight : array-like of shape (n_samples,), optional
         Factors of the samples' losses, >= 0.  Default: 1.
     offset : array-like of shape (n_samples,) or (n_samples, n_outputs), optional
@@ -117,7 +122,10 @@ class KroneckerSGD(TrainingLoop):
     Attributes
     ----------
     network : Network
-        The network: rows, coefficients, fired sets, predictions.
+        The network at its last iterate: rows, coefficients, fired sets, predictions.
+    averaged : NetworkView
+        The network as all other methods and attributes read it: at the average of the iterates
+        with `average`, otherwise `network` itself.
     engine, start : str
         What "auto" chose.
     compress : bool
@@ -137,7 +145,7 @@ class KroneckerSGD(TrainingLoop):
     n_epochs_done, n_iterations : int
         Complete epochs and iterations so far.
     options : TrainingOptions
-        Loss, batch size, weight decay, solver, damping and order.
+        Loss, batch size, weight decay, solver, damping, order and average.
 
     Raises
     ------
@@ -153,6 +161,8 @@ class KroneckerSGD(TrainingLoop):
     An iteration of "lazy" costs ``nnz(C) * |S|`` multiply-adds, at most ``|S| k n`` with k the mean
     number of neurons that fire, and the Gram columns; neither depends on n_features.  Memory:
     n_samples * n_hidden reals for z(0), 6 (float32) or 10 bytes an entry of C, and G or its parts.
+    An average takes a further real for each value of C that is stored, one more number that a step
+    writes, and nothing else; it is exact.
     An iteration of "tree" compares O(k log n_hidden) nodes for each sample of the batch, and
     changes the leaves of the neurons that fired, at most ``|S| k``, and their ancestors in all
     n_samples trees.  It stores the trees in place of z(0), and a copy of their leaves during `run`.
@@ -164,6 +174,10 @@ class KroneckerSGD(TrainingLoop):
     ----------
     Z. Song and S. Yue, "Structured and Fast Optimization: The Kronecker SGD Algorithm",
     arXiv:2305.08001, sections 3 and 4.
+
+    B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM
+    J. Control and Optimization 30 (1992), for `average`; W. Xu, "Towards optimal one pass large
+    scale learning with averaged stochastic gradient descent", arXiv:1107.2490, section 4.2.
 
     Examples
     --------
@@ -202,6 +216,7 @@ class KroneckerSGD(TrainingLoop):
         skip: float = 0.0,
         weight_decay: float = 0.0,
         memory_limit: int | None = None,
+        average: bool | int | str = False,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
         n_classes: int | None = None,
@@ -212,7 +227,7 @@ class KroneckerSGD(TrainingLoop):
         check_data(data)
         check_order(order, engine)
         options = TrainingOptions(
-            loss, learning_rate, batch_size, weight_decay, solver, damping, order
+            loss, learning_rate, batch_size, weight_decay, solver, damping, order, average
         )
         options = replace(options, batch_size=min(options.batch_size, data.n_samples))
         targets = check_targets(y, data.n_samples, loss, n_classes)
@@ -223,6 +238,7 @@ class KroneckerSGD(TrainingLoop):
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
             memory_limit, n_snapshots, n_bound, memory_held, order == "random",
+            bool(options.average),
         )
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)

@@ -33,7 +33,8 @@ options |= {"n_threads": 2, "random_state": 0}
 
 def train(data, y, limit, **options):
     if not early:
-        return KroneckerSGD(data, y, learning_rate=1.0, memory_limit=limit, **options).run(2)
+        sgd = KroneckerSGD(data, y, learning_rate=1.0, memory_limit=limit, **options)
+        return sgd.run(2).outputs()
     options |= {"learning_rate_init": 1.0, "max_iter": 3, "n_iter_no_change": 3}
     model = KroneckerRegressor(validation_fraction=held_out, **options)
     if added:
@@ -89,6 +90,13 @@ CASES = {
     "explicit, partial_fit": {"engine": "explicit", "start": "gaussian", "n": 1000, "p": 60,
                               "n_hidden": 4096, "early": True, "added": 300},
     "tree": {"engine": "tree", "start": "gaussian", "n": 1000, "p": 8, "n_hidden": 16384},
+    "lazy, three outputs, average": {
+        "engine": "lazy", "start": "gaussian", "n": 2000, "p": 8, "n_hidden": 8192,
+        "threshold": 1.0, "outputs": 3, "average": True},
+    "explicit, average": {"engine": "explicit", "start": "gaussian", "n": 500, "p": 60,
+                          "n_hidden": 6144, "average": True},
+    "tree, average": {"engine": "tree", "start": "gaussian", "n": 1000, "p": 8, "n_hidden": 16384,
+                      "average": True},
 }  # fmt: skip
 
 

@@ -1,0 +1,16 @@
+import numpy as np
+
+from ._coefficients import Coefficients
+
+class Average:
+    alpha: float
+    beta: float
+    count: int
+    skip_sums: np.ndarray
+    def __init__(self, coefficients: Coefficients, skip_coefficients: np.ndarray) -> None: ...
+    def arrays(self) -> dict[str, np.ndarray]: ...
+    def scalars(self) -> tuple[float, float, int]: ...
+    def set(
+        self, arrays: dict[str, np.ndarray], scalars: tuple[float, float, int]
+    ) -> None: ...
+    def restart(self) -> None: ...

@@ -1,0 +1,37 @@
+"""The average of the iterates as an engine reads it: copies of the values, made when they are asked for."""
+from .._base._buffers cimport address
+from ._average cimport Average
+from ._engine cimport Engine
+
+
+def count_iterate(Engine engine):
+    """The present iterate of an engine with an average becomes one of those that are averaged."""
+    engine.mean = None
+    engine.average.count_iterate(engine.scale, engine.start_scale)
+
+
+def restart_average(Engine engine):
+    """Forget the iterates that an engine with an average has averaged so far."""
+    engine.mean = None
+    engine.average.restart()
+
+
+def averaged(Engine engine):
+    """An engine that reads at the average of the iterates; `engine` itself while there are none.
+
+    It is made once, and discarded when training goes on.
+    """
+    cdef Average average = engine.average
+    cdef Engine mean = engine.mean
+    if average is None or average.count == 0:
+        return engine
+    if mean is None:
+        mean = engine.make_mean()
+        mean.coefficients = average.mean_coefficients()
+        mean.skip_coefficients = average.mean(
+            engine.skip_coefficients, average.skip_sums, average.alpha)
+        mean.skip_values = address(mean.skip_coefficients)
+        mean.start_scale = average.beta / average.count
+        engine.mean = mean
+    mean.n_threads = engine.n_threads
+    return mean
