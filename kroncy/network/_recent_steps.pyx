@@ -33,7 +33,7 @@ cdef extern from "_coefficients_kernel.h" nogil:
                              const void *)
     int kroncy_pattern_append(kroncy_tile *, int, const uint32_t *, int)
     int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
-    void kroncy_shared_settle(bint, int, const int64_t *, const double *, void *)
+    void kroncy_shared_settle(bint, int, const int64_t *, const double *, double, void *)
     void kroncy_tile_clear(bint, kroncy_tile *)
 
 cdef extern from "_engine_kernel.h" nogil:
@@ -139,7 +139,7 @@ cdef class RecentSteps:
                 self.n_objects += 1
             self.local[j] = self.local_of[object]
         if self.n_outputs == 1:
-            kroncy_shared_settle(self.is_double, count, self.number + self.n_steps, e,
+            kroncy_shared_settle(self.is_double, count, self.number + self.n_steps, e, 1,
                                  self.shared_data)
         self.n_steps += count
 
