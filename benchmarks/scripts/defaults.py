@@ -4,7 +4,7 @@
     python defaults.py digits
     python defaults.py davis --file davis.npz      (not bundled: no licence is stated)
 
-Flights: 32,000 departures to train on, 8,000 to test on; area under the ROC curve.
+Flights: 32,000 departures to train on, 8,000 to test on, three seeds; area under the ROC curve.
 Digits: even against odd, a (x) a, 1437 / 360 images, five splits; accuracy.
 Davis: drug-target affinities with the DeepDTA test fold; kernels are the similarities, centred,
 plus 0.1, scaled to unit diagonal; concordance index and mean squared error.
@@ -26,14 +26,19 @@ from kroncy.datasets import load_flights_pairs
 def flights(_):
     train, y = load_flights_pairs("train")
     test, y_test = load_flights_pairs("test")
-    began = time.perf_counter()
-    model = KroneckerClassifier(random_state=0).fit(train, y)
-    seconds = time.perf_counter() - began
-    yield {
-        "data": "flights", "model": "KroneckerClassifier()", "epochs": model.n_iter_,
-        "seconds": round(seconds, 1), "learning_rate": round(model.learning_rate_init_, 1),
-        "auc": round(roc_auc_score(y_test, model.decision_function(test)), 4),
-    }
+    found = []
+    for seed in range(3):
+        began = time.perf_counter()
+        model = KroneckerClassifier(random_state=seed).fit(train, y)
+        seconds = time.perf_counter() - began
+        found.append(roc_auc_score(y_test, model.decision_function(test)))
+        yield {
+            "data": "flights", "model": "KroneckerClassifier()", "seed": seed,
+            "epochs": model.n_iter_, "seconds": round(seconds, 1),
+            "learning_rate": round(model.learning_rate_init_, 1), "auc": round(found[-1], 4),
+        }
+    yield {"data": "flights", "model": "KroneckerClassifier()",
+           "mean_auc": round(float(np.mean(found)), 4)}
 
 
 def digits(_):
