@@ -205,12 +205,13 @@ class _Span:
             run.x, run.f, run.box, curvature, np.full(p, least))
         if not run.objective.exact:
             central = run.objective.fd == "central"
-            h = 2 * math.sqrt(run.noise / run.curvature)
-            if central:
-                h = max((3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature), CENTRAL_LONGER * least)
-            bias = h**2 if central else max(h, least)
-            h = max(h, least)
-            self.error = 3 * math.sqrt(p) * (run.noise / h + bias * run.curvature)
+            h = max(2 * math.sqrt(run.noise / run.curvature), least)
+            squares = np.full(p, run.noise / h + h * run.curvature) ** 2
+            if central:  # but for variables on their bounds
+                h = (3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature)
+                h = max(h, CENTRAL_LONGER * least)
+                squares[run.box.inside(run.x, h)] = (run.noise / h + h**2 * run.curvature) ** 2
+            self.error = 3 * math.sqrt(float(squares.sum()))
         if before is not None and moved is not None and not whole:
             self.update(moved, gradient - before)
         new = residual(gradient, self.rows)

@@ -135,25 +135,22 @@ class Objective(Evaluator):
         self.n_directional += x.size
         self.njev += 1
         noise = self.noise_at(f)
-        central = self.fd == "central"
-        if self.h is not None:
-            h = np.full(x.size, self.h)
-        else:
-            h = (3 * noise) ** (1 / 3) / np.sqrt(curvature) if central else 2 * np.sqrt(
-                noise / curvature)
-            h = np.maximum(h, CENTRAL_LONGER * least if central else least)
         above, below = box.upper - x, x - box.lower
-        ahead = np.where((above >= h) | (above >= below), np.minimum(h, above), 0.0)
-        behind = np.where((below >= h) | (below > above), np.minimum(h, below), 0.0)
-        if central:
-            first, second = ahead, -behind
-        else:
-            first, second = np.where(ahead > 0, ahead, -behind), np.zeros(x.size)
+        h = np.full(x.size, self.h) if self.h is not None else np.maximum(
+            2 * np.sqrt(noise / curvature), least)
+        # Forward, or backward where there is more room.
+        forward = (above >= h) | (above >= below)
+        first, second = np.where(forward, np.minimum(h, above), -np.minimum(h, below)), 0.0 * x
+        if self.fd == "central":
+            longer = h if self.h is not None else np.maximum(
+                (3 * noise) ** (1 / 3) / np.sqrt(curvature), CENTRAL_LONGER * least)
+            both = (above >= longer) & (below >= longer)
+            first, second = np.where(both, longer, first), np.where(both, -longer, second)
         slopes = np.zeros(x.size)
         moved = np.flatnonzero(first != second)
         rows = np.eye(x.size)[moved] if moved.size < x.size else None
         values = self.values(x, rows, first[moved])
-        others = self.values(x, rows, second[moved]) if central else f
+        others = self.values(x, rows, second[moved]) if np.any(second) else f
         slopes[moved] = (values - others) / (first - second)[moved]
         # A one-sided difference is off by half its step times the curvature.
         slopes -= (first + second) / 2 * curvature

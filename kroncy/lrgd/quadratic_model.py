@@ -109,7 +109,7 @@ def _independent(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rest = step - (step @ basis.T) @ basis
         rest = rest - (rest @ basis.T) @ basis
         norm = np.linalg.norm(rest)
-        if norm > SPREAD * max(1.0, np.linalg.norm(step)) and len(basis) < p:
+        if norm > SPREAD * max(1.0, float(np.linalg.norm(step))) and len(basis) < p:
             basis = np.vstack([basis, rest / norm])
     if len(basis) == p:
         return basis, np.empty((0, p))
@@ -213,11 +213,12 @@ def _improved(
                 room = np.where(direction > 0, steps.upper, steps.lower) / direction
             room[direction == 0] = np.inf
             sizes.append((float(room.min()), sign, row))
-    # Directions of the lacking subspace are arbitrary: where bounds cut all short, use an axis.
-    length, sign, row = max(
-        sizes, key=lambda item: (item[0], -item[1] * float(model.gradient @ item[2]))
-    )
+    def preference(item: tuple[float, float, np.ndarray]) -> tuple[float, float]:
+        return item[0], -item[1] * float(model.gradient @ item[2])
+
+    length, sign, row = max(sizes, key=preference)
     radius = float(np.maximum(steps.upper, -steps.lower).max())
+    # Directions of the lacking subspace are arbitrary: where bounds cut all short, use an axis.
     if length < 0.3 * radius:
         share = np.linalg.norm(lacking, axis=0)
         j = int(np.argmax(share * np.maximum(steps.upper, -steps.lower)))
