@@ -9,8 +9,12 @@ From function to minimum, and what each file does:
 - `directions`: orthonormal bases and projections of direction rows through their Gram matrix
 - `_derivatives`: perturbs and evaluates along many directions
 - `quasi_newton`: damped BFGS along given directions
+- `box`: bounds, and the minimum of a quadratic within them
 - `curvature`: tells a minimum from a saddle, and leaves the saddle
 - `sketch_descent`: the default method; sketch, descend, probe outside, sketch again
+- `quadratic_model`: for few variables; a quadratic through all values descends
+- `few_variables`: the default method for few variables, with bounds or without
+- `bounded_descent`: the default method for many variables where bounds are met
 - `gradient_span`: the method for functions without a low rank; descent in a span of gradients
 - `low_rank_descent`: the published algorithms LRGD, iterated LRGD and adaptive LRGD
 - `run`: the current point, tolerances, callback and record of a minimisation

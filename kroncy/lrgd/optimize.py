@@ -113,7 +113,8 @@ def minimize(
         Seconds after which no further evaluation begins.  What is evaluated in one call of
         `fun_batch`, or of a map-like `workers`, is not interrupted.
     bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None
-        Accepted where they bound nothing, as ``[(None, None)] * p``; finite ones are refused.
+        A box that no evaluation leaves; x0 is moved into it.  For the methods "sketch" and
+        "gradient-span".
     basis : array-like of shape (p, r) or None, default=None
         Directions in which to descend first, of any length: then no sketch is made to find them.
         For the methods "sketch", "lrgd" and "gradient-span".

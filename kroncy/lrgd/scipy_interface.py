@@ -42,7 +42,7 @@ def scipy_method(
     hess, hessp : object, default=None
         Not used; a RuntimeWarning says so, as SciPy's own methods do.
     bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None
-        As in `minimize`: accepted where they bound nothing.
+        As in `minimize`.
     constraints : None or empty
         Not supported.
     callback : callable or None, default=None
@@ -62,7 +62,7 @@ def scipy_method(
     TypeError
         An argument of `minimize` is not of the type stated.
     ValueError
-        Constraints or finite bounds are given, or an argument of `minimize` is out of range.
+        Constraints are given, or an argument of `minimize` is out of range.
 
     Warns
     -----

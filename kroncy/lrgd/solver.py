@@ -155,10 +155,16 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     if stop.status in LIMITS and lowest is not None and lowest[0] < f - 2 * objective.noise:
         f, x = lowest
         jac = np.full(x.size, np.nan)
+    message = stop.message
+    if stop.status == Status.CONVERGED and objective.noise > 0:
+        message += (
+            f" With a noise of {objective.noise:.2g} no method sees decreases below about "
+            f"{run.min_decrease(max(run.rank, 1)):.2g} along {max(run.rank, 1)} directions."
+        )
     if run.progress_bar is not None:
         run.progress_bar.update(objective.nfev - run.progress_bar.n)
     if disp:
-        tqdm.write(f"{stop.message} f = {f:.8g} after {objective.nfev} evaluations.")
+        tqdm.write(f"{message} f = {f:.8g} after {objective.nfev} evaluations.")
     rows, hessian = run.directions, None
     if len(rows):
         basis, _ = principal_directions(rows / row_norms(rows)[:, None])
@@ -168,7 +174,7 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
         rows = basis
     result = OptimizeResult(
         x=x, fun=f, jac=jac, success=stop.status == Status.CONVERGED,
-        status=int(stop.status), message=stop.message, nit=run.nit, nfev=objective.nfev,
+        status=int(stop.status), message=message, nit=run.nit, nfev=objective.nfev,
         njev=objective.njev, n_directional=objective.n_directional,
         n_full_gradients=objective.n_full_gradients, rank=run.rank, basis=rows.T,
         hessian=hessian, singular_values=run.singular_values, certified=bool(run.certified),

@@ -1,0 +1,158 @@
+"""Tables of docs/lrgd.md: physical models in few variables, and bounds of many.
+
+python benchmarks/scripts/lrgd_models.py [few] [bounds] [saddles] [--seeds 5]
+
+Counts are evaluations until the gap to the minimum, relative to that of the start, is 1e-6; those
+in brackets are evaluations until the method ends by itself.  `few` uses nlopt's BOBYQA where it is
+installed.
+"""
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import Bounds, minimize
+
+import kroncy.lrgd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from low_rank_problems import Wells, bounded
+from physical_models import PROBLEMS
+
+GAP = 1e-6
+
+
+class Record:
+    """A function that notes its values."""
+
+    def __init__(self, fun):
+        self.fun, self.values = fun, []
+
+    def __call__(self, x):
+        self.values.append(self.fun(np.array(x)))
+        return self.values[-1]
+
+    def reached(self, goal):
+        """Evaluations until a value of at most `goal`; inf where there is none."""
+        below = np.flatnonzero(np.array(self.values) <= goal)
+        return below[0] + 1 if below.size else np.inf
+
+
+def ours(fun, x0, bounds, seed):
+    return kroncy.lrgd.minimize(fun, x0, bounds=bounds, random_state=seed, maxfev=100_000)
+
+
+def lbfgsb(fun, x0, bounds, seed):
+    return minimize(fun, x0, method="L-BFGS-B", bounds=bounds, options={"maxfun": 10**6})
+
+
+def bobyqa(fun, x0, bounds, seed):
+    import nlopt
+
+    optimiser = nlopt.opt(nlopt.LN_BOBYQA, x0.size)
+    optimiser.set_min_objective(lambda x, gradient: fun(x))
+    optimiser.set_lower_bounds(bounds.lb)
+    optimiser.set_upper_bounds(bounds.ub)
+    optimiser.set_initial_step(0.25)
+    optimiser.set_xtol_rel(1e-8)
+    optimiser.set_ftol_rel(1e-13)
+    optimiser.set_maxeval(3000)
+    with contextlib.suppress(nlopt.RoundoffLimited):  # its way to say that it has converged
+        optimiser.optimize(x0)
+
+
+def few(seeds):
+    solvers = {"kroncy": ours, "L-BFGS-B": lbfgsb}
+    try:
+        import nlopt  # noqa: F401
+
+        solvers["BOBYQA"] = bobyqa
+    except ImportError:
+        print("nlopt is not installed: no BOBYQA")
+    print("problem            p  " + "".join(f"{name:>16}" for name in solvers)
+          + "   ratio to the better of the others [until the end]")
+    ratios, ends, wrong = [], [], 0
+    for name, (fun, p) in PROBLEMS.items():
+        counts, stops = [], []
+        for seed in range(seeds):
+            x0 = np.random.default_rng(seed).uniform(-1, 1, p)
+            bounds = Bounds(np.full(p, -1.0), np.full(p, 1.0))
+            records = {key: Record(fun) for key in solvers}
+            for key, solve in solvers.items():
+                result = solve(records[key], x0.copy(), bounds, seed)
+                if key == "kroncy":
+                    beyond = lbfgsb(fun, result.x, bounds, seed).fun
+                    wrong += result.success and beyond < result.fun - GAP * (fun(x0) - result.fun)
+            # Each solver against the minimum that it finds: some models have several.
+            lowest = [min(record.values) for record in records.values()]
+            start = fun(x0)
+            best = min(lowest)
+            counts.append([
+                record.reached(best + GAP * (start - best)) for record in records.values()
+            ])
+            stops.append([len(record.values) for record in records.values()])
+        counts, stops = np.array(counts), np.array(stops)
+        ratios.append(np.median(counts[:, 0] / counts[:, 1:].min(axis=1)))
+        ends.append(np.median(stops[:, 0] / stops[:, 1:].min(axis=1)))
+        cells = "".join(f"{np.median(counts[:, i]):>9.0f} [{np.median(stops[:, i]):>4.0f}]"
+                        for i in range(len(solvers)))
+        print(f"{name:<17}{p:>3}  {cells}   {ratios[-1]:.2f} [{ends[-1]:.2f}]", flush=True)
+    print(f"median {np.median(ratios):.2f} [{np.median(ends):.2f}], successes that L-BFGS-B "
+          f"improves: {wrong}")
+
+
+def bounds(seeds):
+    print("family         r     p  narrow  active  kroncy  L-BFGS-B  ratio   [until the end]")
+    for family in ("least squares", "logistic"):
+        for r in (3, 10):
+            for p in (50, 200, 1000):
+                for share in (0.0, 0.1, 0.5):
+                    runs = [_bounded_run(family, p, r, share, seed) for seed in range(seeds)]
+                    own, rival, end, rival_end, active, good = np.median(runs, axis=0)
+                    ratio = np.median([run[0] / run[1] for run in runs])
+                    all_good = all(run[5] for run in runs)
+                    print(f"{family:<14}{r:>2}{p:>6}{share:>8.0%}{active:>8.0%}{own:>8.0f}"
+                          f"{rival:>10.0f}{ratio:>7.2f}   [{end:.0f}, {rival_end:.0f}]"
+                          f"{'' if all_good else '  a run ended without success'}", flush=True)
+
+
+def _bounded_run(family, p, r, share, seed):
+    problem = bounded(family, p, r, share, seed)
+    goal = problem.minimum + GAP * (problem.f(problem.x0) - problem.minimum)
+    records = Record(problem.f), Record(problem.f), Record(problem.f)
+    result = ours(records[0], problem.x0, problem.box, seed)
+    lbfgsb(records[1], problem.x0, problem.box, seed)
+    minimize(records[2], problem.x0, method="L-BFGS-B", bounds=problem.box,
+             options={"maxfun": 10**6, "ftol": 0, "gtol": 0})
+    return (records[0].reached(goal), records[2].reached(goal), len(records[0].values),
+            len(records[1].values), problem.active, result.success)
+
+
+def saddles(seeds):
+    print("1000 starts with strict saddles, p = 2 ... 50: successes at a saddle, other ends")
+    at_saddle = unsuccessful = 0
+    for seed in range(10_000, 11_000):
+        rng = np.random.default_rng(seed)
+        p = int(rng.integers(2, 51))
+        problem = Wells(p, int(rng.integers(1, min(p, 4))), seed, late=rng.random() < 0.5,
+                        rotate=rng.random() < 0.5)
+        result = kroncy.lrgd.minimize(problem.f, problem.x0, random_state=seed)
+        at_saddle += result.success and problem.is_saddle(result.x)
+        unsuccessful += not result.success
+    print(at_saddle, unsuccessful)
+
+
+SECTIONS = {f.__name__: f for f in (few, bounds, saddles)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    for name in options.sections or SECTIONS:
+        print(f"\n== {name}")
+        SECTIONS[name](options.seeds)
