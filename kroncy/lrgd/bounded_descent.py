@@ -61,7 +61,9 @@ def bounded_descent(
             if stalled == PATIENCE and not small:
                 span.forget_weak_curvature()
                 step, predicted = span.step(gradient)
-                if run.is_noise(predicted, len(span.rows)) or predicted <= span.unresolved:
+                hidden = np.linalg.norm(gradient[run.box.free(run.x, gradient)]) <= span.error
+                hidden = hidden or predicted <= span.unresolved
+                if hidden or run.is_noise(predicted, len(span.rows)):
                     small = True
                 elif run.objective.sharpen():
                     gradient, stalled, before = None, 0, math.inf
