@@ -111,7 +111,7 @@ def bounds(seeds):
             for p in (50, 200, 1000):
                 for share in (0.0, 0.1, 0.5):
                     runs = [_bounded_run(family, p, r, share, seed) for seed in range(seeds)]
-                    own, rival, end, rival_end, active, good = np.median(runs, axis=0)
+                    own, rival, end, rival_end, active, _ = np.median(runs, axis=0)
                     ratio = np.median([run[0] / run[1] for run in runs])
                     all_good = all(run[5] for run in runs)
                     print(f"{family:<14}{r:>2}{p:>6}{share:>8.0%}{active:>8.0%}{own:>8.0f}"
