@@ -247,7 +247,7 @@ class _Span:
         share = float(part @ row)  # its squared length
         h = min(
             run.objective.second_difference_step(run.x) * math.sqrt(run.x.size),
-            0.5 * run.box.room(run.x, part),
+            0.5 * run.box.reach_both_ways(run.x, part),
         )
         if share > 1e-2 and h > 0:
             image = self.rows[:q] @ part

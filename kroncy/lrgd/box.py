@@ -28,7 +28,7 @@ class Box:
         held = ((x <= self.lower) & (gradient >= 0)) | ((x >= self.upper) & (gradient <= 0))
         return ~held
 
-    def room(self, x: np.ndarray, direction: np.ndarray) -> float:
+    def reach_both_ways(self, x: np.ndarray, direction: np.ndarray) -> float:
         """Length of the steps both ways along `direction` that do not leave the box."""
         return min(self.reach(x, direction), self.reach(x, -direction))
 
@@ -49,8 +49,8 @@ class Box:
         """
         if not self.bounds_anything:
             return None
-        room = np.minimum(self.upper - x, x - self.lower)
-        return np.minimum(room / max(1.0, float(np.sqrt(x @ x / x.size))), 1.0)
+        distance = np.minimum(self.upper - x, x - self.lower)
+        return np.minimum(distance / max(1.0, float(np.sqrt(x @ x / x.size))), 1.0)
 
     def around(self, x: np.ndarray, radius: float | np.ndarray) -> "Box":
         """Steps from x, a point of the box, of at most `radius` in each variable."""

@@ -60,7 +60,7 @@ def descend_along(run: Run, rows: np.ndarray) -> bool:
     least = max(10 * run.noise, run.min_decrease(1))
     longest = length_scale(run.x) * math.sqrt(run.x.size) / row_norms(rows)
     for row, t in zip(rows, longest, strict=True):
-        t = min(t, run.box.room(run.x, row) / 2)
+        t = min(t, run.box.reach_both_ways(run.x, row) / 2)
         while t * t / 2 > least:
             values = run.objective.values(run.x, np.stack([row, row]), np.array([t, -t]))
             values[~np.isfinite(values)] = np.inf

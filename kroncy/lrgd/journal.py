@@ -48,7 +48,7 @@ class Checkpoint:
     ``result.checkpoint`` where `minimize` is called with `checkpoint`, in a callback as at the
     end.  It can be pickled and copied.
 
-    Attributes
+    Parameters
     ----------
     header : dict
         Of what: method, variables, checksum of x0, state of the generator.
@@ -82,6 +82,7 @@ class Checkpoint:
         Returns
         -------
         Checkpoint
+            Independent of this one.
         """
         return Checkpoint(dict(self.header), list(self.records))
 

@@ -126,8 +126,8 @@ class Objective(Evaluator):
         """The full gradient (p,), by differences that stay in the box.
 
         `curvature` (p,) are the second derivatives along the axes, and `least` (p,) the shortest
-        steps: the known error of a sum of squares near 0 is not all of it.  A variable without
-        room gets a slope of 0.
+        steps: the known error of a sum of squares near 0 is not all of it.  A variable that
+        cannot move gets a slope of 0.
         """
         if self.exact or self.fd == "complex":
             return self.gradient(x, f)
@@ -138,7 +138,7 @@ class Objective(Evaluator):
         above, below = box.upper - x, x - box.lower
         h = np.full(x.size, self.h) if self.h is not None else np.maximum(
             2 * np.sqrt(noise / curvature), least)
-        # Forward, or backward where there is more room.
+        # Forward, or backward where the bound is further away.
         forward = (above >= h) | (above >= below)
         first, second = np.where(forward, np.minimum(h, above), -np.minimum(h, below)), 0.0 * x
         if self.fd == "central":

@@ -210,9 +210,9 @@ def _improved(
         for sign in (1.0, -1.0):
             direction = sign * row
             with np.errstate(divide="ignore", invalid="ignore"):
-                room = np.where(direction > 0, steps.upper, steps.lower) / direction
-            room[direction == 0] = np.inf
-            sizes.append((float(room.min()), sign, row))
+                reach = np.where(direction > 0, steps.upper, steps.lower) / direction
+            reach[direction == 0] = np.inf
+            sizes.append((float(reach.min()), sign, row))
     def preference(item: tuple[float, float, np.ndarray]) -> tuple[float, float]:
         return item[0], -item[1] * float(model.gradient @ item[2])
 

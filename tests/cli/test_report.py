@@ -91,12 +91,12 @@ def curves_of_the_report(model, folder, monkeypatch):
     return plotted[0]
 
 
-def test_curves_of_a_default_regressor_are_those_of_its_schedule(tmp_path, monkeypatch):
+def test_curves_of_a_falling_step_are_those_of_its_schedule(tmp_path, monkeypatch):
     """Against the linear dynamics written out, and against the training of a wide network."""
     data, y = linear_problem()
     model = KroneckerRegressor(
         2**14, threshold=1.0, max_iter=60, batch_size=40, early_stopping=False, tol=0,
-        n_iter_no_change=60, start="gaussian", random_state=0,
+        n_iter_no_change=60, start="gaussian", learning_rate="invscaling", random_state=0,
     ).fit(data, y)
     # One iteration an epoch, and the schedule as it is documented.
     rates = model.learning_rate_init_ / (1 + np.arange(60) / 1000) ** 0.5

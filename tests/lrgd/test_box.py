@@ -45,14 +45,14 @@ def test_negative_curvature_is_followed_to_the_bounds():
     assert s[1] == 0
 
 
-def test_reach_room_and_weights():
+def test_reach_and_weights():
     box = Box(np.array([0.0, -np.inf, 0.0]), np.array([4.0, np.inf, 3.0]))
     x = np.array([1.0, 5.0, 0.0])
     assert box.bounds_anything
     assert box.reach(x, np.array([2.0, 1.0, 0.0])) == 1.5
     assert box.reach(x, np.array([0.0, 1.0, 0.0])) == np.inf
     assert box.reach(x, np.array([0.0, 0.0, -1.0])) == 0.0
-    assert box.room(x, np.array([1.0, 0.0, 0.0])) == 1.0
+    assert box.reach_both_ways(x, np.array([1.0, 0.0, 0.0])) == 1.0
     scale = np.sqrt(26 / 3)
     np.testing.assert_allclose(box.weights(x), [1 / scale, 1.0, 0.0])
     np.testing.assert_array_equal(box.inside(x, 0.5), [True, True, False])
