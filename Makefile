@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find kroncy -name '*.py' -o -name '*.py[xi]' -o -name '*.pxd' -o -name '*.h' \
     -o -name '*_kernel.c' -o -name '*.npz') setup.py pyproject.toml
 
-.PHONY: demo test lint hooks docs wheel oldest bench bench-sections dashboard gate equal-bits sanitize clean
+.PHONY: demo test lint hooks docs wheel oldest aarch64 bench bench-sections dashboard gate equal-bits sanitize clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -86,6 +86,10 @@ wheel: dist/built
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/check_wheel.sh newest
 oldest: dist/built
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/check_wheel.sh oldest
+
+# The kernels for another processor: needs a cross compiler and qemu-user.
+aarch64:
+	tools/check_aarch64.sh
 
 # Quick: every benchmark once, on what is installed; nothing is saved. See benchmarks/README.md.
 ASV := $(abspath $(BIN))/asv
