@@ -337,7 +337,7 @@ def test_circles_are_seen():
 
 
 def test_long_files_and_large_folders_are_seen():
-    package = fake({"data/a.py": "x = 1\n" * 451, "init/b.py": "x = 1\n" * 470, "trees/_c.h": ""})
+    package = fake({"data/a.py": "x = 1\n" * 471, "init/b.py": "x = 1\n" * 470, "trees/_c.h": ""})
     assert len(long_files(package)) == 1
     assert len(large_folders(package)) == 2
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._base.files import check_writable
-from ..training.order import ORDERS
 
 
 def integer(
@@ -90,7 +89,7 @@ PARAMETERS = (
     ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
      "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
-    ("--order", "order", choice("auto", *ORDERS),
+    ("--order", "order", choice("auto", "panels", "objects", "random"),
      "order of the pairs in an epoch: random, panels (of 32 objects), objects, or auto (default: "
      "auto, which is panels where the engine is pairs, and random otherwise)"),
     ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
