@@ -89,7 +89,7 @@ PARAMETERS = (
     ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
      "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
-    ("--order", "order", choice("auto", "panels", "objects", "random"),
+    ("--order", "order", choice("auto", "random", "panels", "objects"),
      "order of the pairs in an epoch: random, panels (of 32 objects), objects, or auto (default: "
      "auto, which is panels where the engine is pairs, and random otherwise)"),
     ("--epochs", "max_iter", integer(1), "maximum number of epochs"),
