@@ -1,6 +1,7 @@
 import numpy as np
 
 from ..pairs._panels import PairRows
+from ..pairs._visits import Visits
 from ._lazy import GramSource, LazyEngine
 
 class PairsEngine(LazyEngine):
@@ -15,4 +16,5 @@ class PairsEngine(LazyEngine):
         rows: PairRows,
         table_limit: int,
     ) -> None: ...
+    def forget(self, visits: Visits | None) -> None: ...
     def table_shape(self) -> tuple[int, int, int, int]: ...

@@ -247,3 +247,24 @@ def test_restart_average_forgets_the_iterates_so_far():
     plain = make(average=False).run(1)
     plain.restart_average()
     assert plain.averaged is plain.network
+
+
+@pytest.mark.parametrize(("skip", "weight_decay"), [(0.0, 0.0), (0.5, 1e-3)])
+def test_engines_of_one_order_have_one_average(skip, weight_decay):
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((30, 40)), rng.standard_normal((90, 40))
+    first, second = rng.integers(0, 30, 600), rng.integers(0, 90, 600)
+    data = KroneckerData([left, right], [first, second])
+    others = KroneckerData([left, right], [second % 30, first])
+    y = rng.standard_normal(600)
+    read = []
+    for engine in ("lazy", "pairs"):
+        sgd = KroneckerSGD(
+            data, y, n_hidden=300, engine=engine, order="panels", average=5, dtype="float64",
+            skip=skip, weight_decay=weight_decay, random_state=0, learning_rate=3.0,
+        )
+        sgd.run(2)
+        read.append([sgd.outputs(), sgd.predict(others), sgd.coefficients.toarray()])
+        assert abs(sgd.outputs() - sgd.network.outputs()).max() > 1e-3
+    for lazy, pairs in zip(*read, strict=True):
+        np.testing.assert_allclose(pairs, lazy, rtol=0, atol=1e-12)
