@@ -61,7 +61,8 @@ def bounded_descent(
             if stalled == PATIENCE and not small:
                 span.forget_weak_curvature()
                 step, predicted = span.step(gradient)
-                hidden = np.linalg.norm(gradient[run.box.free(run.x, gradient)]) <= span.error
+                free = gradient[run.box.free(run.x, gradient)]
+                hidden = float(np.linalg.norm(free)) <= span.error
                 hidden = hidden or predicted <= span.unresolved
                 if hidden or run.is_noise(predicted, len(span.rows)):
                     small = True
