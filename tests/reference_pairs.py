@@ -86,6 +86,3 @@ def panel_order(outer, n_objects, generator):
         panel = np.flatnonzero(np.isin(outer, objects[begin : begin + n_objects]))
         order.append(generator.permutation(panel))
     return np.concatenate(order)
-
-
-

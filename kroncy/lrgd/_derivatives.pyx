@@ -226,7 +226,7 @@ cdef class CFunction:
         self, const double[::1] x, const double[:, ::1] directions, const double[::1] h,
         Py_ssize_t start, double[::1] out, int n_threads,
     ):
-        """out[i] = f(x + h_j d_j), j = start + i, shared among threads, a buffer for each thread."""
+        """out[i] = f(x + h_j d_j), j = start + i, shared among threads with a buffer each."""
         check(x, directions, h, start, out)
         if x.shape[0] > 2147483647 or n_threads < 1:
             raise ValueError("x must have less than 2**31 entries and n_threads be positive")

@@ -4,12 +4,12 @@ With W_t = start_scale_t W(0) + scale_t C_t X the sum over the iterates is
 
     beta W(0) + (alpha C + D) X,    alpha = sum_t scale_t,    beta = sum_t start_scale_t.
 
-A step that adds dC to C adds -alpha dC to D, since the earlier iterates do not contain dC; then alpha
-grows by the scale.  So a step touches no entry of D whose entry of C it does not touch (Xu,
+A step that adds dC to C adds -alpha dC to D, since the earlier iterates do not contain dC; then
+alpha grows by the scale.  So a step touches no entry of D whose entry of C it does not touch (Xu,
 arXiv:1107.2490, section 4.2).  The skip's coefficients have sums of the same kind.
 
-Weight decay lets alpha C and D grow without bound while their sum does not, and would leave nothing of
-the digits of float32.  They are added up (`settle`) before that: D += alpha C, alpha = 0.
+Weight decay lets alpha C and D grow without bound while their sum does not, and would leave nothing
+of the digits of float32.  They are added up (`settle`) before that: D += alpha C, alpha = 0.
 """
 import numpy as np
 
@@ -99,5 +99,5 @@ cdef class Average:
         self, const int64_t *rows, Py_ssize_t count, const double *e, double step
     ) noexcept nogil:
         """What a step that adds -step e to the skip's coefficients adds to their sums."""
-        kroncy_skip_add(self.is_double, count, self.coefficients.n_outputs, self.alpha * step, rows, e,
-                        self.skip_sum_values)
+        kroncy_skip_add(self.is_double, count, self.coefficients.n_outputs, self.alpha * step, rows,
+                        e, self.skip_sum_values)

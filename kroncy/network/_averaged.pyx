@@ -1,4 +1,4 @@
-"""The average of the iterates as an engine reads it: copies of the values, made when they are asked for."""
+"""The average of the iterates as an engine reads it: copies of values, made when asked for."""
 from .._base._buffers cimport address
 from ._average cimport Average
 from ._engine cimport Engine

@@ -114,7 +114,8 @@ cdef class DenseAverage(Average):
     def __init__(self, coefficients, skip_coefficients, weights, skip_weights):
         super().__init__(coefficients, skip_coefficients)
         self.weights, self.skip_weights = weights, skip_weights
-        self.weight_sums, self.skip_weight_sums = np.zeros_like(weights), np.zeros_like(skip_weights)
+        self.weight_sums = np.zeros_like(weights)
+        self.skip_weight_sums = np.zeros_like(skip_weights)
         for part, array in enumerate((weights, skip_weights)):
             self.values[part], self.sizes[part] = address(array), array.size
         self.sums[0], self.sums[1] = address(self.weight_sums), address(self.skip_weight_sums)

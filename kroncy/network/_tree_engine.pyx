@@ -67,7 +67,7 @@ cdef class TreeEngine(LazyEngine):
     cdef int64_t query_size         # bytes of a query: scratch, candidates (m), their values (m)
     cdef void *gram                 # (samples of a panel, n_samples)
     cdef int64_t nodes_written      # counter
-    cdef GramSource mean_source     # the training samples, for the average: of it there are no trees
+    cdef GramSource mean_source     # the training samples, for the average, which has no trees
 
     def __init__(self, GramSource source, signs, threshold, skip, n_threads):
         super().__init__(source, signs, threshold, skip, n_threads)
