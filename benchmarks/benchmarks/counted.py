@@ -173,11 +173,11 @@ def all_counters():
     costs = {d: lazy_cost(d=d) for d in FEATURES}
     found = {f"lazy multiply-adds, d = {d}": c["multiply_adds"] for d, c in costs.items()}
     found["lazy Gram entries"] = costs[FEATURES[0]]["gram_entries"]
-    costs = {n: pairs_cost(n) for n in PAIR_SAMPLES}
-    for name, cost in costs[PAIR_SAMPLES[-1]].items():
+    of_pairs = {n: pairs_cost(n) for n in PAIR_SAMPLES}
+    for name, cost in of_pairs[PAIR_SAMPLES[-1]].items():
         found[f"pairs {name.replace('_', ' ')}"] = cost
     found["exponent of pairs cost against n"] = slope(
-        PAIR_SAMPLES, [sum(cost.values()) for cost in costs.values()]
+        PAIR_SAMPLES, [sum(cost.values()) for cost in of_pairs.values()]
     )
     found |= {f"density of C, m = {m}": density(m) for m in WIDTHS}
     found |= {f"tree nodes, m = {m}": tree_nodes(m) for m in TREE_WIDTHS[:3]}
