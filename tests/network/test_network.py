@@ -88,7 +88,7 @@ def test_coefficients_may_be_replaced():
         with pytest.raises(ValueError, match="coefficients must"):
             other.set_coefficients(bad)
     for engine in ("explicit", "tree"):
-        with pytest.raises(ValueError, match="engine='lazy' only"):
+        with pytest.raises(ValueError, match="engine='lazy' or 'pairs' only"):
             network(engine=engine, start="gaussian").set_coefficients(changed)
 
 
