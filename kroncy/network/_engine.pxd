@@ -29,8 +29,6 @@ cdef class Engine:
     cdef int64_t n_blocks           # of 256 neurons
     cdef void *skip_values          # (n_samples, n_outputs) reals
     cdef Workspace work             # of the training, and its counters
-    cdef double *scaled             # (samples of a batch, n_outputs): e times the step
-    cdef int64_t scaled_size        # capacity of `scaled`
 
     cdef int64_t n_masks(self, Py_ssize_t batch_size) noexcept nogil
     cdef Engine make_mean(self)

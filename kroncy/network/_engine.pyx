@@ -14,7 +14,6 @@ import numpy as np
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
@@ -94,9 +93,6 @@ cdef class Engine:
         self.work = Workspace()
         self.work.fired = self.fired
 
-    def __dealloc__(self):
-        free(self.scaled)
-
     # -- state ----------------------------------------------------------------------------------
 
     def coefficient_arrays(self):
@@ -147,21 +143,11 @@ cdef class Engine:
 
     def counters(self):
         """Operations so far, as a dict of int."""
-        return {
-            "multiply_adds": self.work.multiply_adds,
-            "gram_entries": self.work.gram_entries,
-            "neurons_fired": self.fired.n_fired,
-            "neurons_flipped": self.fired.n_flipped,
-            "samples": self.work.rows_read,
-        }
+        return self.work.counters()
 
     def set_counters(self, counters):
         """Go on counting from the counts of an earlier run."""
-        self.work.multiply_adds = counters["multiply_adds"]
-        self.work.gram_entries = counters["gram_entries"]
-        self.fired.n_fired = counters["neurons_fired"]
-        self.fired.n_flipped = counters["neurons_flipped"]
-        self.work.rows_read = counters["samples"]
+        self.work.set_counters(counters)
 
     def expect(self, order, batch_size):
         """Samples that will be trained on in this order, in batches of `batch_size`."""
@@ -238,15 +224,9 @@ cdef class Engine:
         cdef int width = self.row_width(count)
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
         self.prepare(work, source, rows, count)
-        loop.engine = <void *> self
-        loop.work = <void *> work
-        loop.source = <void *> source
-        loop.rows = rows
-        loop.count = count
-        loop.width = width
-        loop.z_out = z_out
-        loop.masks = masks
-        loop.places = places
+        loop.engine, loop.work, loop.source = <void *> self, <void *> work, <void *> source
+        loop.rows, loop.count, loop.width = rows, count, width
+        loop.z_out, loop.masks, loop.places = z_out, masks, places
         team_run(work.n_threads, (self.n_blocks + work.group - 1) // work.group,
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
@@ -316,7 +296,7 @@ cdef class Engine:
             self.decay_weights(decay)
         factor = -step / (sqrt(<double> self.n_neurons) * self.scale)
         for j in range(count * self.n_outputs):
-            self.scaled[j] = factor * e[j]
+            self.work.scaled[j] = factor * e[j]
         part.masks = self.work.masks
         part.fired_bits = self.fired.words
         loop.engine, loop.step, loop.failed = <void *> self, &part, 0
@@ -324,7 +304,7 @@ cdef class Engine:
         while done < count:
             part.rows = rows + done
             part.count = <int> min(<Py_ssize_t> self.panel_width(), count - done)
-            part.e = self.scaled + done * self.n_outputs
+            part.e = self.work.scaled + done * self.n_outputs
             status = self.panel_descend(&part)
             if status != 0:
                 return status
@@ -399,7 +379,6 @@ cdef class Engine:
 
     cdef int reserve(self, Workspace work, Source source, Py_ssize_t batch_size) except -1:
         """Memory for `forward` on rows of `source`; as many masks as a batch to be recorded has."""
-        cdef int64_t panels = (batch_size + self.panel_width() - 1) // self.panel_width()
         if work.n_threads != self.n_threads:
             work.release()
             work.group = self.group_size()
@@ -408,13 +387,7 @@ cdef class Engine:
             self.reserve_more(work)
             self.reserve_source(work, source)
             work.n_threads = self.n_threads
-        if panels > work.mask_panels:
-            free(work.masks)
-            work.masks = NULL
-            work.mask_panels = 0
-            work.masks = <uint32_t *> allocate(self.n_masks(batch_size) * sizeof(uint32_t))
-            work.mask_panels = panels
-        return 0
+        return work.reserve_masks(self.n_masks(batch_size))
 
     cdef int reserve_more(self, Workspace work) except -1:
         """What a kind of engine needs beside."""
@@ -429,16 +402,9 @@ cdef class Engine:
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         """Memory for `forward` and `backward` in the workspace of the training."""
-        cdef int64_t size = batch_size * self.n_outputs
         self.mean = None
         self.reserve(self.work, self.source, batch_size)
-        if size > self.scaled_size:
-            free(self.scaled)
-            self.scaled = NULL
-            self.scaled_size = 0
-            self.scaled = <double *> allocate(size * sizeof(double))
-            self.scaled_size = size
-        return 0
+        return self.work.reserve_scaled(batch_size * self.n_outputs)
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         """Multiply-adds that z of a panel of `count` samples takes."""

@@ -15,12 +15,15 @@ cdef class Workspace:
     cdef const char *linear         # C G of the prepared rows, a row of neurons for each, in groups
     cdef int64_t linear_stride      # that are so many bytes apart; NULL: not made yet
     cdef void *query                # scratch of the queries of each thread
-    cdef uint32_t *masks            # of the last recorded `forward`, n_masks(rows) of them
-    cdef int64_t mask_panels        # capacity of `masks`
+    cdef uint32_t *masks            # of the last recorded `forward`
+    cdef double *scaled             # (samples of a batch, n_outputs): e times the step
+    cdef int64_t n_masks, n_scaled  # capacities
     cdef FiredSets fired            # where `forward` records fired sets
     cdef int64_t multiply_adds, gram_entries, rows_read, nodes_read     # counters
 
     cdef void release(self) noexcept
+    cdef int reserve_masks(self, int64_t n) except -1
+    cdef int reserve_scaled(self, int64_t n) except -1
 
 
 cdef class Source:

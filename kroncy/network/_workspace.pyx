@@ -1,6 +1,8 @@
 """What an engine reads, and what it writes while it reads."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
+
+from .._base._buffers cimport allocate
 
 
 cdef class Workspace:
@@ -22,9 +24,50 @@ cdef class Workspace:
         free(self.parts)
         free(self.query)
         free(self.masks)
+        free(self.scaled)
         self.z = self.f = self.skip = self.prepared = self.parts = self.query = NULL
         self.masks = NULL
-        self.n_threads = self.mask_panels = 0
+        self.scaled = NULL
+        self.n_threads = 0
+        self.n_masks = self.n_scaled = 0
+
+    cdef int reserve_masks(self, int64_t n) except -1:
+        """Memory for the masks of a recorded `forward`."""
+        if n > self.n_masks:
+            free(self.masks)
+            self.masks = NULL
+            self.n_masks = 0
+            self.masks = <uint32_t *> allocate(n * sizeof(uint32_t))
+            self.n_masks = n
+        return 0
+
+    cdef int reserve_scaled(self, int64_t n) except -1:
+        """Memory for the errors of a batch, times the step."""
+        if n > self.n_scaled:
+            free(self.scaled)
+            self.scaled = NULL
+            self.n_scaled = 0
+            self.scaled = <double *> allocate(n * sizeof(double))
+            self.n_scaled = n
+        return 0
+
+    def counters(self):
+        """Operations so far, as a dict of int."""
+        return {
+            "multiply_adds": self.multiply_adds,
+            "gram_entries": self.gram_entries,
+            "neurons_fired": self.fired.n_fired,
+            "neurons_flipped": self.fired.n_flipped,
+            "samples": self.rows_read,
+        }
+
+    def set_counters(self, counters):
+        """Go on counting from the counts of an earlier run."""
+        self.multiply_adds = counters["multiply_adds"]
+        self.gram_entries = counters["gram_entries"]
+        self.fired.n_fired = counters["neurons_fired"]
+        self.fired.n_flipped = counters["neurons_flipped"]
+        self.rows_read = counters["samples"]
 
 
 cdef class Source:

@@ -1,6 +1,5 @@
 """The loop over epochs: a network, targets, a step size, and what has been done so far."""
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ..network.network import Network
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
 from .options_reader import OptionsReader
-from .order import SampleOrder, epoch_generator
+from .order import SampleOrder
 from .progress import Progress, Snapshot
 from .step_size import bound_learning_rate, check_learning_rate, is_auto, stable_learning_rate
 
@@ -223,7 +222,7 @@ class TrainingLoop(OptionsReader):
         """Every sample once, in the order of the epoch."""
         good = self.snapshot()
         try:
-            order = self._draw_order(self.n_epochs_done + 1, self._generator)
+            order = self._order.draw(self.n_epochs_done + 1, self._generator)
             self._run_pass(order, self.batch_size, progress)
         except DivergenceError:
             self.restore(good)
@@ -262,74 +261,6 @@ class TrainingLoop(OptionsReader):
             }
         )
         return total / len(order)
-
-    def epoch_order(self, epoch: int) -> NDArray[np.int64]:
-        """The order in which an epoch visits the training samples.
-
-        Parameters
-        ----------
-        epoch : int
-            From 1 on.  In random order ``n_epochs_done + 1`` or later.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_samples,)
-            Each sample once; `run` cuts it into batches.
-
-        Raises
-        ------
-        ValueError, TypeError
-            `epoch` is below 1 or no integer, or a past one in random order, of which nothing is
-            stored.
-
-        Notes
-        -----
-        The orders "panels" and "objects" depend on the seed and the epoch only.  A random order
-        continues the one before: it costs a permutation for each epoch up to `epoch`, and another
-        one is drawn for an epoch that was interrupted.
-        """
-        epoch = check_integer(epoch, "epoch", minimum=1)
-        generator, following = self._generator, epoch - self.n_epochs_done
-        if self.order == "random":
-            if following < 1:
-                raise ValueError(
-                    f"epoch must be > {self.n_epochs_done}, the epochs done: past random orders "
-                    f"are not stored, got {epoch}"
-                )
-            generator = copy.deepcopy(generator)
-            for _ in range(following - 1):
-                self._draw_order(epoch, generator)
-        return self._draw_order(epoch, generator)
-
-    def shuffle(
-        self, indices: ArrayLike, generator: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Some training samples in an order of the kind that epochs have.
-
-        Parameters
-        ----------
-        indices : array-like of int, shape (n,)
-            Samples; repeats are allowed.
-        generator : numpy.random.Generator
-            Of the order.
-
-        Returns
-        -------
-        ndarray of int64, shape (n,)
-            The same samples, for `step`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            `indices` are not samples.
-        """
-        return self._order.shuffle(self.data.check_samples(indices, "indices"), generator)
-
-    def _draw_order(self, epoch: int, generator: np.random.Generator) -> NDArray[np.int64]:
-        """The order of an epoch; a random one from `generator`, which is moved on."""
-        if self.order != "random":
-            generator = epoch_generator(self.network.settings.seed, epoch)
-        return self._order.shuffle(np.arange(self.data.n_samples), generator)
 
     def _run_batches(
         self, order: NDArray[np.int64], batch_size: int, total: float = 0.0, bound: bool = False

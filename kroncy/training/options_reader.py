@@ -1,12 +1,15 @@
 """What a trainer shows of how it is trained and how far it has come."""
 
+import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from .._base.validation import check_integer
 from ..network.prediction import squeeze
 from .options import TrainingOptions
+from .order import SampleOrder
 from .reader import NetworkReader
 
 
@@ -16,6 +19,8 @@ class OptionsReader(NetworkReader):
     options: TrainingOptions
     history: list[dict[str, Any]]
     _iterations: int
+    _order: SampleOrder
+    _generator: np.random.Generator
     _targets: NDArray[np.float64]  # (n_samples, n_outputs)
     _offset: NDArray[np.float64] | None  # likewise
     _weights: NDArray[np.float64] | None
@@ -91,3 +96,65 @@ class OptionsReader(NetworkReader):
     def n_epochs_done(self) -> int:
         """Complete epochs so far."""
         return len(self.history)
+
+    def epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        """The order in which an epoch visits the training samples.
+
+        Parameters
+        ----------
+        epoch : int
+            From 1 on.  In random order ``n_epochs_done + 1`` or later.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_samples,)
+            Each sample once; `run` cuts it into batches.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `epoch` is below 1 or no integer, or a past one in random order, of which nothing is
+            stored.
+
+        Notes
+        -----
+        The orders "panels" and "objects" depend on the seed and the epoch only.  A random order
+        continues the one before: it costs a permutation for each epoch up to `epoch`, and another
+        one is drawn for an epoch that was interrupted.
+        """
+        epoch = check_integer(epoch, "epoch", minimum=1)
+        generator, following = self._generator, epoch - self.n_epochs_done
+        if self.order == "random":
+            if following < 1:
+                raise ValueError(
+                    f"epoch must be > {self.n_epochs_done}, the epochs done: past random orders "
+                    f"are not stored, got {epoch}"
+                )
+            generator = copy.deepcopy(generator)
+            for _ in range(following - 1):
+                self._order.draw(epoch, generator)
+        return self._order.draw(epoch, generator)
+
+    def shuffle(
+        self, indices: ArrayLike, generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Some training samples in an order of the kind that epochs have.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (n,)
+            Samples; repeats are allowed.
+        generator : numpy.random.Generator
+            Of the order.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            The same samples, for `step`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `indices` are not samples.
+        """
+        return self._order.shuffle(self.data.check_samples(indices, "indices"), generator)

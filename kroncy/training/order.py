@@ -38,11 +38,17 @@ class SampleOrder:
         Object of each training sample, from 0 on; None for "random".
     panel_objects : int
         Objects of a panel.
+    n_samples : int
+        Number of training samples.
+    seed : int
+        Of the training.
     """
 
     kind: str
     objects: Samples | None
     panel_objects: int
+    n_samples: int
+    seed: int
 
     @classmethod
     def of(cls, order: str, network: Network) -> "SampleOrder":
@@ -50,10 +56,19 @@ class SampleOrder:
         kind = check_order(order, network.engine)
         if kind == "auto":
             kind = "panels" if network.engine == "pairs" else "random"
-        if kind == "random":
-            return cls(kind, None, 0)
-        most = 1 if kind == "objects" else panel_width(network.dtype)
-        return cls(kind, network.grouping.outer.index, most)
+        objects = None if kind == "random" else network.grouping.outer.index
+        most = panel_width(network.dtype) if kind == "panels" else 1
+        return cls(kind, objects, most, network.data.n_samples, network.settings.seed)
+
+    def draw(self, epoch: int, generator: np.random.Generator) -> Samples:
+        """All training samples in the order of an epoch.
+
+        A random one comes from `generator`, which is moved on; the others from a stream of the
+        epoch, whatever was drawn before.
+        """
+        if self.kind != "random":
+            generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        return self.shuffle(np.arange(self.n_samples), generator)
 
     def shuffle(self, samples: Samples, generator: np.random.Generator) -> Samples:
         """`samples`, training samples that may repeat, in a random order of this kind.
@@ -69,8 +84,3 @@ class SampleOrder:
         found, numbers = np.unique(objects, return_inverse=True)
         panels = generator.permutation(len(found)) // self.panel_objects
         return shuffled[np.argsort(panels[numbers], kind="stable")]
-
-
-def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
-    """The stream of one epoch of a training with this seed, whatever was drawn before."""
-    return np.random.Generator(np.random.PCG64([seed, epoch]))
