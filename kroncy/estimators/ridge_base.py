@@ -1,12 +1,14 @@
 """Base of the estimators of ridge regression on pairs: choice of the ridge, fit, and files."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -22,10 +24,7 @@ from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .ridge_path import TOL, choose_ridge, default_alphas
 from .samples import check_rows, check_samples, check_weight
 from .state import State, add_prefix, take_prefix
-from .stored import StoredEstimator
-
-# Labels and weights of the samples -> targets (n, k), strata, weights.
-Encode = Callable[[NDArray, NDArray], tuple[NDArray, NDArray, NDArray]]
+from .stored import StoredEstimator, unchanged_on_error
 
 FUNCTION = "function."  # prefix of the arrays of the function
 
@@ -102,6 +101,7 @@ class BaseKroneckerRidge(StoredEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = RIDGE_CONSTRAINTS
     _target_checks: ClassVar[dict[str, Any]]
+    _needs_out_of_sample: ClassVar[bool] = False  # even where there is one ridge
 
     def __init__(
         self,
@@ -132,17 +132,55 @@ class BaseKroneckerRidge(StoredEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------
 
-    def _fit_ridge(
-        self, X: Any, y: Any, sample_weight: Any, encode: Encode
-    ) -> None:
-        """Choose the ridge and fit; `encode` gives targets (n, k) and the strata of samples."""
+    @abstractmethod
+    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Targets (n_samples, n_outputs), strata and weights, of labels and their weights."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Choose the ridge, if there is a choice, and compute the function of each target or class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets of a regressor, or labels of two or more classes of a classifier, which are
+            one-dimensional.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter or an argument is invalid; the estimator is as it was.
+        MemoryError
+            The kernels or features would exceed `memory_limit` or the available memory.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        """
+        with unchanged_on_error(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         alphas = check_alphas(self.alpha)
         data, y = check_samples(self, X, y, **self._target_checks)
         weight, rows = check_weight(sample_weight, data, 1)
         y, weight = y[rows], weight[rows]
         if len(rows) < data.n_samples:
             data = data.take(rows)
-        target, strata, weight = encode(y, weight)
+        target, strata, weight = self._encode(y, weight)
         self._mean = np.average(target, axis=0, weights=scale_weights(weight))
         target = target - self._mean
         if alphas is None:
@@ -162,9 +200,6 @@ class BaseKroneckerRidge(StoredEstimator):
     def _use_out_of_sample(self, outputs: NDArray, target: NDArray, weight: NDArray) -> None:
         """Learn from outputs at samples that were left out; nothing unless a subclass does."""
 
-    def _needs_out_of_sample(self) -> bool:
-        return False
-
     @property
     def _accuracy(self) -> dict[str, Any]:
         return {"tol": float(self.tol), "max_iter": int(self.max_iter)}
@@ -183,7 +218,7 @@ class BaseKroneckerRidge(StoredEstimator):
         """The best ridge, and outputs at samples left out with their targets and weights."""
         self.alphas_ = self.errors_ = np.empty(0)
         nothing = np.empty((0, target.shape[1])), np.empty((0, target.shape[1])), np.empty(0)
-        if len(alphas) == 1 and not self._needs_out_of_sample():
+        if len(alphas) == 1 and not self._needs_out_of_sample:
             return alphas[0], nothing
         train, held = np.arange(len(target)), np.arange(0)
         if self.selection == "validation":
