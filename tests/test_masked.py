@@ -11,6 +11,7 @@ from kroncy import (
     KroneckerSGD,
     LimitKernelRegressor,
 )
+from kroncy.kernels import interaction_profile, pair_folds, tune
 from kroncy.linalg import matmul
 from kroncy.ntk import joint_firing, predicted_loss
 
@@ -19,6 +20,8 @@ X = RNG.normal(size=(20, 3))
 Y = X[:, 0] * X[:, 1]
 LABELS = np.arange(20) % 2
 ROWS = np.arange(20) % 4
+PAIRS = np.column_stack([ROWS, np.arange(20) % 5])
+KERNELS = [np.eye(4), np.eye(5)]
 
 
 def masked(array):
@@ -67,6 +70,10 @@ CALLS = {
     "correlation": lambda f: joint_firing(f(np.linspace(-1, 1, 5)), 0.0),
     "kernel": lambda f: predicted_loss(f(np.eye(4)), np.ones(4), 1.0, 2),
     "residual": lambda f: predicted_loss(np.eye(4), f(np.ones(4)), 1.0, 2),
+    "folds of pairs": lambda f: pair_folds(f(PAIRS)),
+    "profile of pairs": lambda f: interaction_profile(f(PAIRS), Y, 0),
+    "profile of y": lambda f: interaction_profile(PAIRS, f(Y), 0),
+    "tune sample_weight": lambda f: tune(KERNELS, PAIRS, Y, f(np.ones(20)), max_sweeps=1),
 }
 
 

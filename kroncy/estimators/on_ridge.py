@@ -11,10 +11,10 @@ from ..data.kronecker_data import KroneckerData
 from .early_stopping import ValidationSet
 from .ridge_part import FittedPart, fit_ridge_part, weigh
 from .samples import check_rows
-from .stored import StoredEstimator
+from .trained import TrainedEstimator
 
 
-class NetworkOnRidge(StoredEstimator):
+class NetworkOnRidge(TrainedEstimator):
     """An estimator whose outputs are those of a network and, with ``base="ridge"``, of a ridge
     regression, each with a weight.
     """

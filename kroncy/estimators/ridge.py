@@ -1,12 +1,12 @@
 """KroneckerRidge and KroneckerRidgeClassifier: ridge regression on Kronecker rows, exactly."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
@@ -25,7 +25,6 @@ from .ridge_base import (
     RIDGE_PARAMETERS,
     BaseKroneckerRidge,
 )
-from .stored import unchanged_on_error
 
 
 @document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
@@ -62,42 +61,6 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
     """
 
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Choose the ridge, if there is a choice, and compute the function.
-
-        Parameters
-        ----------
-        X : KroneckerData or array-like of shape (n_samples, n_features)
-            Training samples; see `layout` for arrays.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            A parameter or an argument is invalid; the estimator is as it was.
-        MemoryError
-            The kernels or features would exceed `memory_limit` or the available memory.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            The conjugate gradients did not reach `tol` in `max_iter` iterations.
-        """
-        with unchanged_on_error(self):
-            self._fit_ridge(X, y, sample_weight, self._encode)
-        return self
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Predict targets.
@@ -188,6 +151,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _target_checks: ClassVar[dict[str, Any]] = {}
+    _needs_out_of_sample: ClassVar[bool] = True  # by Platt's regression
 
     def __init__(
         self,
@@ -219,42 +183,6 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
             random_state=random_state,
         )
         self.class_weight = class_weight
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Choose the ridge, if there is a choice, and compute the functions of the classes.
-
-        Parameters
-        ----------
-        X : KroneckerData or array-like of shape (n_samples, n_features)
-            Training samples; see `layout` for arrays.
-        y : array-like of shape (n_samples,)
-            Labels of two or more classes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            A parameter or an argument is invalid; the estimator is as it was.
-        MemoryError
-            The kernels or features would exceed `memory_limit` or the available memory.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            The conjugate gradients did not reach `tol` in `max_iter` iterations.
-        """
-        with unchanged_on_error(self):
-            self._fit_ridge(X, y, sample_weight, self._encode)
-        return self
 
     def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Compute the logits of the classes.
@@ -346,9 +274,6 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
             target = target[:, 1:]
         weight = weight * weigh_classes(self.class_weight, self.classes_, position, weight)
         return target, position, weight
-
-    def _needs_out_of_sample(self) -> bool:
-        return True
 
     def _use_out_of_sample(self, outputs: NDArray, target: NDArray, weight: NDArray) -> None:
         """Platt's slopes and intercepts, (2, n_outputs)."""

@@ -1,33 +1,32 @@
 """Base of the estimators of ridge regression on pairs: choice of the ridge, fit, and files."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.scaling import scale_weights
-from .._base.validation import check_real, saved_state
+from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
-from .attributes import OPTIONAL_ATTRIBUTES, check_array, check_features, check_names
+from .attributes import check_array, check_features
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .ridge_path import TOL, choose_ridge, default_alphas
-from .samples import check_rows, check_samples, check_weight, check_widths
-from .state import State, join_attributes, split_attributes
+from .samples import check_rows, check_samples, check_weight
+from .state import State, add_prefix, take_prefix
+from .stored import StoredEstimator, unchanged_on_error
 
-# Labels and weights of the samples -> targets (n, k), strata, weights.
-Encode = Callable[[NDArray, NDArray], tuple[NDArray, NDArray, NDArray]]
-
-FUNCTION = "function."  # prefix of arrays
+FUNCTION = "function."  # prefix of the arrays of the function
 
 RIDGE_CONSTRAINTS: dict[str, list[Any]] = {
     **{name: rule for name, rule in SAMPLE_CONSTRAINTS.items() if name != "skip"},
@@ -97,11 +96,12 @@ Notes
 """
 
 
-class BaseKroneckerRidge(BaseEstimator):
+class BaseKroneckerRidge(StoredEstimator):
     """What a regressor and a classifier by ridge regression have in common."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = RIDGE_CONSTRAINTS
     _target_checks: ClassVar[dict[str, Any]]
+    _needs_out_of_sample: ClassVar[bool] = False  # even where there is one ridge
 
     def __init__(
         self,
@@ -132,17 +132,55 @@ class BaseKroneckerRidge(BaseEstimator):
 
     # -- fitting ----------------------------------------------------------------------------------
 
-    def _fit_ridge(
-        self, X: Any, y: Any, sample_weight: Any, encode: Encode
-    ) -> None:
-        """Choose the ridge and fit; `encode` gives targets (n, k) and the strata of samples."""
+    @abstractmethod
+    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Targets (n_samples, n_outputs), strata and weights, of labels and their weights."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: KroneckerData | ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Choose the ridge, if there is a choice, and compute the function of each target or class.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Training samples; see `layout` for arrays.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets of a regressor, or labels of two or more classes of a classifier, which are
+            one-dimensional.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative factors of the squared errors.  Samples of weight 0 are left out.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter or an argument is invalid; the estimator is as it was.
+        MemoryError
+            The kernels or features would exceed `memory_limit` or the available memory.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        """
+        with unchanged_on_error(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         alphas = check_alphas(self.alpha)
         data, y = check_samples(self, X, y, **self._target_checks)
         weight, rows = check_weight(sample_weight, data, 1)
         y, weight = y[rows], weight[rows]
         if len(rows) < data.n_samples:
             data = data.take(rows)
-        target, strata, weight = encode(y, weight)
+        target, strata, weight = self._encode(y, weight)
         self._mean = np.average(target, axis=0, weights=scale_weights(weight))
         target = target - self._mean
         if alphas is None:
@@ -162,9 +200,6 @@ class BaseKroneckerRidge(BaseEstimator):
     def _use_out_of_sample(self, outputs: NDArray, target: NDArray, weight: NDArray) -> None:
         """Learn from outputs at samples that were left out; nothing unless a subclass does."""
 
-    def _needs_out_of_sample(self) -> bool:
-        return False
-
     @property
     def _accuracy(self) -> dict[str, Any]:
         return {"tol": float(self.tol), "max_iter": int(self.max_iter)}
@@ -183,7 +218,7 @@ class BaseKroneckerRidge(BaseEstimator):
         """The best ridge, and outputs at samples left out with their targets and weights."""
         self.alphas_ = self.errors_ = np.empty(0)
         nothing = np.empty((0, target.shape[1])), np.empty((0, target.shape[1])), np.empty(0)
-        if len(alphas) == 1 and not self._needs_out_of_sample():
+        if len(alphas) == 1 and not self._needs_out_of_sample:
             return alphas[0], nothing
         train, held = np.arange(len(target)), np.arange(0)
         if self.selection == "validation":
@@ -222,95 +257,18 @@ class BaseKroneckerRidge(BaseEstimator):
     def _saved_attributes(cls) -> tuple[str, ...]:
         return ("alpha_", "alphas_", "errors_", "n_iter_", "n_features_in_", "_mean")
 
-    def get_state(self, *, resumable: bool = False) -> State:
-        """The fitted estimator as plain values, for `kroncy.save` or another store.
+    def _split_parts(self, resumable: bool) -> State:
+        meta, arrays = self.function_.get_state()
+        return {"function": meta}, add_prefix(FUNCTION, arrays)
 
-        Parameters
-        ----------
-        resumable : bool, default=False
-            For the signature that all estimators share: there is nothing to resume.
-
-        Returns
-        -------
-        meta : dict
-            Parameters and attributes, all of which have a JSON form if the parameters have.
-        arrays : dict of str to ndarray
-            Arrays by name; none has dtype object.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            The estimator is not fitted.
-        TypeError
-            An attribute is an array of objects other than strings.
-
-        See Also
-        --------
-        from_state : The inverse.
-        """
-        check_is_fitted(self)
-        saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
-        meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
-        parameters = self.get_params(deep=False)
-        if isinstance(parameters["alpha"], np.ndarray):
-            parameters["alpha"] = parameters["alpha"].tolist()
-        function, parts = self.function_.get_state()
-        meta |= {"parameters": parameters, "function": function}
-        return meta, arrays | {f"{FUNCTION}{name}": array for name, array in parts.items()}
-
-    @classmethod
-    def from_state(
-        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False
-    ) -> Self:
-        """An estimator that `get_state` described.
-
-        Parameters
-        ----------
-        meta : dict
-            As `get_state` returned it, or read back from its JSON form.
-        arrays : dict of str to ndarray
-            As `get_state` returned them.
-        resume : bool, default=False
-            For the signature that all estimators share.
-
-        Returns
-        -------
-        object
-            A fitted instance of this class.
-
-        Raises
-        ------
-        ValueError
-            The state is incomplete or its parts do not fit each other.
-
-        See Also
-        --------
-        get_state : The inverse.
-        """
-        with saved_state("the state of the estimator"):
-            parameters = dict(meta["parameters"])
-            if isinstance(parameters["layout"], list):  # JSON has no tuples
-                parameters["layout"] = tuple(parameters["layout"])
-            self = cls(**parameters)
-            self._validate_params()
-            check_alphas(self.alpha)
-            if parameters["layout"] != "power":
-                check_widths(parameters["layout"])
-            attributes = join_attributes(meta, arrays)
-            check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
-            for name, value in attributes.items():
-                setattr(self, name, value)
-            parts = {
-                name.removeprefix(FUNCTION): array
-                for name, array in arrays.items()
-                if name.startswith(FUNCTION)
-            }
-            self.function_ = PairFunction.from_state(meta["function"], parts)
-            self._check_attributes()
-            return self
+    def _join_parts(
+        self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], resume: bool
+    ) -> None:
+        parts = take_prefix(FUNCTION, arrays)
+        self.function_ = PairFunction.from_state(meta["function"], parts)
 
     def _check_attributes(self) -> None:
-        """Raise ValueError or TypeError unless the saved attributes fit each other."""
+        check_alphas(self.alpha)
         check_real(self.alpha_, "alpha_", minimum=0.0, strict=True)
         shape = (len(self.alphas_),)
         check_array(self.alphas_, "alphas_", shape, np.float64, minimum=0.0)

@@ -20,7 +20,6 @@ from .attributes import check_array
 from .ridge_path import TOL, choose_ridge, default_alphas
 
 FOLDS = 20  # of the cross-fitted outputs: the more, the nearer to the function that is used
-BASE = "base."  # prefix of arrays
 WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 
 Reals = NDArray[np.float64]
@@ -54,16 +53,14 @@ class RidgePart:
         """JSON values and named arrays, for `from_state`."""
         meta, arrays = self.function.get_state()
         arrays |= {name: getattr(self, name) for name in ("mean", "slope", "intercept")}
-        named = {f"{BASE}{name}": array for name, array in arrays.items()}
-        return {"function": meta, "alpha": self.alpha}, named
+        return {"function": meta, "alpha": self.alpha}, arrays
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Self:
         """What `get_state` described; ValueError if a value is missing or does not fit."""
-        own = {k.removeprefix(BASE): a for k, a in arrays.items() if k.startswith(BASE)}
-        function = PairFunction.from_state(meta["function"], own)
+        function = PairFunction.from_state(meta["function"], arrays)
         shape = (len(function.coefficients),)
-        parts = {name: own[name] for name in ("mean", "slope", "intercept")}
+        parts = {name: arrays[name] for name in ("mean", "slope", "intercept")}
         for name, array in parts.items():
             check_array(array, name, shape, np.float64)
         return cls(function, check_real(meta["alpha"], "alpha", minimum=0.0, strict=True), **parts)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..training.trainer import KroneckerSGD
 
-ATTRIBUTE = "attribute."  # prefix of the names of arrays
+ATTRIBUTE, BEST, LAST = "attribute.", "best.", "last."  # prefixes of the names of arrays
 
 State = tuple[dict[str, Any], dict[str, NDArray]]
 
@@ -27,15 +27,15 @@ def split_attributes(attributes: Mapping[str, Any]) -> State:
                 raise TypeError(f"{name} contains objects other than strings and cannot be saved")
             meta["strings"].append(name)
             value = value.astype(str)
-        arrays[f"{ATTRIBUTE}{name}"] = value
-    return meta, arrays
+        arrays[name] = value
+    return meta, add_prefix(ATTRIBUTE, arrays)
 
 
 def join_attributes(meta: dict[str, Any], arrays: Mapping[str, NDArray]) -> dict[str, Any]:
     """The inverse of `split_attributes`."""
     return {name: copy(value) for name, value in meta["values"].items()} | {
         name: array.astype(object) if name in meta["strings"] else array
-        for name, array in _with_prefix(ATTRIBUTE, arrays).items()
+        for name, array in take_prefix(ATTRIBUTE, arrays).items()
     }
 
 
@@ -53,13 +53,13 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
     best, best_arrays = trainer.get_state()
     if best_snapshot is not None:
         trainer.restore(last_snapshot)
-    arrays = {f"best.{name}": array for name, array in best_arrays.items()}
     # What both states share, above all the samples, is stored once.
-    arrays |= {
-        f"last.{name}": array
+    changed = {
+        name: array
         for name, array in last_arrays.items()
         if name not in best_arrays or not np.array_equal(array, best_arrays[name])
     }
+    arrays = add_prefix(BEST, best_arrays) | add_prefix(LAST, changed)
     return {"best": best, "last": last, "arrays": sorted(arrays)}, arrays
 
 
@@ -74,14 +74,20 @@ def join_trainer(
     if given != meta["arrays"]:
         changed = set(given).symmetric_difference(meta["arrays"])
         raise ValueError(f"its arrays are not those that were saved: {sorted(changed)[:3]}")
-    best_arrays = _with_prefix("best.", arrays)
+    best_arrays = take_prefix(BEST, arrays)
     trainer = KroneckerSGD.from_state(meta["best"], best_arrays)
     if not last or meta["last"] is None:
         return trainer, None
     best_snapshot = trainer.snapshot()
-    last_arrays = best_arrays | _with_prefix("last.", arrays)
+    last_arrays = best_arrays | take_prefix(LAST, arrays)
     return KroneckerSGD.from_state(meta["last"], last_arrays), best_snapshot
 
 
-def _with_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+def add_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The arrays, each name with a prefix."""
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
+def take_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """The arrays whose names have the prefix, by their names without it."""
     return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}

@@ -12,23 +12,20 @@ from numpy.typing import NDArray
 
 from .._base.memory import require_memory
 from .._base.threads import resolve_threads
-from .._base.validation import check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from .conjugate_gradients import Solved
 from .groups import Group, two_groups
 from .systems import (
     Coordinates,
-    KernelSum,
     Samples,
-    Term,
     choose_system,
     make_basis,
+    pair_kernel,
     system_bytes,
     uses_features,
 )
-from .vec_trick import PairRows, Reals, Side
+from .vec_trick import PairKernel, PairRows, Reals, Side
 
-ONE_TERM: tuple[Term, ...] = ((1.0, 1),)
 TOL = 1e-6
 MAX_ITER = 1000
 COEFFICIENTS = "coefficients"  # name of the array in a state
@@ -49,13 +46,10 @@ class PairFunction:
         (n_outputs, p, q): theta, with respect to the features of a side that has fewer features
         than training objects, and else to the kernel of these objects.  (n_outputs, n_samples):
         coefficients of the samples.
-    terms : sequence of (float, int)
-        Factors and exponents of powers of the kernel, for coefficients of samples.
     """
 
     data: KroneckerData
     coefficients: Reals
-    terms: Sequence[Term] = ONE_TERM
 
     def __call__(
         self,
@@ -77,9 +71,9 @@ class PairFunction:
         sizes = [8 * len(g) * _width(t) for g, t in zip(given, trained, strict=True)]
         what = f"the prediction of {data.n_samples} samples"
         require_memory(3 * sum(sizes), what, limit=memory_limit, remedy=REMEDY)
-        product: PairRows | KernelSum
+        product: PairRows | PairKernel
         if self.coefficients.ndim == 2:
-            product = KernelSum(given, trained, self.terms, n_threads)
+            product = pair_kernel(given, trained, n_threads)
         else:
             left, right = (
                 Side(here.rows() if uses_features(there) else here.gram(there), here.index)
@@ -91,8 +85,7 @@ class PairFunction:
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """The function as JSON values and named arrays."""
         meta, arrays = self.data.get_state()
-        terms = [list(term) for term in self.terms]
-        return {"data": meta, "terms": terms}, arrays | {COEFFICIENTS: self.coefficients}
+        return {"data": meta}, arrays | {COEFFICIENTS: self.coefficients}
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Self:
@@ -113,11 +106,7 @@ class PairFunction:
                 f"its coefficients have shape {coefficients.shape} and dtype {coefficients.dtype}, "
                 f"which do not fit {data.n_samples} samples, or they are not finite"
             )
-        terms = tuple(
-            (check_real(factor, "factor"), check_integer(exponent, "exponent", minimum=1))
-            for factor, exponent in meta["terms"]
-        )
-        return cls(data, np.array(coefficients, order="C"), terms)
+        return cls(data, np.array(coefficients, order="C"))
 
 
 def _width(group: Group) -> int:
@@ -161,10 +150,6 @@ class PairRidge:
     data : KroneckerData
     weight : ndarray of float64, shape (n_samples,), optional
         Positive.  Default: 1.
-    terms : sequence of (float, int), optional
-        The kernel ``sum_t c_t G**e_t``.  Default: G itself.
-    nugget : float, default=0.0
-        What is added to the diagonal of a kernel of several terms, beside the ridge.
     n_threads : int, optional
         Results do not depend on it.
     memory_limit : int, optional
@@ -181,18 +166,15 @@ class PairRidge:
         data: KroneckerData,
         weight: Reals | None = None,
         *,
-        terms: Sequence[Term] | None = None,
-        nugget: float = 0.0,
         n_threads: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
         groups = two_groups(data.modes)
         weight = np.ones(data.n_samples) if weight is None else weight
-        kind = "samples" if terms else choose_system(groups)
-        self._weight = weight
-        self._data, self._terms = data, ONE_TERM if terms is None else tuple(terms)
+        kind = choose_system(groups)
+        self._data, self._weight = data, weight
         require_memory(
-            system_bytes(kind, groups) * len(self._terms),
+            system_bytes(kind, groups),
             f"ridge regression on {data.n_samples} samples",
             limit=memory_limit,
             remedy=REMEDY,
@@ -200,7 +182,7 @@ class PairRidge:
         n_threads = resolve_threads(n_threads)
         self._system: Coordinates | Samples
         if kind == "samples":
-            self._system = Samples(groups, weight, self._terms, nugget, n_threads)
+            self._system = Samples(groups, weight, n_threads)
         else:
             bases = make_basis(groups[0], weight), make_basis(groups[1], weight)
             indices = groups[0].index, groups[1].index
@@ -233,7 +215,7 @@ class PairRidge:
             for target, begin in zip(targets.T, starts, strict=True)
         ]
         coefficients = np.stack([self._system.coefficients(part.solution) for part in parts])
-        return RidgeSolution(alpha, parts, PairFunction(self._data, coefficients, self._terms))
+        return RidgeSolution(alpha, parts, PairFunction(self._data, coefficients))
 
     def fitted(self, targets: Reals, solution: RidgeSolution) -> Reals:
         """Values of the function at the samples, (n_samples, n_outputs)."""

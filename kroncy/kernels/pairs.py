@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.validation import check_choice, check_indices, check_integer
+from .._base.validation import check_choice, check_indices, check_integer, refuse_masked
+from ..training.targets import check_targets
 from .vec_trick import Reals
 
 FOLDS = ("random", "left", "right", "both")
@@ -17,6 +18,7 @@ def check_pairs(pairs: ArrayLike, sizes: list[int] | None = None) -> Pairs:
 
     `sizes` are the numbers of objects of the sides, if they are known.
     """
+    refuse_masked(pairs, "pairs")
     array = np.asarray(pairs)
     sides = "2 or more columns" if sizes is None else f"{len(sizes)} columns, one for each kernel"
     width = array.shape[1] if array.ndim == 2 else 0
@@ -37,16 +39,10 @@ def check_pairs(pairs: ArrayLike, sizes: list[int] | None = None) -> Pairs:
 
 def check_labels(y: ArrayLike, n_samples: int) -> Reals:
     """`y` as float64 (n_samples,), or ValueError or TypeError."""
-    array = np.asarray(y)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"y must be numeric, got dtype {array.dtype}")
-    if array.shape != (n_samples,):
+    if np.shape(y) != (n_samples,):
         raise ValueError(f"y must have shape ({n_samples},), one label for each pair, got "
-                         f"{array.shape}")
-    array = array.astype(np.float64)
-    if not np.all(np.isfinite(array)):
-        raise ValueError("y contains NaN or infinity")
-    return array
+                         f"{np.shape(y)}")
+    return check_targets(y, n_samples, "squared")[:, 0]
 
 
 def pair_folds(

@@ -10,7 +10,6 @@ gradients end after a few steps.  `Samples`: one coefficient for each sample, as
 regression, for objects that are many and have few samples.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +34,6 @@ from .vec_trick import (
 EIGEN_COST = 10  # multiply-adds of an eigendecomposition, in units of u**3
 ITERATIONS = 20, 100  # of the two systems, about, for a choice
 NEGLIGIBLE = 64 * np.finfo(np.float64).eps
-
-Term = tuple[float, int]  # factor and exponent of a power of the kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,36 +163,22 @@ class Coordinates:
 
 
 class Samples:
-    """The system in one coefficient for each sample.
-
-    Its kernel is ``sum_t c_t G**e_t``, each power taken entry by entry, plus a diagonal.
+    """The system in one coefficient for each sample, with the kernel of the samples.
 
     Parameters
     ----------
     groups : tuple of Group
     weight : ndarray of float64, shape (n_samples,)
         Positive.
-    terms : sequence of (float, int)
-        Pairs (c_t, e_t).
-    nugget : float
-        What is added to the diagonal of the kernel, beside the ridge.
     n_threads : int
         Results do not depend on it.
     """
 
-    def __init__(
-        self,
-        groups: Groups,
-        weight: Reals,
-        terms: Sequence[Term],
-        nugget: float,
-        n_threads: int,
-    ) -> None:
-        self._weight, self._nugget = weight, nugget
-        self._kernel = KernelSum(groups, groups, terms, n_threads)
+    def __init__(self, groups: Groups, weight: Reals, n_threads: int) -> None:
+        self._weight = weight
+        self._kernel = pair_kernel(groups, groups, n_threads)
         left, right = (np.diagonal(group.gram(group)) for group in groups)
-        diagonal = left[groups[0].index] * right[groups[1].index]
-        self._diagonal = sum_terms(diagonal, terms) + nugget
+        self._diagonal = left[groups[0].index] * right[groups[1].index]
 
     def solve(
         self, target: Reals, alpha: float, start: Reals | None, tol: float, max_iter: int
@@ -203,7 +186,6 @@ class Samples:
         """The unknown of this ridge and this target."""
         ridge = alpha / self._weight
         inverse = 1 / (self._diagonal + ridge)
-        ridge += self._nugget
         return conjugate_gradients(
             lambda vector: self._kernel.multiply(vector) + ridge * vector,
             lambda vector: inverse * vector,
@@ -215,7 +197,7 @@ class Samples:
 
     def fitted(self, solution: Reals, target: Reals, alpha: float) -> Reals:
         """Values of the function at the samples."""
-        return target - (alpha / self._weight + self._nugget) * solution
+        return target - alpha / self._weight * solution
 
     def leverages(self, alpha: float) -> Reals:
         """Leverages as they would be if the system were diagonal."""
@@ -226,30 +208,12 @@ class Samples:
         return solution
 
 
-class KernelSum:
-    """The kernel ``sum_t c_t G**e_t`` between the samples of two data sets."""
-
-    def __init__(
-        self, groups: Groups, others: Groups, terms: Sequence[Term], n_threads: int
-    ) -> None:
-        grams = [here.gram(there) for here, there in zip(groups, others, strict=True)]
-        columns = others[0].index, others[1].index
-        self._parts = []
-        for factor, exponent in terms:
-            left, right = (
-                Side(gram if exponent == 1 else gram**exponent, group.index)
-                for gram, group in zip(grams, groups, strict=True)
-            )
-            self._parts.append((factor, PairKernel(left, right, columns, n_threads)))
-
-    def multiply(self, vector: Reals) -> Reals:
-        """The kernel times a vector of coefficients of the other samples."""
-        return np.sum([factor * part.multiply(vector) for factor, part in self._parts], axis=0)
-
-
-def sum_terms(values: Reals, terms: Sequence[Term]) -> Reals:
-    """``sum_t c_t values**e_t``."""
-    return np.sum([factor * values**exponent for factor, exponent in terms], axis=0)
+def pair_kernel(groups: Groups, others: Groups, n_threads: int) -> PairKernel:
+    """The kernel between the samples of two data sets."""
+    left, right = (
+        Side(here.gram(there), here.index) for here, there in zip(groups, others, strict=True)
+    )
+    return PairKernel(left, right, (others[0].index, others[1].index), n_threads)
 
 
 def choose_system(groups: Groups) -> str:

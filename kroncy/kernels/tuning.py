@@ -13,6 +13,7 @@ from .._base.memory import require_memory
 from .._base.threads import resolve_threads
 from .._base.validation import check_bool, check_indices, check_integer, check_real
 from ..data.kronecker_data import KroneckerData
+from ..training.targets import check_sample_weight
 from .pairs import FOLDS, Fold, check_labels, check_pairs, pair_folds
 from .profile_kernels import ProfileKernels, check_kernels
 from .search import CACHED, Candidate, HeldOut, Score
@@ -193,7 +194,8 @@ def tune(
     given = check_kernels(kernels)
     pairs = check_pairs(pairs, [len(kernel) for kernel in given])
     labels = check_labels(y, len(pairs))
-    weight = _check_weight(sample_weight, len(pairs))
+    weight = check_sample_weight(sample_weight, len(pairs))
+    weight = np.ones(len(pairs)) if weight is None else weight
     grids = Grids(
         _check_grid(powers, "powers", strict=True),
         _check_grid(weights, "weights", maximum=1.0),
@@ -361,17 +363,6 @@ def _check_grid(
     if not checked or (strict and min(checked) == 0):
         raise ValueError(f"{name} must hold numbers > 0, got {sorted(checked)}")
     return tuple(sorted(checked))
-
-
-def _check_weight(weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64]:
-    if weight is None:
-        return np.ones(n_samples)
-    values = np.asarray(weight, dtype=np.float64)
-    if values.shape != (n_samples,):
-        raise ValueError(f"sample_weight must have shape ({n_samples},), got {values.shape}")
-    if not np.all(np.isfinite(values)) or values.min() < 0:
-        raise ValueError("sample_weight must be finite and >= 0")
-    return values
 
 
 def _check_folds(

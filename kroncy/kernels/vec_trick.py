@@ -94,11 +94,6 @@ class PairRows:
         With one index for each sample.
     n_threads : int
         Results do not depend on it.
-
-    Attributes
-    ----------
-    cost : float
-        Operations of `multiply`, and of `adjoint`, in gathered numbers.
     """
 
     def __init__(self, left: Side, right: Side, n_threads: int) -> None:
@@ -106,7 +101,6 @@ class PairRows:
             rows_cost(len(left.index), (len(first), len(last)), (first.width, last.width))
             for first, last in ((left, right), (right, left))
         ]
-        self.cost = min(costs)
         self._swapped = costs[1] < costs[0]
         self._first, self._last = (right, left) if self._swapped else (left, right)
         self._dense = is_dense(len(left.index), (len(left), len(right)))
@@ -151,11 +145,6 @@ class PairKernel:
         Indices (c_j) and (d_j).
     n_threads : int
         Results do not depend on it.
-
-    Attributes
-    ----------
-    cost : float
-        Operations of `multiply`, in gathered numbers.
     """
 
     def __init__(
@@ -165,7 +154,6 @@ class PairKernel:
         dense, sparse = kernel_costs(
             sizes, (len(left), len(right)), (left.width, right.width)
         )
-        self.cost = min(dense, sparse)
         shape = left.width, right.width
         self._first, self._last = left, right
         self._rows = None

@@ -1,0 +1,114 @@
+"""Estimators with a trainer: their fitted attributes, and the form of these outside of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base.validation import check_integer, check_real
+from ..training.trainer import KroneckerSGD
+from .attributes import check_array, check_attributes
+from .early_stopping import ScoreTracker
+from .ridge_part import RidgePart
+from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
+from .stored import StoredEstimator
+
+BASE = "base."  # prefix of the arrays of a ridge regression
+MOST_SEED = 2**32 - 1
+
+
+class TrainedEstimator(StoredEstimator):
+    """The fitted attributes of an estimator with a trainer, and their form outside of it."""
+
+    trainer_: KroneckerSGD
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_indices_: Any  # ndarray of int, or None
+    validation_scores_: Any  # list of float, or None
+    best_validation_score_: float | None
+    learning_rate_init_: float
+    base_: RidgePart | None
+    base_weights_: list[float]
+    _seed: int  # of everything random
+    _fingerprint: str | None  # of the arguments of fit; None after partial_fit began the training
+    _train_target: NDArray  # encoded targets of the trainer's samples
+    _train_weight: NDArray[np.float64]
+    _scores: ScoreTracker
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (
+            "n_iter_", "loss_curve_", "validation_indices_", "validation_scores_",
+            "best_validation_score_", "learning_rate_init_", "base_weights_", "n_features_in_",
+            "_seed",
+            "_fingerprint", "_train_target", "_train_weight",
+        )
+
+    def _check_attributes(self) -> None:
+        check_attributes(self)
+        self._check_base()
+        check_integer(self._seed, "_seed", minimum=0, maximum=MOST_SEED)
+        if not isinstance(self._fingerprint, str | None):
+            raise TypeError(f"_fingerprint must be a string or None, got {self._fingerprint!r}")
+        weight = self._train_weight
+        check_array(weight, "_train_weight", (self.trainer_.data.n_samples,), np.float64)
+        if not weight.min() > 0:
+            raise ValueError("_train_weight must be positive")
+
+    def _check_base(self) -> None:
+        if not isinstance(self.base_weights_, list) or len(self.base_weights_) != 2:
+            raise ValueError(f"base_weights_ must be two numbers, got {self.base_weights_!r}")
+        for value in self.base_weights_:
+            check_real(value, "base_weights_", minimum=0.0, maximum=1.0)
+        if (self.base_ is None) != (self.base is None):
+            raise ValueError("base and base_ contradict each other")
+        if self.base_ is not None:
+            network = self.trainer_.network
+            self.base_.function.data.check_compatible(network.data, "the data of the network")
+            if len(self.base_.mean) != network.n_outputs:
+                raise ValueError("base_ has another number of outputs than the network")
+
+    def _split_parts(self, resumable: bool) -> State:
+        scores = self._scores
+        best = None if scores.best_is_last or not resumable else scores.best_state
+        trainer, arrays = split_trainer(self.trainer_, best)
+        base = None
+        if self.base_ is not None:
+            base, base_arrays = self.base_.get_state()
+            arrays |= add_prefix(BASE, base_arrays)
+        meta = {
+            "trainer": trainer,
+            "scores": [scores.best_score, scores.n_no_improvement],
+            "base": base,
+        }
+        return meta, arrays
+
+    def _join_parts(
+        self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], resume: bool
+    ) -> None:
+        base = meta["base"]
+        self.base_ = None
+        if base is not None:
+            self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
+        trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
+        self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume)
+        best_score, n_no_improvement = meta["scores"]
+        self._scores = ScoreTracker(
+            check_real(best_score, "best_score", finite=False),
+            check_integer(n_no_improvement, "n_no_improvement", minimum=0),
+            best is None,
+            best,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "trainer_" in state:  # it has memory that pickle cannot copy
+            state["trainer_"] = self.trainer_.get_state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "trainer_" in state:
+            meta, arrays = state["trainer_"]
+            self.trainer_ = KroneckerSGD.from_state(meta, arrays)
