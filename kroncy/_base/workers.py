@@ -3,13 +3,13 @@
 import functools
 import math
 import multiprocessing
-import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self
 
+from .threads import available_cores
 from .validation import check_integer
 
 Mapping = Callable[[Iterable[Any]], Iterable[Any]]
@@ -24,7 +24,7 @@ def check_workers(value: object) -> int | Callable:
     count = check_integer(value, "workers", minimum=-1)
     if count == 0:
         raise ValueError("workers must be positive, -1 for one on each core, or map-like, got 0")
-    return len(os.sched_getaffinity(0)) if count == -1 else count
+    return available_cores() if count == -1 else count
 
 
 class Workers:

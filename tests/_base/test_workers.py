@@ -51,6 +51,11 @@ def test_all_cores():
     assert check_workers(-1) == len(os.sched_getaffinity(0))
 
 
+def test_all_cores_without_an_affinity_mask(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert check_workers(-1) == os.cpu_count()
+
+
 def test_what_cannot_be_pickled_is_refused_before_any_work():
     with pytest.raises(TypeError, match="top level of a module"):
         Workers(2, lambda x: x)
