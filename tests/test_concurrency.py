@@ -256,7 +256,6 @@ def jobs():
     return Jobs()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_of_fork_computes(jobs):
     context, expected = multiprocessing.get_context("fork"), [jobs(name) for name in NAMES]
     answers = context.Queue()

@@ -16,7 +16,6 @@ def test_no_forged_file_ends_the_process_or_misleads():
     assert counts["refused"] > 1000 and counts["same"] > 200 and counts["free"] > 20
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_file_that_ends_the_process_or_hangs_is_a_fault(monkeypatch, tmp_path):
     def trial(numbers, seed, folder, paths, report):

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -22,7 +21,6 @@ def test_the_configuration_is_printed_and_returned(capsys):
     assert not capsys.readouterr().out
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_process_made_by_fork_says_so():
     code = """
 import os, kroncy

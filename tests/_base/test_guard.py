@@ -109,7 +109,6 @@ def exit_code_of_child(function):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("block", ["claim", "change", "read"])
 def test_a_fork_does_not_inherit_what_other_threads_have_entered(block):
@@ -136,7 +135,6 @@ def test_a_fork_does_not_inherit_what_other_threads_have_entered(block):
     thread.join(timeout=20)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_the_thread_that_forks_has_entered_is_entered_in_the_child():
     guard = Guard()
@@ -153,7 +151,6 @@ def test_what_the_thread_that_forks_has_entered_is_entered_in_the_child():
     assert in_thread(lambda: enter(guard.change("step")))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_child_may_begin_in_several_threads_at_once():
     guard = Guard()

@@ -199,7 +199,6 @@ consumer.haunt(kept.value)
     assert out == "the Python interpreter is not running\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_an_extension_that_forks_by_itself(tmp_path):
     """With fork() in C: the child computes what the parent did, and the parent goes on."""
     out = python(

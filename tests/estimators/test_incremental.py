@@ -235,12 +235,15 @@ def test_a_target_that_is_constant_up_to_rounding(plane, small):
     np.testing.assert_allclose(small(max_iter=2).fit(X, y).predict(X), y, rtol=1e-12)
 
 
-@pytest.mark.parametrize("start", ["gaussian", "gram"])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("start", "engine"),
+    [  # the explicit engine needs weights
+        (start, engine) for start in ("gaussian", "gram") for engine in ENGINES
+        if (start, engine) != ("gram", "explicit")
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_zero_rows_without_normalisation(plane, small, start, engine, dtype):
-    if (start, engine) == ("gram", "explicit"):
-        pytest.skip("the explicit engine needs weights")
     X, y = plane
     X = np.where((np.arange(300) % 5 == 0)[:, None], 0, X)
     data = KroneckerData.power(X, normalize=False)

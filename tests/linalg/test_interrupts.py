@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 from kroncy.linalg import matmul, strassen
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers")
 @pytest.mark.parametrize("options", [{}, {"levels": 0, "n_threads": 2}, {"levels": 2}])
 def test_a_long_product_ends_soon_after_an_interrupt(options):
     assert threading.current_thread() is threading.main_thread()

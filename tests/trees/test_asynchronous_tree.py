@@ -292,7 +292,6 @@ def test_sizes_that_do_not_fit_are_refused_before_allocation(monkeypatch):
         AsynchronousTree(np.ones((20, 3)))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_child_of_fork_is_free_of_the_queries_of_other_threads():
     values = np.random.default_rng(0).normal(size=(200, 20_000))
