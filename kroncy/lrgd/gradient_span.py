@@ -12,7 +12,7 @@ import numpy as np
 
 from .directions import principal_directions, residual, row_norms
 from .objective import length_scale
-from .quasi_newton import descend
+from .quasi_newton import definite, descend
 from .run import Run
 from .sketch import Sketch
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
@@ -152,6 +152,4 @@ def _add_direction(
         cross = (crossed - singles - objective.value(base) + run.f) / h**2
         if np.all(np.abs(cross) <= 1 / MIN_EIGENVALUE):
             full[q, :q] = full[:q, q] = cross
-    values, vectors = np.linalg.eigh(full)
-    values = np.maximum(np.abs(values), MIN_EIGENVALUE)
-    return np.vstack([rows, row]), (vectors * values) @ vectors.T
+    return np.vstack([rows, row]), definite(full, least=MIN_EIGENVALUE)
