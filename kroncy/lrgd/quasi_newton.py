@@ -60,6 +60,8 @@ def line_search(
     ft = value(1.0)
     for _ in range(MAX_BACKTRACKS):
         if ft <= f_relaxed + ARMIJO * t * slope:
+            if ft == f and t < 1:
+                return None  # so short that rounding hides the rise
             break
         if objective.noise > -t * slope:
             return None

@@ -21,6 +21,7 @@ from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 OVERSAMPLING = 3  # rows that must add nothing to the rank before it counts as found
 SMALL_P = 64  # up to this many variables a sketch may take them all, randomly rotated
+GRADIENTS = 0.5  # of those that a descent without a sketch takes, which d^2 / 2 values may cost
 BYTES_PER_ENTRY = 64  # of a sketch: rows, whitened rows, and the arrays of a descent along them
 
 
@@ -168,7 +169,6 @@ def make_sketch(
     most = max_columns(p)
     if limit is not None:
         most = min(p, limit + oversampling)
-    affordable = math.isqrt(p)
     random_rows = _RandomRows(p, rng, weights)
     first = random_rows.add()
     other = rng.standard_normal(p) if weights is None else rng.standard_normal(p) * weights
@@ -195,6 +195,8 @@ def make_sketch(
         if reach is not None and d > 1:
             part = reach(-(vectors / np.abs(eigenvalues)) @ (vectors.T @ slopes) @ rows)
             blocked = part < 1
+            # Each direction would take a full gradient instead.
+            affordable = math.isqrt(int(GRADIENTS * q * p))
             # A step of d rows is as long as 1 / (sqrt d - sqrt q).
             shorter = (math.sqrt(affordable) - math.sqrt(q)) / max(math.sqrt(d) - math.sqrt(q), 0.5)
             if blocked and (d >= affordable or part * shorter < 1):
