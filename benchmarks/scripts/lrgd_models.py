@@ -1,10 +1,10 @@
-"""Tables of docs/lrgd.md: physical models in few variables, and bounds of many.
+"""Tables of docs/lrgd.md: physical models in few variables, bounds of many, fits to data.
 
-python benchmarks/scripts/lrgd_models.py [few] [bounds] [saddles] [--seeds 5]
+python benchmarks/scripts/lrgd_models.py [few] [bounds] [fits] [subspaces] [saddles] [--seeds 5]
 
 Counts are evaluations until the gap to the minimum, relative to that of the start, is 1e-6; those
-in brackets are evaluations until the method ends by itself.  `few` uses nlopt's BOBYQA where it is
-installed.
+in brackets are evaluations until the method ends by itself.  `few` and `fits` use nlopt's BOBYQA
+and PRAXIS where it is installed.
 """
 
 import argparse
@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import Bounds, minimize
+from scipy.stats import qmc
 
 import kroncy.lrgd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from low_rank_problems import Wells, bounded
-from physical_models import PROBLEMS
+from fitted_models import elliptic, oscillator, regression
+from low_rank_problems import Wells, bounded, logistic, quadratic
+from physical_models import MODELS, PROBLEMS, scaled
 
 GAP = 1e-6
 
@@ -64,14 +66,30 @@ def bobyqa(fun, x0, bounds, seed):
         optimiser.optimize(x0)
 
 
-def few(seeds):
-    solvers = {"kroncy": ours, "L-BFGS-B": lbfgsb}
+def praxis(fun, x0, bounds, seed):
+    import nlopt
+
+    optimiser = nlopt.opt(nlopt.LN_PRAXIS, x0.size)
+    optimiser.set_min_objective(lambda x, gradient: fun(x))
+    optimiser.set_initial_step(1.0)
+    optimiser.set_ftol_rel(1e-13)
+    optimiser.set_maxeval(60_000)
+    with contextlib.suppress(nlopt.RoundoffLimited):
+        optimiser.optimize(x0)
+
+
+def with_nlopt(**solvers):
+    """Those solvers where nlopt is installed."""
     try:
         import nlopt  # noqa: F401
-
-        solvers["BOBYQA"] = bobyqa
     except ImportError:
-        print("nlopt is not installed: no BOBYQA")
+        print(f"nlopt is not installed: no {', '.join(solvers)}")
+        return {}
+    return solvers
+
+
+def few(seeds):
+    solvers = {"kroncy": ours, "L-BFGS-B": lbfgsb} | with_nlopt(BOBYQA=bobyqa)
     print("problem            p  " + "".join(f"{name:>16}" for name in solvers)
           + "   ratio to the better of the others [until the end]")
     ratios, ends, wrong = [], [], 0
@@ -131,6 +149,72 @@ def _bounded_run(family, p, r, share, seed):
             len(records[1].values), problem.active, result.success)
 
 
+FITS = {
+    "logistic, rank 11": lambda seed: logistic(500, 11, seed),
+    "oscillator": oscillator,
+    "quadratic, rank 42": lambda seed: quadratic(500, 42, seed),
+    "elliptic, prior": elliptic,
+    "tumours": lambda seed: regression("tumours"),
+    "digits": lambda seed: regression("digits"),
+}
+
+
+def fits(seeds):
+    solvers = {"kroncy": ours, "L-BFGS-B": lbfgsb} | with_nlopt(PRAXIS=praxis)
+    print("problem               p  " + "".join(f"{name:>18}" for name in solvers) + "   successes")
+    for name, make in FITS.items():
+        counts, ends, successes = [], [], 0
+        problems = [problem for problem in map(make, range(seeds)) if problem is not None]
+        for seed, problem in enumerate(problems):
+            goal = problem.minimum + GAP * (problem.f(problem.x0) - problem.minimum)
+            records = [Record(problem.f) for _ in solvers]
+            for record, solve in zip(records, solvers.values(), strict=True):
+                result = solve(record, problem.x0.copy(), None, seed)
+                successes += solve is ours and result.success
+            counts.append([record.reached(goal) for record in records])
+            ends.append([len(record.values) for record in records])
+        counts, ends = np.median(counts, axis=0), np.median(ends, axis=0)
+        cells = "".join(f"{count:>10.0f} [{end:>5.0f}]"
+                        for count, end in zip(counts, ends, strict=True))
+        print(f"{name:<19}{problems[0].x0.size:>4}  {cells}   {successes}/{len(problems)}",
+              flush=True)
+
+
+def subspaces(seeds):
+    """identify_subspace in the box against C = E[grad grad^T], by 4096 points of a Sobol sequence.
+
+    The error of an eigenvalue is relative to the largest; the angle is that between the leading
+    directions, in degrees.
+    """
+    print("model       p   share of the first   n_gradients: error of the eigenvalues, angle; "
+          "medians")
+    for name in MODELS:
+        fun, p = scaled(name)
+        exact, vectors = np.linalg.eigh(covariance(fun, p))
+        exact, cells = exact[::-1], ""
+        for n_gradients in (10, 100, 1000):
+            errors, angles = [], []
+            for seed in range(seeds):
+                found = kroncy.lrgd.identify_subspace(
+                    fun, np.zeros(p), bounds=[(-1, 1)] * p, n_gradients=n_gradients,
+                    random_state=seed)
+                values = np.zeros(p)
+                values[: len(found.singular_values[:p])] = found.singular_values[:p] ** 2
+                errors.append(np.abs(values - exact).max() / exact[0])
+                cosine = abs(found.basis[:, 0] @ vectors[:, -1])
+                angles.append(np.degrees(np.arccos(min(cosine, 1.0))))
+            cells += f"   {n_gradients}: {np.median(errors):.2%}, {np.median(angles):.1f}"
+        print(f"{name:<10}{p:>3}{exact[0] / exact.sum():>12.1%}       {cells}", flush=True)
+
+
+def covariance(fun, p, h=1e-5):
+    points = (1 - h) * (2 * qmc.Sobol(p, seed=0).random(4096) - 1)
+    gradients = np.array([
+        [(fun(x + h * axis) - fun(x - h * axis)) / (2 * h) for axis in np.eye(p)] for x in points
+    ])
+    return gradients.T @ gradients / len(points)
+
+
 def saddles(seeds):
     print("1000 starts with strict saddles, p = 2 ... 50: successes at a saddle, other ends")
     at_saddle = unsuccessful = 0
@@ -145,7 +229,7 @@ def saddles(seeds):
     print(at_saddle, unsuccessful)
 
 
-SECTIONS = {f.__name__: f for f in (few, bounds, saddles)}
+SECTIONS = {f.__name__: f for f in (few, bounds, fits, subspaces, saddles)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,

@@ -23,6 +23,8 @@ OVERSAMPLING = 3  # rows that must add nothing to the rank before it counts as f
 SMALL_P = 64  # up to this many variables a sketch may take them all, randomly rotated
 GRADIENTS = 0.5  # of those that a descent without a sketch takes, which d^2 / 2 values may cost
 FALLING = 0.1  # smallest singular value over the median, where twice as many rows hold the rank
+FLAT = 0.5  # the same where the rank is many times larger
+LEAST_FLAT = 16  # rows that tell that
 BYTES_PER_ENTRY = 64  # of a sketch: rows, whitened rows, and the arrays of a descent along them
 
 
@@ -211,7 +213,12 @@ def make_sketch(
         if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
             certified = limit is None or q <= limit
             break
-        if d >= usual and not (d < most and _rank_is_near(eigenvalues, rest)):
+        if d < usual:
+            hopeless = limit is None and q == d >= LEAST_FLAT and p > SMALL_P
+            stop = hopeless and _flatness(eigenvalues) > FLAT
+        else:
+            stop = d >= most or _flatness(eigenvalues, rest) > FALLING
+        if stop:
             certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
             break
         random_rows.add()
@@ -264,14 +271,14 @@ def known_sketch(
     )
 
 
-def _rank_is_near(eigenvalues: np.ndarray, rest: np.ndarray) -> bool:
-    """Whether the smallest of d singular values falls as it does before d reaches the rank.
+def _flatness(*eigenvalues: np.ndarray) -> float:
+    """The smallest of d singular values over the median.
 
-    Of a Gaussian sketch of rank r it is about (1 - sqrt(d / r))^2 times a typical one.  A long tail
-    keeps it up.
+    In a Gaussian sketch of rank r the smallest is about (1 - sqrt(d / r))^2 times a typical one: it
+    falls before d reaches the rank, and a long tail keeps it up.
     """
-    sizes = np.sort(np.abs(np.append(eigenvalues, rest)))
-    return bool(sizes[0] < FALLING * sizes[len(sizes) // 2])
+    sizes = np.sort(np.abs(np.concatenate(eigenvalues)))
+    return float(sizes[0] / sizes[len(sizes) // 2])
 
 
 def _split(

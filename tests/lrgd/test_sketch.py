@@ -16,3 +16,27 @@ def test_the_sketch_finds_rank_and_whitens():
     np.testing.assert_allclose(hessian, np.eye(7), atol=1e-6)
     np.testing.assert_allclose(sketch.gradient, sketch.rows @ problem.gradient(problem.x0),
                                atol=1e-8)
+
+
+def sketch_at_start(problem):
+    objective = Objective(problem.f)
+    return make_sketch(objective, problem.x0, problem.f(problem.x0), np.random.default_rng(0))
+
+
+def test_a_sketch_goes_on_while_its_rank_is_near():
+    found = sketch_at_start(problems.quadratic(500, 42, 0))
+    assert (found.rank, found.certified, found.columns) == (42, True, 47)
+
+
+def test_a_sketch_of_few_variables_does_not_go_on():
+    """Rows beyond the usual number would cost more than four gradients."""
+    found = sketch_at_start(problems.quadratic(100, 42, 0))
+    assert (found.certified, found.columns) == (False, 32)
+
+
+def test_a_sketch_of_a_tail_is_left():
+    found = sketch_at_start(problems.flat_tail(400, 10, 0, 1e-3))
+    assert not found.certified
+    assert found.columns < 24
+    whole = sketch_at_start(problems.flat_tail(60, 10, 0, 1e-3))  # few: all of them show saddles
+    assert (whole.certified, whole.columns) == (True, 60)
