@@ -85,7 +85,8 @@ def minimize(
         Largest rank to certify ("sketch"), or most directions in a span (the other methods);
         None is the default of each method.
     step : float or "auto", default="auto"
-        Step of the published algorithms; "auto" halves and doubles it.
+        Step of the published algorithms; "auto" fits it to the curvature along the last one
+        (Barzilai and Borwein), and halves it where it does not descend.
     refresh : {"frozen", "sliding"}, default="frozen"
         How "iterated" renews its span: after convergence in it, or at every step.
     fd : {"forward", "central", "complex"}, default="forward"
