@@ -214,8 +214,9 @@ def make_sketch(
             certified = limit is None or q <= limit
             break
         if d < usual:
-            hopeless = limit is None and q == d >= LEAST_FLAT and p > SMALL_P
-            stop = hopeless and _flatness(eigenvalues) > FLAT
+            # Half a gradient is well spent on rows to descend along, whatever their number.
+            dear = limit is None and q == d >= LEAST_FLAT and d * d > p > SMALL_P
+            stop = dear and _flatness(eigenvalues) > FLAT
         else:
             stop = d >= most or _flatness(eigenvalues, rest) > FALLING
         if stop:
