@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._base.validation import refuse_masked
+from ._base.validation import refuse_masked as _refuse_masked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def plot_loss(losses: Sequence[float], ax: Axes | None = None) -> Axes:
     >>> plot_loss([0.69, 0.52, 0.47]).get_ylabel()
     'training loss'
     """
-    refuse_masked(losses, "losses")
+    _refuse_masked(losses, "losses")
     return _plot_epochs(losses, "training loss", _axes(ax))
 
 
@@ -87,7 +87,7 @@ def plot_validation(
     >>> plot_validation([0.71, 0.74, 0.73], name="AUC").get_ylabel()
     'AUC'
     """
-    refuse_masked(scores, "scores")
+    _refuse_masked(scores, "scores")
     ax = _plot_epochs(scores, name, _axes(ax))
     label = "best" if epoch is None else "selected"
     if epoch is None:
@@ -130,8 +130,8 @@ def plot_cost(
     >>> plot_cost([10**4, 10**8], [1.9, 2.0]).get_xscale()
     'log'
     """
-    refuse_masked(n_features, "n_features")
-    refuse_masked(milliseconds, "milliseconds")
+    _refuse_masked(n_features, "n_features")
+    _refuse_masked(milliseconds, "milliseconds")
     ax = _axes(ax)
     ax.semilogx(n_features, milliseconds, "o-")
     ax.set_ylim(0, 2 * max(milliseconds))
@@ -205,7 +205,7 @@ def plot_spectrum(result: OptimizeResult, ax: Axes | None = None) -> Axes:
     >>> plot_spectrum(result).get_ylabel()
     'singular value'
     """
-    refuse_masked(result["singular_values"], "result.singular_values")
+    _refuse_masked(result["singular_values"], "result.singular_values")
     values = np.asarray(result["singular_values"], dtype=float)
     if not values.size:
         raise ValueError("result contains no singular values; the run ended before computing any")
@@ -264,7 +264,7 @@ def plot_rate(
     'log'
     """
     for values, name in ((losses, "losses"), (predicted, "predicted"), (bound, "bound")):
-        refuse_masked(values, name)
+        _refuse_masked(values, name)
     _require_epochs(losses)
     ax = _plot_epochs(losses, "training loss", _axes(ax))
     ax.lines[-1].set_label("measured")
@@ -315,8 +315,8 @@ def plot_gram_spectrum(
     >>> plot_gram_spectrum(np.diag([1.0, 2.0]), np.eye(2)).get_ylabel()
     'eigenvalue'
     """
-    refuse_masked(gram, "gram")
-    refuse_masked(limit, "limit")
+    _refuse_masked(gram, "gram")
+    _refuse_masked(limit, "limit")
     ax = _axes(ax)
     for matrix, style, label in ((gram, "-", "H(t)"), (limit, "--", "limit of infinite width")):
         if matrix is None:
@@ -404,7 +404,7 @@ def plot_movement(
     >>> plot_movement([0.1, 0.2, 0.2]).get_ylabel()
     'neurons'
     """
-    refuse_masked(distances, "distances")
+    _refuse_masked(distances, "distances")
     distances = np.asarray(distances, dtype=float)
     if not distances.size:
         raise ValueError("distances must not be empty")

@@ -32,8 +32,8 @@ HIDDEN_STEPS = 100  # in a row whose decrease rounding hides, while the gradient
 class GradientStep:
     """Moves `run` against a gradient by a constant step, or by one that fits itself ("auto").
 
-    The latter is that of J. Barzilai, J. Borwein (IMA J. Numer. Anal. 8, 1988), halved until the
-    value is below the highest of the last few (M. Raydan, SIAM J. Optim. 7, 1997).
+    The latter is that of J. Barzilai, J. Borwein, IMA Journal of Numerical Analysis 8 (1988),
+    halved until the value is below the highest of the last few: M. Raydan, SIAM J. Optim. 7 (1997).
     """
 
     def __init__(self, run: Run, step: float | Literal["auto"]) -> None:
