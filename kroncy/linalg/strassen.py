@@ -1,8 +1,7 @@
 """matmul: the Strassen-Winograd kernel behind checks, for any memory layout and dtype it takes."""
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -152,49 +151,39 @@ def matmul(
                 f"got shape {workspace.shape}"
             )
     _require_memory(left, right, out, shape, dtype, 0 if workspace is not None else needed)
-    by_blas = n_levels == 0 and n_threads is None
-    if by_blas and left.ndim == 2:
-        return _multiply_by_numpy(left, right, np.empty(shape, dtype) if out is None else out)
-
     result = np.empty(shape, dtype) if out is None else out
+    pairs: Iterable[tuple[NDArray, NDArray]]
+    if as_one:
+        pairs = [(left.reshape(rows, -1), result.reshape(rows, -1))]
+    else:
+        pairs = [(left, result)] if left.ndim == 2 else zip(left, result, strict=True)
+    if n_levels == 0 and n_threads is None:
+        for matrix, product in pairs:
+            _multiply_by_numpy(matrix, right, product)
+        return result
+
     if result.size == 0 or inner == 0:
         result[...] = 0
         return result
     if workspace is None or workspace.size == 0:
         workspace = np.empty(max(needed, 1), dtype)
     right = _with_unit_stride(right, dtype)
-    pairs: Iterable[tuple[NDArray, NDArray]]
-    if as_one:
-        pairs = [(left.reshape(rows, -1), result.reshape(rows, -1))]
-    else:
-        pairs = [(left, result)] if left.ndim == 2 else zip(left, result, strict=True)
-    with _kernel_threads(by_blas, n_threads) as threads:
+    n_threads = resolve_threads(n_threads)
+    with blas_threads(1):
         for matrix, product in pairs:
             matrix = _with_unit_stride(matrix, dtype)
-            _multiply_into(matrix, right, product, n_levels, workspace, threads)
+            _multiply_into(matrix, right, product, n_levels, workspace, n_threads)
     return result
 
 
-def _multiply_by_numpy(a: NDArray, b: NDArray, product: NDArray) -> NDArray:
+def _multiply_by_numpy(a: NDArray, b: NDArray, product: NDArray) -> None:
     """Write a b into `product`, rows after rows: Python hears Ctrl-C between two calls."""
     rows = len(a)
     n_parts = max(1, round(rows * b.size / LONG))
-    step = -(-rows // (n_parts * TILE)) * TILE
-    for start in range(0, max(rows, 1), max(step, 1)):
+    step = max(1, -(-rows // (n_parts * TILE)) * TILE)
+    for start in range(0, rows, step):
         part = slice(start, start + step)
         np.matmul(a[part], b, out=product[part])
-    return product
-
-
-@contextmanager
-def _kernel_threads(by_blas: bool, n_threads: int | None) -> Iterator[int]:
-    """Threads for the kernel: ours, with BLAS limited to one, or 0 for those of BLAS."""
-    if by_blas:
-        yield 0
-    else:
-        n_threads = resolve_threads(n_threads)
-        with blas_threads(1):
-            yield n_threads
 
 
 def _multiply_into(
