@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._base.validation import refuse_masked
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -33,6 +35,8 @@ def plot_loss(losses: Sequence[float], ax: Axes | None = None) -> Axes:
     ------
     ImportError
         Matplotlib is not installed.
+    ValueError
+        `losses` has masked entries.
 
     Examples
     --------
@@ -40,6 +44,7 @@ def plot_loss(losses: Sequence[float], ax: Axes | None = None) -> Axes:
     >>> plot_loss([0.69, 0.52, 0.47]).get_ylabel()
     'training loss'
     """
+    refuse_masked(losses, "losses")
     return _plot_epochs(losses, "training loss", _axes(ax))
 
 
@@ -73,6 +78,8 @@ def plot_validation(
     ------
     ImportError
         Matplotlib is not installed.
+    ValueError
+        `scores` has masked entries.
 
     Examples
     --------
@@ -80,6 +87,7 @@ def plot_validation(
     >>> plot_validation([0.71, 0.74, 0.73], name="AUC").get_ylabel()
     'AUC'
     """
+    refuse_masked(scores, "scores")
     ax = _plot_epochs(scores, name, _axes(ax))
     label = "best" if epoch is None else "selected"
     if epoch is None:
@@ -113,6 +121,8 @@ def plot_cost(
     ------
     ImportError
         Matplotlib is not installed.
+    ValueError
+        An argument has masked entries.
 
     Examples
     --------
@@ -120,6 +130,8 @@ def plot_cost(
     >>> plot_cost([10**4, 10**8], [1.9, 2.0]).get_xscale()
     'log'
     """
+    refuse_masked(n_features, "n_features")
+    refuse_masked(milliseconds, "milliseconds")
     ax = _axes(ax)
     ax.semilogx(n_features, milliseconds, "o-")
     ax.set_ylim(0, 2 * max(milliseconds))
@@ -193,6 +205,7 @@ def plot_spectrum(result: OptimizeResult, ax: Axes | None = None) -> Axes:
     >>> plot_spectrum(result).get_ylabel()
     'singular value'
     """
+    refuse_masked(result["singular_values"], "result.singular_values")
     values = np.asarray(result["singular_values"], dtype=float)
     if not values.size:
         raise ValueError("result contains no singular values; the run ended before computing any")
@@ -242,7 +255,7 @@ def plot_rate(
     ImportError
         Matplotlib is not installed.
     ValueError
-        `losses` is empty.
+        `losses` is empty, or an argument has masked entries.
 
     Examples
     --------
@@ -250,6 +263,8 @@ def plot_rate(
     >>> plot_rate([0.5, 0.1, 0.02], predicted=[0.5, 0.09, 0.015]).get_yscale()
     'log'
     """
+    for values, name in ((losses, "losses"), (predicted, "predicted"), (bound, "bound")):
+        refuse_masked(values, name)
     _require_epochs(losses)
     ax = _plot_epochs(losses, "training loss", _axes(ax))
     ax.lines[-1].set_label("measured")
@@ -286,6 +301,8 @@ def plot_gram_spectrum(
     ------
     ImportError
         Matplotlib is not installed.
+    ValueError
+        A matrix has masked entries.
 
     Notes
     -----
@@ -298,6 +315,8 @@ def plot_gram_spectrum(
     >>> plot_gram_spectrum(np.diag([1.0, 2.0]), np.eye(2)).get_ylabel()
     'eigenvalue'
     """
+    refuse_masked(gram, "gram")
+    refuse_masked(limit, "limit")
     ax = _axes(ax)
     for matrix, style, label in ((gram, "-", "H(t)"), (limit, "--", "limit of infinite width")):
         if matrix is None:
@@ -377,7 +396,7 @@ def plot_movement(
     ImportError
         Matplotlib is not installed.
     ValueError
-        `distances` is empty.
+        `distances` is empty or has masked entries.
 
     Examples
     --------
@@ -385,6 +404,7 @@ def plot_movement(
     >>> plot_movement([0.1, 0.2, 0.2]).get_ylabel()
     'neurons'
     """
+    refuse_masked(distances, "distances")
     distances = np.asarray(distances, dtype=float)
     if not distances.size:
         raise ValueError("distances must not be empty")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult
 
 from kroncy import (
     AsynchronousTree,
@@ -13,7 +14,18 @@ from kroncy import (
 )
 from kroncy.kernels import interaction_profile, pair_folds, tune
 from kroncy.linalg import matmul
+from kroncy.lrgd import identify_subspace, minimize
 from kroncy.ntk import joint_firing, predicted_loss
+from kroncy.plot import (
+    new_figure,
+    plot_cost,
+    plot_gram_spectrum,
+    plot_loss,
+    plot_movement,
+    plot_rate,
+    plot_spectrum,
+    plot_validation,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))
@@ -21,6 +33,7 @@ Y = X[:, 0] * X[:, 1]
 LABELS = np.arange(20) % 2
 ROWS = np.arange(20) % 4
 PAIRS = np.column_stack([ROWS, np.arange(20) % 5])
+ZEROS, ONES = np.zeros(12), np.ones(12)
 KERNELS = [np.eye(4), np.eye(5)]
 
 
@@ -29,6 +42,19 @@ def masked(array):
     hidden = np.zeros(array.shape, dtype=bool)
     hidden.flat[3] = True
     return np.ma.array(array, mask=hidden)
+
+
+def bowl(x):
+    return ((x - 1) ** 2).sum()
+
+
+def one(f, value):
+    """One number, hidden where f hides."""
+    return f(np.array([0, 0, 0, value]))[3:] if f is masked else value
+
+
+def axes():
+    return new_figure(1)[1][0]
 
 
 def small(kind, **options):
@@ -74,13 +100,47 @@ CALLS = {
     "profile of pairs": lambda f: interaction_profile(f(PAIRS), Y, 0),
     "profile of y": lambda f: interaction_profile(PAIRS, f(Y), 0),
     "tune sample_weight": lambda f: tune(KERNELS, PAIRS, Y, f(np.ones(20)), max_sweeps=1),
+    "minimize x0": lambda f: minimize(bowl, f(ZEROS)),
+    "identify x0": lambda f: identify_subspace(bowl, f(ZEROS)),
+    "pairs bounds": lambda f: minimize(bowl, ZEROS, bounds=f(np.column_stack([-ONES, ONES]))),
+    "basis": lambda f: minimize(bowl, ZEROS, basis=f(np.eye(12))),
+    "subspace.basis": lambda f: minimize(bowl, ZEROS, subspace={"basis": f(np.eye(12))}),
+    "subspace.hessian": lambda f: minimize(
+        bowl, ZEROS, subspace={"basis": np.eye(12), "hessian": f(np.eye(12))}
+    ),
+    "value of fun": lambda f: minimize(lambda x: one(f, bowl(x)), ZEROS, maxfev=1),
+    "value of complex fun": lambda f: minimize(
+        lambda x: one(f if np.iscomplexobj(x) else np.array, bowl(x)), ZEROS, fd="complex",
+        method="lrgd", maxiter=1,
+    ),
+    "value of fun_batch": lambda f: identify_subspace(
+        None, ZEROS, fun_batch=lambda p: (f if len(p) > 4 else np.array)((p**2).sum(axis=1))
+    ),
+    "value of jac": lambda f: minimize(bowl, ZEROS, jac=lambda x: f(2 * x), method="lrgd"),
+    "value of dirderiv": lambda f: minimize(
+        bowl, ZEROS, dirderiv=lambda x, U: f(2 * x @ U), method="lrgd"
+    ),
+    "losses": lambda f: plot_loss(f(ONES), axes()),
+    "scores": lambda f: plot_validation(f(ONES), axes()),
+    "n_features": lambda f: plot_cost(f(ONES), ONES, axes()),
+    "milliseconds": lambda f: plot_cost(ONES, f(ONES), axes()),
+    "rate losses": lambda f: plot_rate(f(ONES), ax=axes()),
+    "rate predicted": lambda f: plot_rate(ONES, f(ONES), ax=axes()),
+    "rate bound": lambda f: plot_rate(ONES, bound=f(ONES), ax=axes()),
+    "gram": lambda f: plot_gram_spectrum(f(np.eye(5)), ax=axes()),
+    "limit": lambda f: plot_gram_spectrum(np.eye(5), f(np.eye(5)), axes()),
+    "distances": lambda f: plot_movement(f(ONES), ax=axes()),
+    "spectrum singular_values": lambda f: plot_spectrum(
+        OptimizeResult(singular_values=f(ONES), rank=3), axes()
+    ),
 }
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", CALLS)
 def test_masked_entries_are_refused_by_name(name):
-    argument = name.split()[-1].replace("labels", "y")
+    argument = name if "." in name or " of fun" in name else name.split()[-1]
+    argument = argument.replace("labels", "y")
     with pytest.raises(ValueError, match=rf"\b{argument}\b.* has 1 masked entry"):
         CALLS[name](masked)
     CALLS[name](np.ma.array)  # a mask that hides nothing

@@ -1,18 +1,21 @@
 """identify_subspace: the directions in which a function varies, in the user's variables."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import OptimizeResult
+from scipy.optimize import Bounds, OptimizeResult
+from scipy.special import ndtr, ndtri
 
 from .._base.validation import check_integer, check_real
-from .arguments import as_generator, check_functions, check_start
+from .arguments import as_generator, check_bounds, check_functions, check_start
+from .box import Box
 from .directions import orthonormal_rows, principal_directions, residual
-from .objective import Objective, length_scale
+from .objective import Objective
 
 MAX_GRADIENTS = 32
+RADIUS = 0.1  # of a variable without bounds, in units of its size
 ERRORS = 30  # times the error of a difference: what is larger is no error
 
 
@@ -25,7 +28,9 @@ def identify_subspace(
     dirderiv: Callable | None = None,
     fun_batch: Callable | None = None,
     max_rank: int | None = None,
+    n_gradients: int | None = None,
     radius: float | None = None,
+    bounds: Bounds | Sequence | None = None,
     tolerance: float | None = None,
     fd: str = "central",
     h: float | None = None,
@@ -54,9 +59,16 @@ def identify_subspace(
     fun_batch : callable or None, default=None
         ``fun_batch(X) -> (m,)``: values at the rows of X (m, p); used instead of `fun`.
     max_rank : int or None, default=None
-        Gradients to sample at most; None means ``min(p, 32)``.
+        Directions to find at most; None means 32.
+    n_gradients : int or None, default=None
+        Gradients to average over.  None samples as many as it takes until they span the
+        subspace, at most `max_rank`; weights of the directions need more.
     radius : float or None, default=None
-        Standard deviation of a coordinate around x0; None means ``max(1, rms of x0)``.
+        Standard deviation of each variable around x0.  None: the whole range of a variable
+        between bounds, and otherwise a tenth of its size in x0, or 0.1 where that is 0.
+    bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None
+        A box that no evaluation leaves; x0 is moved into it.  Points are drawn evenly from it, or
+        with `radius` from a Gaussian distribution that the bounds cut off.
     tolerance : float or None, default=None
         A direction counts where its singular value exceeds this part of the largest, from 0 to
         1; None fits it to the error of the differences.
@@ -80,8 +92,9 @@ def identify_subspace(
     scipy.optimize.OptimizeResult
         ``basis`` : ndarray of shape (p, rank)
             Orthonormal columns, the direction of most variation first.
-        ``singular_values`` : ndarray of shape (n_full_gradients,)
+        ``singular_values`` : ndarray
             Of the sampled gradients, divided by the square root of their number; descending.
+            Their squares estimate the eigenvalues of C = E[grad f grad f^T].
         ``threshold`` : float
             Singular values above it count.
         ``rank`` : int
@@ -98,8 +111,8 @@ def identify_subspace(
     TypeError
         An argument, or a value of a function, is not of the type stated.
     ValueError
-        An argument is out of range, the function is not finite near x0, or it does not vary
-        there.
+        An argument is out of range, the function is not finite near x0, it does not vary there,
+        or bounds leave a variable less than the differences need.
     Exception
         Whatever the functions raise.
 
@@ -112,6 +125,9 @@ def identify_subspace(
     -----
     A basis of r directions has r p numbers, so r gradients are needed: 2 r p evaluations by
     central differences.  The linear algebra takes O(r^2 p) for each gradient.
+
+    Directions are those of the variables as they are.  Where these have different units, scale
+    them, by their ranges for example, before directions are compared.
 
     References
     ----------
@@ -131,9 +147,12 @@ def identify_subspace(
     max_rank = MAX_GRADIENTS if max_rank is None else check_integer(
         max_rank, "max_rank", minimum=1
     )
-    radius = length_scale(x) if radius is None else check_real(
-        radius, "radius", minimum=0, strict=True
-    )
+    if n_gradients is not None:
+        n_gradients = check_integer(n_gradients, "n_gradients", minimum=1)
+    if radius is not None:
+        radius = check_real(radius, "radius", minimum=0, strict=True)
+    box = check_bounds(bounds, p)
+    x = x if box is None else box.clip(x)
     if tolerance is not None:
         tolerance = check_real(tolerance, "tolerance", minimum=0, maximum=1)
     n_probe = check_integer(n_probe, "n_probe", minimum=1)
@@ -149,36 +168,30 @@ def identify_subspace(
         noise=check_real(noise, "noise", minimum=0), n_threads=n_threads,
     )
 
-    def random_point() -> tuple[np.ndarray, float]:
-        point = x + radius * rng.standard_normal(p)
-        value = objective.value(point)
-        if not np.isfinite(value):
-            raise ValueError(
-                f"fun must be finite near x0, got {value} at distance {radius:.3g}: "
-                "choose a smaller radius"
-            )
-        return point, value
-
+    points = _Points(x, box, radius, objective, rng)
     gradients, certified, unexplained = np.empty((0, p)), False, np.inf
-    while len(gradients) < min(p, max_rank) and not certified:
-        point, value = random_point()
-        gradient = objective.gradient(point, value)
-        gradients = np.vstack([gradients, gradient])
+    most = min(p, max_rank) if n_gradients is None else n_gradients
+    while objective.n_full_gradients < most and not certified:
+        point, value = points.draw()
+        gradient = objective.gradient(point, value, points.curvature)
+        gradients = np.vstack([_compressed(gradients), gradient])
+        if n_gradients is not None and objective.n_full_gradients < most:
+            continue  # an average is asked for, whatever its rank
         rows, values = principal_directions(gradients)
         if not values[0] > 0:
             raise ValueError("fun does not vary around x0: a sampled gradient is zero")
-        error = objective.derivative_error(value) * math.sqrt(p)
+        error = objective.derivative_error(value) * float(np.linalg.norm(1 / points.scale))
         threshold = max(tolerance * values[0] if tolerance else 0.0, ERRORS * error)
-        rank = int(np.sum(values > threshold))
+        rank = min(int(np.sum(values > threshold)), max_rank, len(rows))
         if rank == p:  # nothing is left to probe
             certified, unexplained = True, 0.0
         else:
             certified, unexplained = _probe(
-                objective, rng, random_point, rows[:rank], n_probe, error, tolerance
+                objective, rng, points, rows[:rank], n_probe, error, tolerance
             )
     if rank == 0:
         raise ValueError("fun does not vary around x0 beyond the error of its differences")
-    scale = math.sqrt(len(gradients))
+    scale = math.sqrt(objective.n_full_gradients)
     return OptimizeResult(
         basis=rows[:rank].T, singular_values=values / scale, rank=rank, certified=bool(certified),
         probe_residual=unexplained, threshold=threshold / scale, nfev=objective.nfev,
@@ -186,10 +199,80 @@ def identify_subspace(
     )
 
 
+class _Points:
+    """Random points around x, in a box where there is one, and the scale of differences there."""
+
+    def __init__(
+        self, x: np.ndarray, box: Box | None, radius: float | None, objective: Objective,
+        rng: np.random.Generator,
+    ) -> None:
+        self._x, self._box, self._objective, self._rng = x, box, objective, rng
+        self._whole = np.zeros(x.size, dtype=bool)  # variables that take all of their range
+        self._spread = np.where(x == 0, 1.0, np.abs(x)) * RADIUS if radius is None else np.full(
+            x.size, radius)
+        self.scale = np.ones(x.size)
+        self.curvature: float | np.ndarray = 1.0
+        if box is not None:
+            half = (box.upper - box.lower) / 2
+            if not np.all(half > 0):
+                raise ValueError(
+                    f"bounds leave variable {int(np.argmin(half > 0))} one value: leave it out of "
+                    "x0"
+                )
+            bounded = np.isfinite(half)
+            self._whole = bounded & (radius is None)
+            self.scale = np.where(bounded, half, self._spread)
+            self.curvature = 1 / self.scale**2
+
+    def draw(self) -> tuple[np.ndarray, float]:
+        """A point whose differences stay in the box, and its value."""
+        if self._box is None:
+            point = self._x + self._spread * self._rng.standard_normal(self._x.size)
+            return point, self._value(point)
+        point = self._within(self._box.lower, self._box.upper)
+        value = self._value(point)
+        step = self._objective.largest_step(value) * (
+            self.scale if self._objective.h is None else 1.0)
+        inner = Box(self._box.lower + step, self._box.upper - step)
+        if np.any(inner.lower > inner.upper):
+            j = int(np.argmax(inner.lower - inner.upper))
+            raise ValueError(
+                f"bounds of variable {j} are closer than the differences are long, which the noise "
+                "or h makes so"
+            )
+        moved = inner.clip(point)
+        return (point, value) if np.array_equal(moved, point) else (moved, self._value(moved))
+
+    def _within(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Variables drawn between bounds: evenly, or from a Gaussian that they cut off."""
+        low, high = ((bound - self._x) / self._spread for bound in (lower, upper))
+        share = self._rng.random(self._x.size)
+        cut = self._x + self._spread * ndtri(ndtr(low) + share * (ndtr(high) - ndtr(low)))
+        with np.errstate(invalid="ignore"):
+            even = lower + share * (upper - lower)
+        return np.clip(np.where(self._whole, even, cut), lower, upper)
+
+    def _value(self, point: np.ndarray) -> float:
+        value = self._objective.value(point)
+        if not np.isfinite(value):
+            distance = float(np.sqrt(np.mean((point - self._x) ** 2)))
+            raise ValueError(
+                f"fun must be finite near x0, got {value} at distance {distance:.3g}: choose a "
+                "smaller radius, or bounds"
+            )
+        return value
+
+
+def _compressed(gradients: np.ndarray) -> np.ndarray:
+    """At most p rows with the same singular values and directions."""
+    n, p = gradients.shape
+    return np.asarray(np.linalg.qr(gradients, mode="r")) if n >= 2 * p else gradients
+
+
 def _probe(
     objective: Objective,
     rng: np.random.Generator,
-    random_point: Callable[[], tuple[np.ndarray, float]],
+    points: _Points,
     rows: np.ndarray,
     n_probe: int,
     error: float,
@@ -198,13 +281,15 @@ def _probe(
     """Whether derivatives along directions outside span(rows) vanish; the largest, relative."""
     worst = 0.0
     for _ in range(n_probe):
-        point, value = random_point()
+        point, value = points.draw()
         direction = rng.standard_normal(rows.shape[1:])
         outside = residual(direction, rows)
         scale = float(np.linalg.norm(outside))
         inside = orthonormal_rows(rows)
         units = np.stack([outside / scale, *inside])
-        slopes = objective.derivatives(point, value, units)
+        # The step along a unit direction is that of the axes, weighted by their parts in it.
+        curvature = units**2 @ np.broadcast_to(points.curvature, units.shape[1:])
+        slopes = objective.derivatives(point, value, units, curvature)
         size = float(np.linalg.norm(slopes))
         unexplained = abs(slopes[0]) * scale  # length of the part of the gradient outside
         worst = max(worst, unexplained / max(size, 1e-300))

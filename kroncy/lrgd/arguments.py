@@ -10,16 +10,29 @@ from numpy.typing import ArrayLike
 from scipy import LowLevelCallable
 from scipy.optimize import Bounds
 
-from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .._base.callbacks import check_callback
+from .._base.validation import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_real,
+    refuse_masked,
+)
 from .box import Box
+
+
+def check_numbers(values: ArrayLike, name: str) -> np.ndarray:
+    """`values` as an array of real numbers; TypeError, or ValueError where some are masked."""
+    refuse_masked(values, name)
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real, got dtype {array.dtype}")
+    return array
 
 
 def check_start(x0: ArrayLike) -> np.ndarray:
     """`x0` as a new contiguous float64 vector of finite numbers."""
-    x = np.asarray(x0)
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"x0 must be real, got dtype {x.dtype}")
-    x = np.atleast_1d(x)
+    x = np.atleast_1d(check_numbers(x0, "x0"))
     if x.ndim != 1 or x.size == 0:
         raise ValueError(f"x0 must be one vector of at least one number, got shape {x.shape}")
     x = np.array(x, dtype=np.float64)
@@ -69,7 +82,7 @@ def check_functions(
     if fun is not None and not (callable(fun) or isinstance(fun, LowLevelCallable)):
         raise TypeError(f"fun must be callable or a scipy.LowLevelCallable, got {fun!r}")
     for name, given in (("jac", jac), ("dirderiv", dirderiv), ("fun_batch", fun_batch)):
-        check_callable(given, name)
+        check_callback(given, name)
     check_choice(fd, "fd", ("forward", "central", "complex"))
     if fd == "complex" and (fun_batch is not None or isinstance(fun, LowLevelCallable)):
         raise ValueError("fd='complex' needs fun to be a Python callable of one complex point")
@@ -90,12 +103,6 @@ def warn_unused(method: str, hess: object, hessp: object, *, stacklevel: int) ->
                 f"Method {method} does not use {what} information ({name}).",
                 RuntimeWarning, stacklevel=stacklevel,
             )
-
-
-def check_callable(value: object, name: str) -> None:
-    """TypeError where `value` is neither callable nor None."""
-    if value is not None and not callable(value):
-        raise TypeError(f"{name} must be callable or None, got {value!r}")
 
 
 def check_limit(value: object, name: str) -> int | None:
@@ -142,6 +149,7 @@ def check_bounds(bounds: Bounds | Iterable | None, p: int) -> Box | None:
     if isinstance(bounds, Bounds):
         lower, upper = bounds.lb, bounds.ub
     else:
+        refuse_masked(bounds, "bounds")
         try:
             pairs = [(low, high) for low, high in bounds]
             lower = np.array([-np.inf if low is None else low for low, _ in pairs], dtype=float)

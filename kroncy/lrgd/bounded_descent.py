@@ -19,7 +19,7 @@ from .box import Box
 from .curvature import descend_along
 from .directions import residual
 from .objective import CENTRAL_LONGER, length_scale
-from .quasi_newton import bfgs_update, line_search
+from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import Sketch, make_sketch
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
@@ -99,7 +99,7 @@ def bounded_descent(
         x = run.box.clip(run.x + t * step)
         moved, decrease = x - run.x, run.f - f
         run.accept(x, f)
-        if run.xtol > 0 and np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+        if run.xtol > 0 and run.is_short(moved):
             raise Stop(Status.CONVERGED, "Converged: a step was below xtol.")
         # A decrease as predicted says that the model holds, and leaves nothing in the span.
         exact = abs(decrease - predicted) <= EXACT * predicted
@@ -163,9 +163,7 @@ class _Span:
 
     def forget_weak_curvature(self) -> None:
         """Raise second derivatives much smaller than others: they may be errors."""
-        values, vectors = np.linalg.eigh(self.hessian)
-        values = np.maximum(values, 1e-3 * float(values.max(initial=0.0)))
-        self.hessian = (vectors * values) @ vectors.T
+        self.hessian = definite(self.hessian, relative=1e-3)
 
     def forget_cross_terms(self) -> None:
         """Leave of the second derivatives those along each row."""
@@ -265,9 +263,7 @@ class _Span:
                     bend = self.rows @ (there - gradient) / h
                     full[q, :q] = full[:q, q] = (bend[:q] - full[:q, :q] @ image) / share
                     full[q, q] = (bend[q] - full[q, :q] @ image) / share
-        values, vectors = np.linalg.eigh(full)
-        least = max(1e-6 * float(np.abs(values).max()), 1e-8 * norm / scale)
-        self.hessian = (vectors * np.maximum(np.abs(values), least)) @ vectors.T
+        self.hessian = definite(full, least=1e-8 * norm / scale, relative=1e-6)
 
 
 def _leave_saddle(run: Run, rng: np.random.Generator) -> bool:

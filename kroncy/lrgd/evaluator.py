@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import LowLevelCallable
 
 from .._base.threads import resolve_threads
+from .._base.validation import refuse_masked
 from ._derivatives import CFunction, values_python, write_points
 from .journal import Journal, checksum
 from .termination import Status, Stop
@@ -22,12 +23,21 @@ TIMED_BLOCK = 64  # points of one call of a map, where time is limited
 
 def as_scalar(value: object, name: str = "fun") -> float:
     """`value` as a float, or TypeError: an objective returns one real number."""
+    if isinstance(value, float):
+        return float(value)
+    refuse_masked(value, f"the value of {name}")
     array = np.asarray(value)
     if array.size != 1:
         raise TypeError(f"{name} must return one number, got an array of shape {array.shape}")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must return a real number, got {array.dtype}")
     return float(array.reshape(()))
+
+
+def as_floats(values: ArrayLike, name: str) -> np.ndarray:
+    """What the function `name` of the user returned, in float64; ValueError where masked."""
+    refuse_masked(values, f"the value of {name}")
+    return np.asarray(values, dtype=float)
 
 
 class Evaluator:
@@ -128,7 +138,7 @@ class Evaluator:
         """What `dirderiv` returns for the rows of `directions`."""
         def call() -> np.ndarray:
             self._check_time()
-            slopes = np.asarray(self.dirderiv(x.copy(), directions.T), dtype=float)
+            slopes = as_floats(self.dirderiv(x.copy(), directions.T), "dirderiv")
             if slopes.shape != (len(directions),):
                 raise TypeError(
                     f"dirderiv must return {len(directions)} numbers, got shape {slopes.shape}"
@@ -143,7 +153,7 @@ class Evaluator:
         for j, point in enumerate(points):
             def call(point: np.ndarray = point) -> np.ndarray:
                 self._check_limits()
-                return np.array([np.imag(self.fun(point, *self.args))])
+                return np.array([as_scalar(np.imag(self.fun(point, *self.args)))])
 
             out[j] = self.journal.answer(self._mark(point.view(float)), 1, call)[0]
             self.nfev += 1
@@ -191,7 +201,9 @@ class Evaluator:
             return self._record(np.array([self.c_function.value(point) for point in points]))
         if self.fun_batch is not None:
             self.nfev += len(points)
-            values = np.asarray(self.fun_batch(points))
+            values = self.fun_batch(points)
+            refuse_masked(values, "the value of fun_batch")
+            values = np.asarray(values)
             if values.shape != (len(points),) or values.dtype.kind not in "fiu":
                 raise TypeError(
                     f"fun_batch must return {len(points)} real numbers for points of shape "
@@ -225,7 +237,7 @@ class Evaluator:
     def _call_jac(self, x: np.ndarray) -> np.ndarray:
         def call() -> np.ndarray:
             self._check_time()
-            gradient = np.array(self.jac(x.copy(), *self.args), dtype=float)
+            gradient = as_floats(self.jac(x.copy(), *self.args), "jac").copy()
             if gradient.shape != x.shape:
                 raise TypeError(f"jac must return shape {x.shape}, got {gradient.shape}")
             return gradient

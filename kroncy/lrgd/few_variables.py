@@ -15,7 +15,7 @@ from .box import minimize_quadratic
 from .curvature import descend_along
 from .objective import length_scale
 from .quadratic_model import model_descent
-from .quasi_newton import bfgs_update, line_search
+from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import difference_step, third_derivative
 from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
@@ -79,7 +79,8 @@ def _quasi_newton(
         slope = float(np.linalg.norm(gradient * scale))
         hessian = max(slope, 1e-300) * np.diag(1 / scale**2)
     else:
-        hessian = _definite(hessian, scale, run.noise)
+        scales = np.outer(scale, scale)
+        hessian = definite(hessian * scales, least=1e2 * run.noise, relative=1e-8) / scales
         gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian), least)
     failures = iterations = 0
     while True:
@@ -114,16 +115,8 @@ def _quasi_newton(
         new = objective.gradient_inside(x, f, run.box, np.diag(hessian), least)
         hessian = bfgs_update(hessian, moved, new - gradient)
         gradient = new
-        if np.linalg.norm(moved) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+        if run.is_short(moved):
             return gradient, hessian, True
-
-
-def _definite(hessian: np.ndarray, scale: np.ndarray, noise: float) -> np.ndarray:
-    """The absolute value of a Hessian, in scaled variables, with eigenvalues that matter."""
-    values, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
-    values = np.abs(values)
-    values = np.maximum(values, max(1e-8 * float(values.max()), 1e2 * noise))
-    return (vectors * values) @ vectors.T / np.outer(scale, scale)
 
 
 def _leave_saddle(

@@ -12,7 +12,7 @@ import numpy as np
 
 from .directions import principal_directions, residual, row_norms
 from .objective import length_scale
-from .quasi_newton import descend
+from .quasi_newton import definite, descend
 from .run import Run
 from .sketch import Sketch
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
@@ -20,6 +20,8 @@ from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 REDUCTION = 1e-3  # of the predicted decrease between two gradients
 MIN_EIGENVALUE = 1e-4  # of whitened second derivatives; smaller ones are rounding
 TILT = 0.01  # of the first gradient, at random
+CHEAP = 8  # a step in the span of a sketch costs that many times less than a full gradient
+CHANGED = 0.03  # difference of a decrease from that of a model, relative, that says it has changed
 MAX_DIRECTIONS = 60  # beyond it the oldest are dropped
 
 
@@ -36,7 +38,7 @@ def gradient_span_descent(
     rng : numpy.random.Generator
         Tilts the first direction.
     sketch : Sketch or None
-        Its rows are the first directions of the span.
+        Its rows are searched first, and stay in the span where they are few beside p.
     max_rank : int or None
         Directions in the span at most; None is 60.
     """
@@ -48,8 +50,15 @@ def gradient_span_descent(
     if len(rows):
         slopes = run.objective.derivatives(run.x, run.f, rows)
         run.search(rows, slopes)
+        before, predicted = run.f, float(slopes @ slopes) / 2
         _, hessian, _, _ = descend(run, rows, slopes, hessian, REDUCTION, curvature * p)
+        # Where second derivatives change, a span of gradients is searched with fewer evaluations.
+        changed = abs(before - run.f - predicted) > CHANGED * predicted
+        if changed and CHEAP * (len(rows) + 2) > p:
+            rows, hessian = np.empty((0, p)), np.eye(0)
     failures = 0
+    if run.objective.noise > 0:
+        run.objective.sharpen()  # the error of a forward difference hides more than the noise does
     while True:
         gradient = run.full_gradient()
         norm = float(np.linalg.norm(gradient))
@@ -152,6 +161,4 @@ def _add_direction(
         cross = (crossed - singles - objective.value(base) + run.f) / h**2
         if np.all(np.abs(cross) <= 1 / MIN_EIGENVALUE):
             full[q, :q] = full[:q, q] = cross
-    values, vectors = np.linalg.eigh(full)
-    values = np.maximum(np.abs(values), MIN_EIGENVALUE)
-    return np.vstack([rows, row]), (vectors * values) @ vectors.T
+    return np.vstack([rows, row]), definite(full, least=MIN_EIGENVALUE)

@@ -104,7 +104,19 @@ class Objective(Evaluator):
             return directions @ self.jacobian(x)
         return self._differences(x, f, directions, curvature)
 
-    def gradient(self, x: np.ndarray, f: float, curvature: float = 1.0) -> np.ndarray:
+    def largest_step(self, f: float) -> float:
+        """Longest step of a difference where values are `f` and second derivatives 1."""
+        if self.exact or self.fd == "complex":
+            return 0.0
+        if self.h is not None:
+            return self.h
+        noise = self.noise_at(f)
+        step = (3 * noise) ** (1 / 3) if self.fd == "central" else 2 * math.sqrt(noise)
+        return max(step, MIN_STEP)
+
+    def gradient(
+        self, x: np.ndarray, f: float, curvature: float | np.ndarray = 1.0
+    ) -> np.ndarray:
         """The full gradient (p,): p directional derivatives, or one call of `jac`."""
         self.n_full_gradients += 1
         self.n_directional += x.size

@@ -32,6 +32,17 @@ def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np
     return hessian - np.outer(image, image) / curvature + np.outer(change, change) / product
 
 
+def definite(hessian: np.ndarray, *, least: float = 0.0, relative: float = 0.0) -> np.ndarray:
+    """The absolute value of a Hessian, with eigenvalues raised to `least`.
+
+    And to the part `relative` of the largest: much smaller ones may be errors.
+    """
+    values, vectors = np.linalg.eigh(hessian)
+    sizes = np.abs(values)
+    sizes = np.maximum(sizes, max(relative * float(sizes.max(initial=0.0)), least))
+    return (vectors * sizes) @ vectors.T
+
+
 def line_search(
     objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
     box: Box,
@@ -49,6 +60,8 @@ def line_search(
     ft = value(1.0)
     for _ in range(MAX_BACKTRACKS):
         if ft <= f_relaxed + ARMIJO * t * slope:
+            if ft == f and t < 1:
+                return None  # so short that rounding hides the rise
             break
         if objective.noise > -t * slope:
             return None
@@ -131,5 +144,5 @@ def descend(
         new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
         hessian = bfgs_update(hessian, t * step, new - gradient)
         gradient, run.hessian = new, hessian
-        if t * np.linalg.norm(direction) <= run.xtol * (run.xtol + np.linalg.norm(x)):
+        if run.is_short(t * direction):
             return gradient, hessian, predicted, True

@@ -123,6 +123,10 @@ class Run:
         """
         return predicted <= FORWARD_ERRORS * self.min_decrease(q)
 
+    def is_short(self, step: np.ndarray) -> bool:
+        """Whether `step`, that led to x, is below xtol."""
+        return bool(np.linalg.norm(step) <= self.xtol * (self.xtol + np.linalg.norm(self.x)))
+
     def accept(self, x: np.ndarray, f: float) -> None:
         """Move to x with value f: one iteration.  Calls the callback; may raise Stop."""
         self.x, self.f, self.gradient, self.slopes = x, f, None, None

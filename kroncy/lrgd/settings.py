@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._base.callbacks import check_callback
 from .._base.validation import check_choice, check_integer, check_real
 from .._base.workers import check_workers
 from .arguments import (
     Functions,
     as_generator,
     check_bounds,
-    check_callable,
     check_display,
     check_functions,
     check_limit,
     check_max_evaluations,
+    check_numbers,
     check_start,
 )
 from .box import Box
@@ -124,7 +125,7 @@ def check_settings(given: dict[str, Any]) -> Settings:
         raise ValueError(
             f"basis and subspace are for the methods {', '.join(START_METHODS)}, not {method}"
         )
-    check_callable(given["callback"], "callback")
+    check_callback(given["callback"], "callback")
     workers = check_workers(given["workers"])
     if workers != 1 and not functions.mappable:
         raise ValueError(
@@ -184,9 +185,7 @@ def _start_directions(
         name, basis, hessian = "subspace.basis", subspace["basis"], subspace.get("hessian")
     if basis is None:
         return None, None
-    array = np.asarray(basis)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be real, got dtype {array.dtype}")
+    array = check_numbers(basis, name)
     if array.ndim != 2 or array.shape[0] != p:
         raise ValueError(f"{name} must have {p} rows, one for each variable, got {array.shape}")
     columns = np.ascontiguousarray(array.T, dtype=np.float64)
@@ -199,7 +198,7 @@ def _start_directions(
         raise ValueError(f"column {int(np.argmin(lengths))} of {name} is zero")
     rows, _ = principal_directions(columns / lengths[:, None])
     if hessian is not None:
-        hessian = np.asarray(hessian, dtype=float)
+        hessian = check_numbers(hessian, "subspace.hessian").astype(float)
         q = len(columns)
         if hessian.shape != (q, q) or not np.all(np.isfinite(hessian)):
             raise ValueError(f"subspace.hessian must be finite, of shape {(q, q)}")

@@ -21,6 +21,8 @@ from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 OVERSAMPLING = 3  # rows that must add nothing to the rank before it counts as found
 SMALL_P = 64  # up to this many variables a sketch may take them all, randomly rotated
+GRADIENTS = 0.5  # of those that a descent without a sketch takes, which d^2 / 2 values may cost
+FALLING = 0.1  # smallest singular value over the median, where twice as many rows hold the rank
 BYTES_PER_ENTRY = 64  # of a sketch: rows, whitened rows, and the arrays of a descent along them
 
 
@@ -41,14 +43,17 @@ class Sketch:
     error: float  # of a second derivative along a Gaussian direction
 
 
-def max_columns(p: int) -> int:
-    """Directions that a sketch may take: all of few variables; of many, so that their d^2 / 2
-    values stay below half a gradient.
+def column_limits(p: int) -> tuple[int, int]:
+    """Directions that a sketch may take whatever it finds, and those where its rank is near.
+
+    All of few variables.  Of many as many that their d^2 / 2 values cost half a gradient, or four
+    where they do not cost in vain.
     """
     fit = int(available_memory() // (BYTES_PER_ENTRY * p))
     if fit < 4:
         require_memory(4 * BYTES_PER_ENTRY * p, f"a sketch of {p} variables")
-    return min(p, fit, max(SMALL_P if p <= SMALL_P else 32, math.isqrt(p)))
+    usual = max(SMALL_P if p <= SMALL_P else 32, math.isqrt(p))
+    return min(p, fit, usual), min(p, fit, max(usual, math.isqrt(8 * p)))
 
 
 class _RandomRows:
@@ -165,10 +170,9 @@ def make_sketch(
     """
     p = x.size
     limit = max_rank if rank is None else rank
-    most = max_columns(p)
+    usual, most = column_limits(p)
     if limit is not None:
-        most = min(p, limit + oversampling)
-    affordable = math.isqrt(p)
+        usual = most = min(p, limit + oversampling)
     random_rows = _RandomRows(p, rng, weights)
     first = random_rows.add()
     other = rng.standard_normal(p) if weights is None else rng.standard_normal(p) * weights
@@ -185,7 +189,7 @@ def make_sketch(
         single = np.append(single, values[-1])
         column = (values[:-1] - single - single[-1] + f) / h**2
         matrix = np.block([[matrix, column[:-1, None]], [column]])
-        if d < most and d > SMALL_P and d % (d // 32):
+        if d < most and d != usual and d > SMALL_P and d % (d // 32):
             random_rows.add()  # eigenvalues of a large matrix are not computed after each row
             continue
         slopes = (single - f) / h - h / 2 * np.diag(matrix)
@@ -195,6 +199,8 @@ def make_sketch(
         if reach is not None and d > 1:
             part = reach(-(vectors / np.abs(eigenvalues)) @ (vectors.T @ slopes) @ rows)
             blocked = part < 1
+            # Each direction would take a full gradient instead.
+            affordable = math.isqrt(int(GRADIENTS * q * p))
             # A step of d rows is as long as 1 / (sqrt d - sqrt q).
             shorter = (math.sqrt(affordable) - math.sqrt(q)) / max(math.sqrt(d) - math.sqrt(q), 0.5)
             if blocked and (d >= affordable or part * shorter < 1):
@@ -205,7 +211,7 @@ def make_sketch(
         if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
             certified = limit is None or q <= limit
             break
-        if d >= most:
+        if d >= usual and not (d < most and _rank_is_near(eigenvalues, rest)):
             certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
             break
         random_rows.add()
@@ -256,6 +262,16 @@ def known_sketch(
         curvature=max(float(np.sum(np.abs(eigenvalues))), error), columns=q, third=measured[1],
         error=error,
     )
+
+
+def _rank_is_near(eigenvalues: np.ndarray, rest: np.ndarray) -> bool:
+    """Whether the smallest of d singular values falls as it does before d reaches the rank.
+
+    Of a Gaussian sketch of rank r it is about (1 - sqrt(d / r))^2 times a typical one.  A long tail
+    keeps it up.
+    """
+    sizes = np.sort(np.abs(np.append(eigenvalues, rest)))
+    return bool(sizes[0] < FALLING * sizes[len(sizes) // 2])
 
 
 def _split(

@@ -159,7 +159,8 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     if stop.status == Status.CONVERGED and objective.noise > 0:
         message += (
             f" With a noise of {objective.noise:.2g} no method sees decreases below about "
-            f"{run.min_decrease(max(run.rank, 1)):.2g} along {max(run.rank, 1)} directions."
+            f"{run.min_decrease(max(run.rank, 1)):.2g} along {max(run.rank, 1)} directions; where "
+            "these bend, as in a curved valley, more may be left."
         )
     if run.progress_bar is not None:
         run.progress_bar.update(objective.nfev - run.progress_bar.n)

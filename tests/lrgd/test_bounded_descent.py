@@ -58,8 +58,8 @@ def evaluations(problem, box, solve, target):
 @pytest.mark.parametrize("family", ["least squares", "logistic"])
 @pytest.mark.parametrize("r", [3, 10])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
-def test_evaluations_against_lbfgsb(family, r, share):
-    p = 200
+@pytest.mark.parametrize("p", [50, 200])
+def test_evaluations_against_lbfgsb(family, r, share, p):
     problem = problems.bounded(family, p, r, share, 3)
     f0 = problem.f(problem.x0)
     target = problem.minimum + 1e-6 * (f0 - problem.minimum)
@@ -82,6 +82,15 @@ def test_success_is_a_minimum_in_the_box(method, given):
         assert found.success, found.message
         assert abs(problem.error(found.fun)) < 1e-9
         assert np.all((found.x >= problem.box.lb) & (found.x <= problem.box.ub))
+
+
+def test_a_gradient_of_an_incomplete_span_is_left_where_no_step_descends():
+    """Steps so short that f did not change once went on for ever."""
+    problem = problems.bounded("logistic", 50, 10, 0.5, 2)
+    found = kroncy.lrgd.minimize(problem.f, problem.x0, bounds=problem.box, random_state=2,
+                                 maxfev=1500)
+    assert found.success, found.message
+    assert abs(problem.error(found.fun)) < 1e-9
 
 
 def test_every_variable_on_its_bound():
