@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
+from .._base.elapsed import show_elapsed
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
@@ -110,8 +111,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.memory_limit = memory_limit
         self.random_state = random_state
         self.verbose = verbose
-
-    # -- what subclasses define -----------------------------------------------------------------
 
     @abstractmethod
     def _loss(self) -> str:
@@ -215,7 +214,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation: Any, monitor: Any, resume: bool
     ) -> None:
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), show_elapsed("start", disable=self.verbose < 2):
             max_epochs, held_out = self._prepare(X, y, sample_weight, validation, resume)
         self._run_epochs(max_epochs, held_out, monitor)
 
@@ -244,9 +243,9 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             wanted is None or np.array_equal(wanted, self.validation_indices_)
         ):
             raise ValueError(
-                "X, y, sample_weight and validation must be the same as in the training that is continued; "
-                "start a new training, with warm_start=False and resume=False, or add samples "
-                "with partial_fit"
+                "X, y, sample_weight and validation must be the same as in the training that is "
+                "continued; start a new training, with warm_start=False and resume=False, or add "
+                "samples with partial_fit"
             )
         validation_set = None
         if self.validation_indices_ is not None:

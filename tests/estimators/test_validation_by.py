@@ -98,7 +98,7 @@ def test_what_is_predicted_for_held_out_samples_is_stored(pairs, small, cls, bas
     ("options", "fit", "message"),
     [
         ({"validation_by": "drugs"}, {}, "validation_by"),
-        ({"validation_by": "both", "validation_fraction": 1e-3}, {"validation": []}, "at least one"),
+        ({"validation_by": "both"}, {"validation": []}, "at least one sample"),
         ({"early_stopping": False}, {"validation": [1]}, "needs early_stopping=True"),
         ({}, {"validation": [1, 1]}, "each of them once"),
         ({}, {"validation": [400]}, r"must lie in \[0, 400\)"),
