@@ -20,9 +20,9 @@ from .._base.threads import resolve_threads
 from .._base.validation import check_bool, saved_state
 from ..data.kronecker_data import KroneckerData
 from .base import BaseKroneckerEstimator
-from .calibration import SpreadCalibration
 from .classifier import KroneckerClassifier
 from .early_stopping import check_validation, hold_out
+from .ensemble_attributes import EnsembleAttributes
 from .forecast import plan_training
 from .members import Monitor, join_members, moments, split_members, train_members
 from .regressor import KroneckerRegressor
@@ -37,7 +37,7 @@ def _classifies(self: "KroneckerEnsemble") -> bool:
     return is_classifier(self)
 
 
-class KroneckerEnsemble(MetaEstimatorMixin, BaseEstimator):
+class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
     """Networks that differ in their seed, trained side by side: their mean, and their spread.
 
     Parameters
@@ -330,66 +330,6 @@ class KroneckerEnsemble(MetaEstimatorMixin, BaseEstimator):
         """
         metric = accuracy_score if _classifies(self) else r2_score
         return float(metric(y, self.predict(X), sample_weight=sample_weight))
-
-    # -- attributes -------------------------------------------------------------------------------
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of columns of X, as the members count them."""
-        return self._first("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> NDArray:
-        """Names of the columns, only if X was a data frame."""
-        return self._first("feature_names_in_")
-
-    @property
-    def classes_(self) -> NDArray:
-        """Class labels in sorted order, of a classifier."""
-        return self._first("classes_")
-
-    @property
-    def validation_indices_(self) -> NDArray[np.int64] | None:
-        """Samples of X that all members held out."""
-        return self._first("validation_indices_")
-
-    @property
-    def validation_objects_(self) -> NDArray[np.int64] | None:
-        """The objects of these samples."""
-        return self._first("validation_objects_")
-
-    @property
-    def validation_targets_(self) -> NDArray | None:
-        """Their targets."""
-        return self._first("validation_targets_")
-
-    @property
-    def validation_predictions_(self) -> NDArray[np.float64] | None:
-        """What the ensemble predicts for them."""
-        return None if self.validation_indices_ is None else self._held_out()[0]
-
-    @property
-    def validation_std_(self) -> NDArray[np.float64] | None:
-        """The standard deviation of these predictions among the members."""
-        return None if self.validation_indices_ is None else self._held_out()[1]
-
-    @property
-    def calibration_(self) -> SpreadCalibration | None:
-        """Spread against error on the held-out samples, of a regressor."""
-        targets = self.validation_targets_
-        if targets is None or _classifies(self):
-            return None
-        mean, std = self._held_out()
-        return SpreadCalibration.of(std.ravel(), (targets - mean).ravel())
-
-    def _held_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return moments([member.validation_predictions_ for member in self.estimators_])
-
-    def _first(self, name: str) -> Any:
-        """An attribute that all members share; AttributeError before `fit`."""
-        if "estimators_" not in vars(self):
-            raise AttributeError(f"{name} is there after fit only")
-        return getattr(self.estimators_[0], name)
 
     def __sklearn_tags__(self) -> Any:
         return get_tags(self._template())
