@@ -45,8 +45,8 @@ Print the configuration of this build on this machine: OpenMP, threads, SIMD lev
 """
 
 REPORT = """\
-Write one self-contained HTML page about a model: the data, the course of the training, the tangent
-kernel and the rate that it predicts, how far neurons moved, and the cost of an iteration.  Needs
+Write one self-contained HTML page about a model: what it predicts for held-out pairs, with the
+objects that are hard; how the training went; and last what the theory says of it.  Needs
 matplotlib (kroncy[plot]).
 """
 

@@ -59,6 +59,7 @@ def read_training(arguments: argparse.Namespace) -> TrainingTables:
         "task": arguments.task,
         "target": arguments.target,
         "missing": arguments.missing,
+        "sides": pairs.id_names,
         "left": describe(left, arguments.standardize),
         "right": describe(right, arguments.standardize),
     }

@@ -239,7 +239,7 @@ def _print_held_out(ensemble: KroneckerEnsemble) -> None:
         print("no pairs are held out: there are too few for the fraction --validation")
         return
     member = ensemble.estimators_[0]
-    scores = [one.best_validation_score_ for one in ensemble.estimators_]
+    scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
     print(
         f"members: validation {score_in_words(member, min(scores))} to "
         f"{member.validation_sign * max(scores):.4f} on "
