@@ -111,10 +111,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         decision_function : The outputs from which the probabilities are computed.
         predict_log_proba : Their logarithms.
         """
-        outputs = self._outputs(X)
-        if outputs.ndim == 2:
-            return softmax(outputs, axis=1)
-        return np.column_stack([expit(-outputs), expit(outputs)])
+        return self._as_predictions(self._outputs(X))
 
     def predict_log_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Estimate the logarithm of the probability of each class.
@@ -274,6 +271,14 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
                 "classes in the first call of partial_fit"
             )
         return np.searchsorted(self.classes_, y)
+
+    def _decode_target(self, target: NDArray) -> NDArray:
+        return self.classes_[target]
+
+    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
+        if outputs.ndim == 2:
+            return softmax(outputs, axis=1)
+        return np.column_stack([expit(-outputs), expit(outputs)])
 
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         columns = np.where(np.arange(len(self.classes_)) == target[:, None], 1.0, -1.0)

@@ -77,7 +77,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         The cost is that of the initial pre-activations of the samples, and at most ``k * n``
         multiply-adds for each sample.
         """
-        return self._outputs(X) * self._y_scale + self._y_mean
+        return self._as_predictions(self._outputs(X))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -159,6 +159,12 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         elif y.shape[1:] != self._y_mean.shape:
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
         return (y - self._y_mean) / self._y_scale
+
+    def _decode_target(self, target: NDArray) -> NDArray[np.float64]:
+        return target * self._y_scale + self._y_mean
+
+    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
+        return outputs * self._y_scale + self._y_mean
 
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         return target.reshape(len(target), -1)
