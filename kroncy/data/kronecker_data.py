@@ -12,7 +12,7 @@ from .._base.validation import check_bool, check_indices, check_integer, check_r
 from .modes import Modes
 from .preparation import prepare_factor, prepare_kernel, prepare_modes
 from .sample_set import SampleSet
-from .tables import NO_ROWS, Index, KernelTable, Matrix, RowTable
+from .tables import NO_ROWS, Index, Matrix
 
 
 class KroneckerData(SampleSet):
@@ -103,7 +103,7 @@ class KroneckerData(SampleSet):
         normalize = check_bool(normalize, "normalize")
         bias = check_real(bias, "bias", minimum=0.0)
         prepare = partial(prepare_factor, normalize=normalize, bias=bias)
-        modes = prepare_modes(factors, indices, "factors", prepare, RowTable)
+        modes = prepare_modes(factors, indices, "factors", prepare)
         super().__init__(modes, normalize, bias)
 
     @classmethod
@@ -147,7 +147,7 @@ class KroneckerData(SampleSet):
         order = check_integer(order, "order", minimum=2)
         normalize = check_bool(normalize, "normalize")
         bias = check_real(bias, "bias", minimum=0.0)
-        table = RowTable(prepare_factor(rows, "rows", normalize=normalize, bias=bias))
+        table = prepare_factor(rows, "rows", normalize=normalize, bias=bias)
         return cls._new(Modes([table], [np.arange(len(table))], [(0, 0)] * order), normalize, bias)
 
     @classmethod
@@ -207,7 +207,7 @@ class KroneckerData(SampleSet):
             raise TypeError("indices must be given with kernels: one integer array for each kernel")
         clip = check_bool(clip, "clip")
         prepare = partial(prepare_kernel, normalize=normalize, bias=bias, clip=clip)
-        modes = prepare_modes(kernels, indices, "kernels", prepare, KernelTable)
+        modes = prepare_modes(kernels, indices, "kernels", prepare)
         return cls._new(modes, normalize, bias)
 
     def append(self, other: "KroneckerData") -> Self:

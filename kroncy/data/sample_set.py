@@ -42,8 +42,11 @@ class SampleSet:
         return self._modes.kind == RowTable.kind
 
     @property
-    def factors(self) -> tuple[Matrix, ...] | None:
-        """The factors as trained on, read-only arrays (u_l, p_l); None for kernels."""
+    def factors(self) -> tuple[Any, ...] | None:
+        """The factors as trained on, read-only arrays (u_l, p_l); None for kernels.
+
+        Those that were given as sparse ones are `scipy.sparse.csr_array`.
+        """
         return tuple(mode.table.array for mode in self._modes) if self.has_features else None
 
     @property
