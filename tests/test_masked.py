@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from kroncy import (
     AsynchronousTree,
@@ -31,6 +32,13 @@ def masked(array):
     return np.ma.array(array, mask=hidden)
 
 
+def masked_sparse(f):
+    """A sparse factor whose values `f` has changed."""
+    factor = csr_array(X)
+    factor.data = f(factor.data)
+    return factor
+
+
 def small(kind, **options):
     return kind(64, max_iter=2, random_state=0, n_threads=1, **options)
 
@@ -41,6 +49,7 @@ def tree():
 
 CALLS = {
     "factors": lambda f: KroneckerData([f(X), X], None),
+    "sparse factors": lambda f: KroneckerData([X, masked_sparse(f)], None),
     "indices": lambda f: KroneckerData([X, X], [f(ROWS), ROWS]),
     "rows": lambda f: KroneckerData.power(f(X)),
     "kernels": lambda f: KroneckerData.from_kernels([f(np.eye(20)), np.eye(20)], [ROWS, ROWS]),

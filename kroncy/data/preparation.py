@@ -45,7 +45,9 @@ def prepare_modes(
     prepare : callable(part, name)
         Checks and scales one part; returns a table of its own.
     """
-    different, table_numbers = distinct(_prepare_parts(parts, name, prepare), Table.equals)
+    different, table_numbers = distinct(
+        _prepare_parts(parts, name, prepare), lambda one, other: one.equals(other)
+    )
     dtype = np.result_type(*(table.dtype for table in different))
     tables = [table.astype(dtype) for table in different]
     lengths = [len(tables[number]) for number in table_numbers]
