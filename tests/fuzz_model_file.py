@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
@@ -71,6 +72,12 @@ def make_models(folder: Path) -> list[Path]:
     wide = KroneckerData([rng.normal(size=(5, 9)), rng.normal(size=(6, 3))],
                          [index[0] % 5, index[1] % 6])
     sparse = KroneckerData([csr_array(np.eye(12, 30)), X[12:20]], [index[0], index[1] % 8])
+    drugs = pd.DataFrame(X[:12, :2], columns=["a", "b"]).assign(id=list("abcdefghijkl"), c="x")
+    tables = pd.DataFrame({"one": drugs["id"].to_numpy()[index[0]],
+                           "two": drugs["id"].to_numpy()[index[1]]})
+    frames = KroneckerData.from_frames(
+        drugs, drugs.drop(columns="c"), tables, left_on=("id", "one"), right_on=("id", "two")
+    )
     options = {"n_hidden": 64, "max_iter": 2, "random_state": 0, "n_threads": 1}
     models = [
         KroneckerRegressor(**options).fit(X, y),
@@ -85,6 +92,7 @@ def make_models(folder: Path) -> list[Path]:
     models += [
         KroneckerSGD(KroneckerData.power(X), y, weight_decay=1e-3, skip=0.5, **trained).run(2),
         KroneckerSGD(sparse, y, start="gram", **trained).run(1),
+        KroneckerSGD(frames, y, **trained).run(1),
         KroneckerSGD(pairs, np.c_[y, -y, y], engine="explicit", average=3, **trained).run(2),
         KroneckerSGD(one_table, y, start="gram", dtype="float64", **trained).run(1),
         KroneckerSGD(three, y > 0, loss="logistic", antithetic=True, **trained).run(1),
