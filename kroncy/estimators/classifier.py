@@ -16,7 +16,7 @@ from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
 from .platt import platt_scaling, softmax_scaling
-from .samples import distinct_labels
+from .samples import distinct_labels, named
 
 
 @document(
@@ -143,7 +143,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             return log_softmax(outputs, axis=1)
         return np.column_stack([log_expit(-outputs), log_expit(outputs)])
 
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray | Any:
         """Predict the most probable class.
 
         Parameters
@@ -154,7 +154,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Predicted labels, elements of `classes_`.
+            Predicted labels, elements of `classes_`.  For pairs that came from pandas
+            (`KroneckerData.from_frames`), a Series with their ids.
 
         Raises
         ------
@@ -169,7 +170,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         """
         outputs = self._outputs(X)
         best = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(np.intp)
-        return self.classes_[best]
+        return named(X, self.classes_[best])
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

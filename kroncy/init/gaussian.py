@@ -8,6 +8,7 @@ from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
 from ..data.tables import Index, Matrix
 from .products import Coordinates, multiply_streams, with_result
+from .sparse_products import multiply_sparse
 from .streams import Streams
 
 
@@ -119,12 +120,12 @@ class GaussianInit:
     def _complement(
         self, data: KroneckerData, budget: int | None, compression: Compression
     ) -> Matrix:
-        """<w~, x - Q Q^T x>, as the difference of two products."""
+        """<w~, x - Q Q^T x>, as the difference of two products; sparse rows are made dense."""
         within = compression.expand(compression.project(data))
         n = data.n_samples
         coordinates = Coordinates(
             [
-                np.vstack([mode.table.array, projected.table.array])
+                np.vstack([mode.table.dense(), projected.table.dense()])
                 for mode, projected in zip(data.modes, within.modes, strict=True)
             ],
             [np.concatenate([mode.index, mode.index + len(mode.table)]) for mode in data.modes],
@@ -133,6 +134,8 @@ class GaussianInit:
         return np.subtract(z[:n], z[n:], out=z[:n])
 
     def _multiply(self, data: KroneckerData, budget: int | None) -> Matrix:
+        if data.modes.any_sparse:
+            return multiply_sparse(self.streams, data.modes, data.n_samples, budget)
         coordinates = Coordinates([mode.table.array for mode in data.modes], data.indices)
         return multiply_streams(self.streams, coordinates, budget, self.levels)
 

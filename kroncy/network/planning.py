@@ -174,7 +174,10 @@ def _engine_nbytes(
     if settings.engine == "explicit":
         weights = m * int(rows.n_features) * itemsize
         sums = weights if settings.average else 0
-        return 0, weights + sums + ROW_BYTES * int(rows.n_features), weights + sums, weights
+        sparse = [table for table in rows.modes.tables if table.is_sparse]
+        copies = sum(len(table) * int(table.width) * itemsize for table in sparse)
+        base = weights + sums + copies + ROW_BYTES * int(rows.n_features)
+        return 0, base, weights + sums, weights
     z0 = n * m * itemsize
     if settings.engine == "pairs":
         pairs = space.nbytes(m, resolve_threads(settings.n_threads))

@@ -109,8 +109,8 @@ def bind_rows(
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:
-    """The rows themselves, and a part of z(0) that the weights do not give."""
-    return DenseSource([mode.table.array for mode in rows.modes], rows.indices, z0)
+    """The rows themselves, of dense factors, and a part of z(0) that the weights do not give."""
+    return DenseSource([mode.table.dense() for mode in rows.modes], rows.indices, z0)
 
 
 def rows_at_a_time(row_bytes: int, budget: int | None) -> int:
