@@ -216,7 +216,7 @@ def multiply_streams(
     memory_limit: int | None = None,
     levels: int | None = None,
 ) -> Matrix:
-    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, n_neurons), in the streams' dtype.
+    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, neurons of this rank), in their dtype.
 
     Costs, a neuron, min over l of (u_l r + n r / r_l) multiply-adds, r = r_1 r_2 ..., where the
     fast multiplication saves an eighth of the first term for each of its levels.
@@ -226,17 +226,19 @@ def multiply_streams(
     MemoryError
         The result and a panel of one neuron exceed `memory_limit` bytes, or what there is.
     """
-    n_samples, dtype = coordinates.n_samples, streams.dtype
-    result = n_samples * streams.n_neurons * dtype.itemsize
+    n_samples, dtype, shard = coordinates.n_samples, streams.dtype, streams.shard
+    result = n_samples * shard.n_owned * dtype.itemsize
     bound = available_memory() if memory_limit is None else memory_limit
     plan = plan_panels(streams, coordinates, levels)
-    lanes = plan.lanes(max(0, bound - result))
-    require_memory(
-        result + plan.nbytes(lanes),
-        f"the pre-activations of {n_samples} samples and {streams.n_neurons} neurons",
-        limit=memory_limit,
-        remedy="Use fewer samples or neurons, float32, or start='gram'",
-    )
+    # The same panels on all ranks: BLAS rounds by the shape of its operands.
+    lanes = int(shard.comm.gather_numbers(plan.lanes(max(0, bound - result))).min())
+    with shard.comm.same_error():
+        require_memory(
+            result + plan.nbytes(lanes),
+            f"the pre-activations of {n_samples} samples and {shard.n_owned} neurons",
+            limit=memory_limit,
+            remedy="Use fewer samples or neurons, float32, or start='gram'",
+        )
     modes = [np.ascontiguousarray(mode, dtype=dtype) for mode in coordinates.modes]
     indices = [np.ascontiguousarray(index, dtype=np.int64) for index in coordinates.indices]
     # Samples that share a row of the first mode come together, so that its products are in cache.
@@ -245,14 +247,17 @@ def multiply_streams(
     if not sorted_already:
         indices = [index[order] for index in indices]
     rows = slice(None) if sorted_already else order[:, None]
-    z = np.empty((n_samples, streams.n_neurons), dtype=dtype)
+    z = np.empty((n_samples, shard.n_owned), dtype=dtype)
     buffers = _Buffers(plan, lanes)
+    own = range(shard.first // streams.repeat, shard.last // streams.repeat)
     with blas_threads(1):
-        for begin in range(0, streams.n_streams, lanes):
+        for begin in range(own.start // lanes * lanes, own.stop, lanes):
             block = np.arange(begin, min(begin + lanes, streams.n_streams))
             panel = _multiply_panel(streams, block, plan, buffers, modes, indices)
+            wanted = slice(max(0, own.start - begin), own.stop - begin)
+            block, panel = block[wanted], panel[:, wanted]
             for twin in range(streams.repeat):
-                columns = streams.repeat * block + twin
+                columns = streams.repeat * block + twin - shard.first
                 z[rows, columns if not sorted_already else _as_slice(columns)] = panel
     return z
 
@@ -261,7 +266,7 @@ def with_result(budget: int | None, n_samples: int, streams: Streams) -> int | N
     """Bytes for z(0) of the training rows and its panels, of a budget that leaves z(0) out."""
     if budget is None:
         return None
-    return budget + n_samples * streams.n_neurons * streams.dtype.itemsize
+    return budget + n_samples * streams.shard.n_owned * streams.dtype.itemsize
 
 
 def _as_slice(columns: Index) -> slice:
