@@ -66,6 +66,7 @@ def run_batches(
                     break
                 engine.ranks.failed = True      # all stop together, at the next batch
             begin += count
+            engine.ranks.n_batches += 1
             n_unaveraged -= 1
             if n_unaveraged < 0 and engine.average is not None:
                 engine.average.count_iterate(engine.scale, engine.start_scale)

@@ -8,6 +8,7 @@ cdef class Ranks:
     cdef readonly bint is_first         # rank 0
     cdef public bint failed             # a step of this rank found no memory: others are told
     cdef readonly bint stopped          # a step of some rank has, or the ranks lost each other
+    cdef public int64_t n_batches       # since the training called, for messages
     cdef object error                   # the exception that separated this rank from the others
     cdef object mine, everyone          # buffers
     cdef object sums                    # those of all blocks, in order

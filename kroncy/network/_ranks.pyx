@@ -58,6 +58,7 @@ cdef class Ranks:
     def settle_failure(self, bint failed):
         """After the batches of a call: whether a step failed on some rank."""
         self.check()
+        self.n_batches = 0
         failed = self.shard.comm.any(failed or self.failed)
         self.failed = self.stopped = False
         return failed
@@ -86,6 +87,7 @@ cdef class Ranks:
         here = <const unsigned char[:n * block_bytes]> <const unsigned char *> sums
         self.mine[:n * block_bytes] = here
         self.mine[size] = self.failed
+        comm.batches = self.n_batches
         comm.allgather(self.mine, self.everyone)
         self.stopped = bool(self.everyone[:, size].any())
         for rank in range(comm.size):

@@ -13,6 +13,7 @@ from ..data.grouping import Grouping
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
+from ..parallel.agreement import require_agreement
 from ..parallel.shard import Shard
 from . import bitsets
 from ._engine import Engine
@@ -345,6 +346,7 @@ class NetworkView:
         Rows are read a few at a time: z(0) of them takes at most 1 GB, and an eighth of the
         `memory_budget`.  The cost is that of drawing z(0) and of one pass over C for each.
         """
+        require_agreement(self.shard.comm, {"data": data})
         self.data.check_compatible(data, "data")
         # As many for any number of ranks: BLAS rounds by the shape of its operands.
         chunk = rows_at_a_time(self.n_hidden * self.dtype.itemsize, self.memory_budget)
@@ -382,6 +384,7 @@ class NetworkView:
         -----
         z(0) of the rows is computed once and stored: len(data) * n_hidden reals.
         """
+        require_agreement(self.shard.comm, {"data": data})
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
         return bind_rows(
@@ -436,6 +439,7 @@ class NetworkView:
 
     def _evaluate(self, rows: NDArray[np.int64], **options: bool) -> NDArray:
         """Outputs (len(rows), n_outputs), or what the options of `Engine.evaluate` ask for."""
+        require_agreement(self.shard.comm, {"indices": rows})
         self.prepare()
         with self.guard.read(), blas_threads(1):
             engine = self._reading()

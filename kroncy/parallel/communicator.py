@@ -40,8 +40,13 @@ class Communicator:
     size = 1
 
     def __init__(self) -> None:
+        self.iteration: int | None = None  # of the training, for messages: the last that began,
+        self.batches = 0  # and batches done since
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
+
+    def __deepcopy__(self, memo: Any) -> "Communicator":
+        return self  # as scikit-learn's clone asks for: the ranks are the same
 
     def exchange(self, mine: NDArray, everyone: NDArray) -> None:
         """Write `mine` of all ranks, the same number of bytes on each, to everyone (size, ...)."""

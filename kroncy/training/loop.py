@@ -14,6 +14,7 @@ from .._base.exceptions import DivergenceError
 from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
+from ..parallel.agreement import require_agreement
 from ..parallel.communicator import Communicator
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
@@ -118,6 +119,7 @@ class TrainingLoop(OptionsReader):
         rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
         if not len(rows):
             raise ValueError("indices must name at least one sample, got none")
+        require_agreement(self._comm, {"indices": rows})
         with self.network.guard.claim("step"):
             total, done = self._run_batches(rows, len(rows))
             if done < len(rows):
@@ -167,6 +169,7 @@ class TrainingLoop(OptionsReader):
         iterations under way, about 0.2 s, not for the end of the training.
         """
         n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
+        require_agreement(self._comm, {"n_epochs": n_epochs})
         check_callback(callback, "callback")
         with self.network.guard.claim("run"):
             self.network.prepare()
@@ -207,6 +210,7 @@ class TrainingLoop(OptionsReader):
         RuntimeError
             Another thread trains this network.
         """
+        require_agreement(self._comm, {"samples": samples})
         with self.network.guard.claim("run_samples"):
             self.network.prepare()
             return self._run_pass(samples, batch_size, progress, bound)
@@ -274,6 +278,7 @@ class TrainingLoop(OptionsReader):
         with blas_threads(1):
             if self._gauss_newton is None:
                 for part, rate in self._parts_and_rates(order, batch_size, bound):
+                    self._note_iteration()
                     total, n = self._network.run_batches(
                         part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
@@ -285,6 +290,7 @@ class TrainingLoop(OptionsReader):
                         break
                 return total, done
             for begin in range(0, len(order), batch_size):
+                self._note_iteration()
                 batch = order[begin : begin + batch_size]
                 loss = self._gauss_newton.step(batch, self._learning_rate)
                 if loss is None:
@@ -294,7 +300,12 @@ class TrainingLoop(OptionsReader):
                 if options.average and options.n_unaveraged(self._iterations) == 0:
                     self._network.count_iterate()
                 self._iterations += 1
+        self._note_iteration()
         return total, done
+
+    def _note_iteration(self) -> None:
+        """What the message about a rank that was lost will say."""
+        self._comm.iteration, self._comm.batches = self._iterations, 0
 
     def _parts_and_rates(
         self, order: NDArray[np.int64], batch_size: int, bound: bool

@@ -18,6 +18,7 @@ from ..network.settings import (
     draw_seeds,
     make_signs,
 )
+from ..parallel.agreement import require_agreement, require_cores
 from ..parallel.mpi import as_communicator
 from . import state
 from .gauss_newton import DAMPING
@@ -231,7 +232,11 @@ class KroneckerSGD(TrainingLoop):
         memory_held: int = 0,
         comm: Any = None,
     ) -> None:
+        own = ("self", "__class__", "comm", "n_threads")  # may differ, unlike all that was given
+        given = {name: value for name, value in locals().items() if name not in own}
         ranks = as_communicator(comm)
+        require_agreement(ranks, given)
+        require_cores(ranks, n_threads)
         check_data(data)
         check_order(order, engine)
         options = TrainingOptions(
@@ -297,11 +302,10 @@ class KroneckerSGD(TrainingLoop):
         MemoryError
             The network does not fit the machine.
         """
-        trainer = cls.__new__(cls)
+        trainer, ranks = cls.__new__(cls), as_communicator(comm)
+        require_agreement(ranks, {"meta": meta, "arrays": arrays})
         with saved_state("the state of the trainer"):
-            TrainingLoop.__init__(
-                trainer, **state.from_members(meta, arrays, as_communicator(comm))
-            )
+            TrainingLoop.__init__(trainer, **state.from_members(meta, arrays, ranks))
         return trainer
 
     def __reduce__(self):
