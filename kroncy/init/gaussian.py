@@ -52,12 +52,12 @@ class GaussianInit:
         self.levels = levels
 
     def z0(self) -> Matrix:
-        """z(0) of the training rows, shape (n_samples, n_neurons)."""
+        """z(0) of the training rows, shape (n_samples, neurons of this rank)."""
         budget = with_result(self.budget, self.rows.n_samples, self.streams)
         return self._z0(self.rows, budget, None if self.in_coordinates else self.compression)
 
     def z0_of(self, data: KroneckerData) -> tuple[Matrix, None]:
-        """z(0) of any rows, of the original length, shape (n_samples, n_neurons).
+        """z(0) of any rows, of the original length, shape (n_samples, neurons of this rank).
 
         The second value is the standard deviation: None, since the weights are known.
         """
@@ -76,7 +76,7 @@ class GaussianInit:
         outside = np.flatnonzero(self.compression.outside(data))
         if not len(outside):
             return None
-        z = np.zeros((data.n_samples, self.streams.n_neurons), dtype=self.streams.dtype)
+        z = np.zeros((data.n_samples, self.streams.shard.n_owned), dtype=self.streams.dtype)
         budget = _subtract(self.budget, 2 * z.nbytes)
         z[outside] = self._complement(data.take(outside).compact(), budget, self.compression)
         return z

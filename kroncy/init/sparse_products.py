@@ -20,7 +20,7 @@ from ..data.modes import Modes
 from ..data.sparse_rows import SparseRows, kronecker_rows
 from ..data.tables import Matrix
 from ..linalg.strassen import matmul
-from .products import Panels, allowed_lanes
+from .products import Panels, allowed_lanes, own_panels
 from .streams import Streams
 
 SPARSE_COST = 8  # multiply-adds of a GEMM that take as long as one of a sparse product
@@ -126,7 +126,7 @@ class SparsePlan(Panels):
 def multiply_sparse(
     streams: Streams, modes: Modes, n_samples: int, memory_limit: int | None = None
 ) -> Matrix:
-    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, n_neurons), in the streams' dtype.
+    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, neurons of this rank), in their dtype.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def multiply_sparse(
     others = [mode for l, mode in enumerate(modes) if l != plan.first]
     tables = {mode.key[0]: _as_sparse(mode.table.array) for mode in others}
     rest = plan.length // widths[plan.first]
-    z = np.empty((n_samples, streams.n_neurons), dtype=streams.dtype)
+    z = np.empty((n_samples, streams.shard.n_owned), dtype=streams.dtype)
 
     def products(some: slice) -> SparseRows:
         """Rows that add up what the samples read of `half`."""
@@ -151,16 +151,16 @@ def multiply_sparse(
 
     blocks = [slice(begin, begin + plan.step) for begin in range(0, n_samples, plan.step)]
     only = products(blocks[0]) if len(blocks) == 1 else None
-    for begin in range(0, streams.n_streams, lanes):
-        block = np.arange(begin, min(begin + lanes, streams.n_streams))
+    for block, wanted in own_panels(streams, lanes):
         normals = streams.normals(block, plan.length).reshape(len(block), *widths)
         sorted_normals = np.moveaxis(normals, (0, 1 + plan.first), (-1, 0))
         half = _multiply(first.table.array, sorted_normals.reshape(widths[plan.first], -1), streams)
         half = half.reshape(-1, len(block))
         for some in blocks:
-            panel = (products(some) if only is None else only) @ half
+            panel = ((products(some) if only is None else only) @ half)[:, wanted]
             for twin in range(streams.repeat):
-                z[some, streams.repeat * block + twin] = panel
+                columns = streams.repeat * block[wanted] + twin - streams.shard.first
+                z[some, columns] = panel
     return z
 
 
