@@ -139,7 +139,8 @@ def test_bounds_of_every_kind():
     lower, upper = np.full(12, -np.inf), np.full(12, np.inf)
     lower[1], upper[2], lower[2] = 0.0, 1e-3, 0.0
     for options in (
-        {}, {"radius": 0.5}, {"fd": "forward"}, {"noise": 1e-9, "radius": 0.5}, {"h": 1e-7, "radius": 0.5},
+        {}, {"radius": 0.5}, {"fd": "forward"}, {"noise": 1e-9, "radius": 0.5},
+        {"h": 1e-7, "radius": 0.5},
     ):
         found = identify_subspace(
             fun, np.full(12, 0.1), bounds=Bounds(lower, upper), random_state=0, **options
