@@ -123,7 +123,7 @@ BASE ?= HEAD
 equal-bits: $(VENV)/installed
 	$(BIN)/python -P benchmarks/scripts/equal_bits.py --base $(BASE)
 
-# Needs gcc, clang with libomp, and time: SANITIZE="thread tests/trees" narrows it.
+# Needs gcc and time: SANITIZE="thread tests/trees" narrows it.
 sanitize: $(VENV)/installed $(VENV)/builders
 	PYTHON=$(CURDIR)/$(BIN)/python tests/sanitize.sh $(SANITIZE)
 

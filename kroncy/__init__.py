@@ -7,6 +7,7 @@ never formed::
     KroneckerSGD        the trainer, one iteration or epoch at a time
     KroneckerRegressor, KroneckerClassifier, LimitKernelRegressor
                         scikit-learn estimators
+    KroneckerEnsemble   several of them, with the spread of their predictions
     KroneckerRidge, KroneckerRidgeClassifier
                         ridge regression on the same rows, exactly
     kernels             kernels of objects: transforms, interaction profiles, tuning
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         DivergenceError,
         KroneckerClassifier,
         KroneckerData,
+        KroneckerEnsemble,
         KroneckerLRGD,
         KroneckerRegressor,
         KroneckerRidge,
@@ -51,6 +53,7 @@ __all__ = [
     "DivergenceError",
     "KroneckerClassifier",
     "KroneckerData",
+    "KroneckerEnsemble",
     "KroneckerLRGD",
     "KroneckerRegressor",
     "KroneckerRidge",

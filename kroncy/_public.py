@@ -5,6 +5,7 @@ from ._base.config import get_include, show_config
 from ._base.exceptions import DivergenceError
 from .data.kronecker_data import KroneckerData
 from .estimators.classifier import KroneckerClassifier
+from .estimators.ensemble import KroneckerEnsemble
 from .estimators.limit_kernel import LimitKernelRegressor
 from .estimators.regressor import KroneckerRegressor
 from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
@@ -18,6 +19,7 @@ __all__ = [
     "DivergenceError",
     "KroneckerClassifier",
     "KroneckerData",
+    "KroneckerEnsemble",
     "KroneckerLRGD",
     "KroneckerRegressor",
     "KroneckerRidge",

@@ -25,6 +25,7 @@ from ._base.files import open_output
 from ._base.validation import saved_state
 from ._base.version import __version__
 from .estimators.classifier import KroneckerClassifier
+from .estimators.ensemble import KroneckerEnsemble
 from .estimators.regressor import KroneckerRegressor
 from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
 from .training.trainer import KroneckerSGD
@@ -33,8 +34,8 @@ FORMAT = "kroncy model"
 PREFIX = "array."
 VERSION = (1, 0)
 Model = (
-    KroneckerRegressor | KroneckerClassifier | KroneckerRidge | KroneckerRidgeClassifier
-    | KroneckerSGD
+    KroneckerRegressor | KroneckerClassifier | KroneckerEnsemble | KroneckerRidge
+    | KroneckerRidgeClassifier | KroneckerSGD
 )  # fmt: skip
 MODELS = {cls.__name__: cls for cls in get_args(Model)}
 
@@ -44,8 +45,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : KroneckerRegressor, KroneckerClassifier, ridge estimator or KroneckerSGD
-        The model.  An estimator must be fitted.
+    model : estimator or KroneckerSGD
+        The model: a regressor, classifier, ensemble, ridge estimator or trainer.  An estimator must
+        be fitted.
     path : str or path-like
         Name of the file; no suffix is added.  An existing file is replaced only when the new one
         is complete, and its permissions are kept.  A symbolic link stays, and the file that it
@@ -96,7 +98,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    KroneckerRegressor, KroneckerClassifier, ridge estimator or KroneckerSGD
+    estimator or KroneckerSGD
         The fitted model.  From the checkpoint of an unfinished ``kroncy train`` it is the best
         state so far.
 

@@ -25,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import kroncy
@@ -38,11 +40,11 @@ CONTEXT = multiprocessing.get_context("spawn")
 # Values that another model could have as well: they may change predictions.
 FREE = re.compile(
     r"(array\.)?(best\.|last\.|trainer/best/|trainer/last/)?("
-    r"data_table\d|data_index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
+    r"data_table\d(\.(values|columns|starts))?|data_index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
     r"|c_sums|shared_sums|skip_sums|weight_sums|skip_weight_sums|network/average/\d"
     r"|skip_coefficients|weights|skip_weights|tree_values|tree_scale|basis\d|basis_numbers"
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
-    r"|compress|data/(kind|bias|normalize|modes)(/\d)*)"
+    r"|compress|data/(kind|bias|normalize|modes|sparse)(/\w+)*)"
     r"|attribute\._y_mean|attribute\._y_scale|attribute\.classes_"
     r"|parameters/(layout|bias|normalize)(/\d)?"
     r"|values/n_features_in_)"  # among the counts that its data allow with one layout or another
@@ -69,6 +71,13 @@ def make_models(folder: Path) -> list[Path]:
     kernels = KroneckerData.from_kernels([kernel, kernel], index)
     wide = KroneckerData([rng.normal(size=(5, 9)), rng.normal(size=(6, 3))],
                          [index[0] % 5, index[1] % 6])
+    sparse = KroneckerData([csr_array(np.eye(12, 30)), X[12:20]], [index[0], index[1] % 8])
+    drugs = pd.DataFrame(X[:12, :2], columns=["a", "b"]).assign(id=list("abcdefghijkl"), c="x")
+    tables = pd.DataFrame({"one": drugs["id"].to_numpy()[index[0]],
+                           "two": drugs["id"].to_numpy()[index[1]]})
+    frames = KroneckerData.from_frames(
+        drugs, drugs.drop(columns="c"), tables, left_on=("id", "one"), right_on=("id", "two")
+    )
     options = {"n_hidden": 64, "max_iter": 2, "random_state": 0, "n_threads": 1}
     models = [
         KroneckerRegressor(**options).fit(X, y),
@@ -82,6 +91,8 @@ def make_models(folder: Path) -> list[Path]:
     trained = {"n_hidden": 64, "random_state": 0, "n_threads": 1}
     models += [
         KroneckerSGD(KroneckerData.power(X), y, weight_decay=1e-3, skip=0.5, **trained).run(2),
+        KroneckerSGD(sparse, y, start="gram", **trained).run(1),
+        KroneckerSGD(frames, y, **trained).run(1),
         KroneckerSGD(pairs, np.c_[y, -y, y], engine="explicit", average=3, **trained).run(2),
         KroneckerSGD(one_table, y, start="gram", dtype="float64", **trained).run(1),
         KroneckerSGD(three, y > 0, loss="logistic", antithetic=True, **trained).run(1),

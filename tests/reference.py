@@ -12,6 +12,19 @@ def dense_rows(factors, indices):
     return rows
 
 
+def sparse_products(left, right):
+    """Inner products of CSR rows, over the columns that both have, one pair of rows at a time."""
+    products = np.zeros((left.shape[0], right.shape[0]), dtype=left.dtype)
+    for i in range(left.shape[0]):
+        of_left = slice(left.indptr[i], left.indptr[i + 1])
+        mine = dict(zip(left.indices[of_left], left.data[of_left], strict=True))
+        for j in range(right.shape[0]):
+            of_right = slice(right.indptr[j], right.indptr[j + 1])
+            for column, value in zip(right.indices[of_right], right.data[of_right], strict=True):
+                products[i, j] += value * mine.get(column, 0)
+    return products
+
+
 def loss_and_gradient(loss, f, y):
     """Mean loss, and d loss_i / d f_i, for outputs and targets (n, K)."""
     if loss == "squared":

@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 import kroncy
@@ -32,6 +33,7 @@ DATA = {
     "power": KroneckerData.power(rng.normal(size=(N, 4)), bias=1.0),
     "third power": KroneckerData.power(rng.normal(size=(N, 3)), 3),
     "pairs": KroneckerData([TABLE, OTHER], [I, K], bias=0.5),
+    "sparse and dense": KroneckerData([csr_array(np.round(TABLE)), OTHER], [I, K], bias=0.5),
     "one table twice": KroneckerData([TABLE, TABLE.copy()], [I, J]),
     "one table, one index": KroneckerData([TABLE, TABLE], [I, I.copy()]),
     "three, two equal": KroneckerData([TABLE, OTHER, TABLE], [I, K, I]),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult
+from scipy.sparse import csr_array
 
 from kroncy import (
     AsynchronousTree,
@@ -57,6 +58,13 @@ def axes():
     return new_figure(1)[1][0]
 
 
+def masked_sparse(f):
+    """A sparse factor whose values `f` has changed."""
+    factor = csr_array(X)
+    factor.data = f(factor.data)
+    return factor
+
+
 def small(kind, **options):
     return kind(64, max_iter=2, random_state=0, n_threads=1, **options)
 
@@ -67,6 +75,7 @@ def tree():
 
 CALLS = {
     "factors": lambda f: KroneckerData([f(X), X], None),
+    "sparse factors": lambda f: KroneckerData([X, masked_sparse(f)], None),
     "indices": lambda f: KroneckerData([X, X], [f(ROWS), ROWS]),
     "rows": lambda f: KroneckerData.power(f(X)),
     "kernels": lambda f: KroneckerData.from_kernels([f(np.eye(20)), np.eye(20)], [ROWS, ROWS]),

@@ -50,6 +50,7 @@ def class_members(of):
         found = inspect.getattr_static(of, name)
         if isinstance(found, (classmethod, staticmethod)):
             found = found.__func__
+        found = inspect.unwrap(found)  # of a method that scikit-learn shows where it is available
         is_method = inspect.isroutine(found) and is_ours(found)
         if is_ours(owner) and (is_method or isinstance(found, property)):
             yield name, found

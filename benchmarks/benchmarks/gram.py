@@ -1,6 +1,10 @@
 """Columns of the Gram matrix of Kronecker rows."""
 
 import numpy as np
+import scipy.sparse
+
+from kroncy import KroneckerData
+from kroncy.data.gram import cross_panels
 
 from .inputs import BATCH, Quick, pairs, rows
 
@@ -33,6 +37,23 @@ class GramOfKernels(Quick):
 
     def time_columns(self, n):
         self.data.gram(self.samples[:BATCH], self.samples)
+
+
+class GramOfSparse(Quick):
+    """32 columns between 1000 rows of 2048 bits, of which a share is not 0, sparse and dense."""
+
+    params = ((0.01, 0.03, 0.1, 0.3), ("sparse", "dense"))
+    param_names = ("share", "form")
+
+    def setup(self, share, form):
+        bits = scipy.sparse.random_array((1000, 2048), density=share, format="csr", rng=0)
+        bits = bits if form == "sparse" else bits.toarray()
+        data = KroneckerData.power(bits).astype(np.float32)
+        self.panels = cross_panels(data, data)
+        self.time_columns(share, form)
+
+    def time_columns(self, share, form):
+        self.panels.columns(np.arange(BATCH))
 
 
 class GramMemory:

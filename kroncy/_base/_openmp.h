@@ -17,8 +17,8 @@ static inline int kroncy_max_threads(void) { return 1; }
 static inline int kroncy_processors(void) { return 1; }
 #endif
 
-/* More threads than processors only wait for each other.  Some more are allowed: results that do not depend on the number of
- * threads can so be tested on a small machine. */
+/* More threads than processors only wait for each other.  Some more are allowed: so a small machine can
+ * test that results do not depend on the number of threads. */
 enum { KRONCY_SPARE_THREADS = 16 };
 static inline int kroncy_most_threads(void) {
     const int processors = kroncy_processors();

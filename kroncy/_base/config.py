@@ -49,7 +49,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any]:
 
     Notes
     -----
-    Threads of OpenMP do not survive a fork.  A process that was made by ``fork()``, such as a child
+    Threads do not survive a fork.  A process that was made by ``fork()``, such as a child
     of multiprocessing's "fork", computes with one thread whatever `n_threads` says, and with the
     same results; models and trees of the parent work there.  Only what another thread was changing
     at the moment of the fork is refused.  Processes made by "spawn", "forkserver" or joblib's loky

@@ -4,8 +4,10 @@ import math
 import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import DTypeLike
 from sklearn.utils import check_array
 
@@ -75,7 +77,7 @@ def check_matrix(
     Accepts lists, data frames, read-only and strided arrays.
     """
     refuse_masked(values, name)
-    try:
+    with _named(name):
         array = check_array(
             values,
             dtype=dtype,
@@ -84,10 +86,34 @@ def check_matrix(
             ensure_min_samples=min_rows,
             ensure_min_features=min_columns,
         )
+    return for_kernels(array)
+
+
+def check_sparse(values: Any, name: str) -> Any:
+    """A SciPy sparse array or matrix of any format as a new CSR array of finite numbers.
+
+    float32 and float64 keep their dtype.
+    """
+    refuse_masked(getattr(values, "data", None), name)
+    if values.ndim != 2:
+        raise ValueError(f"{name} must be two-dimensional, got shape {values.shape}")
+    with _named(name):
+        if hasattr(values, "check_format"):  # nothing has looked at its indices yet
+            values.check_format(full_check=True)
+        rows = check_array(values, accept_sparse="csr", dtype=FLOATS, input_name=name)
+        rows = scipy.sparse.csr_array(rows, copy=True)
+        rows.check_format(full_check=True)
+    return rows
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let the messages of scikit-learn and SciPy begin with the name of the argument."""
+    try:
+        yield
     except ValueError as error:
         message = str(error)
         raise ValueError(message if name in message else f"{name}: {message}") from None
-    return for_kernels(array)
 
 
 def refuse_masked(values: object, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``kroncy demo``, ``train``, ``predict``, ``report`` and ``info``."""
+"""The command line: demo, train, suggest, predict, report and info."""
 
 from .entry import main
 

@@ -8,8 +8,9 @@ from .._base.config import show_config
 from .._base.files import check_writable
 from .._base.version import __version__
 from ..estimators.early_stopping import score_in_words
+from ..estimators.ensemble import KroneckerEnsemble
 from ..persistence import read_model
-from . import predict, train
+from . import predict, suggest, train
 from .demo import run_demo
 from .options import check_output, integer
 from .report import write_report
@@ -25,6 +26,7 @@ EPILOG = """\
 where to start:
   kroncy demo                     train on 32,000 real flights, and plot the result
   kroncy train --help             the format of the three CSV files, with an example
+  kroncy suggest --help           options of kroncy train for your files, with reasons
   kroncy info                     the configuration of this build on this machine
 
 exit status: 0 success, 1 invalid data or failed run, 2 invalid options, 130 interrupted,
@@ -43,8 +45,8 @@ Print the configuration of this build on this machine: OpenMP, threads, SIMD lev
 """
 
 REPORT = """\
-Write one self-contained HTML page about a model: the data, the course of the training, the tangent
-kernel and the rate that it predicts, how far neurons moved, and the cost of an iteration.  Needs
+Write one self-contained HTML page about a model: what it predicts for held-out pairs, with the
+objects that are hard; how the training went; and last what the theory says of it.  Needs
 matplotlib (kroncy[plot]).
 """
 
@@ -59,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="command", required=True)
     _add_demo(commands)
     train.add_parser(commands)
+    suggest.add_parser(commands)
     predict.add_parser(commands)
     _add_report(commands)
     _add_info(commands)
@@ -130,12 +133,15 @@ def _info(arguments: argparse.Namespace) -> None:
     if arguments.model is None:
         return
     model, note = read_model(arguments.model)
-    trainer = getattr(model, "trainer_", model)
     print(f"\n{arguments.model}: {type(model).__name__}")
     if note is not None:
         left, right = len(note["left"]["names"]), len(note["right"]["names"])
         print(f"  task       {note['task']} of {note['target']!r}")
-        print(f"  tables     {left} left and {right} right columns")
+        print(f"  tables     {left} left and {right} right columns; missing: {note['missing']}")
+    if isinstance(model, KroneckerEnsemble):
+        print(f"  members    {model.n_members}, of which the first:")
+        model = model.estimators_[0]
+    trainer = getattr(model, "trainer_", model)
     print(f"  samples    {trainer.data.n_samples:,}")
     print(f"  features   {trainer.data.n_features:,}")
     print(f"  neurons    {trainer.n_hidden:,}, threshold {trainer.threshold:.3f}")

@@ -3,8 +3,8 @@
 import csv
 import gzip
 import io
+import os
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,10 +15,13 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .text import is_missing, normalized
+
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}  # that are recognised
 SAMPLE_LINES = 50  # by which they are
 NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?|nan)", re.A | re.I)
 COMMAS_AND_POINTS = str.maketrans(",.", ".,")
+STANDARD_INPUT = "-"
 GZIP_MAGIC = b"\x1f\x8b"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -31,11 +34,6 @@ class Notation:
     decimal: str  # a point or a comma
 
 
-def normalized(text: str) -> str:
-    """Letters with accents as one character each, where Unicode has two ways to write them."""
-    return unicodedata.normalize("NFC", text)
-
-
 class Reader:
     """The header of a file, then each other line as ``(number, cells)``; all have one length."""
 
@@ -44,7 +42,8 @@ class Reader:
     names: list[str]  # the header, normalized
 
     def __init__(self, path: str, notation: Notation) -> None:
-        self.path = path
+        self.path = "standard input" if path == STANDARD_INPUT else path
+        self._source = path
         self._separator, self._decimal = notation.separator or "", notation.decimal
         self._lines = self._read_lines()
         self._header_line, self.header = next(self._lines)
@@ -65,10 +64,27 @@ class Reader:
         place = f"{self.path}, line {line or self._header_line}"
         return ValueError(f"{place}{'' if column is None else f', column {column!r}'}: {problem}")
 
-    def numbers(
-        self, line: int, columns: Sequence[str], cells: Sequence[str], advice: str = ""
+    def numbers_or_nan(
+        self, line: int, columns: Sequence[str], cells: Sequence[str]
     ) -> NDArray[np.float64]:
-        """Cells as finite numbers; `advice` is added to the error about a text."""
+        """Cells as finite numbers, or NaN where there is no value."""
+        present = [j for j, cell in enumerate(cells) if not is_missing(cell)]
+        if len(present) == len(cells):
+            return self.numbers(line, columns, cells)
+        values = np.full(len(cells), np.nan)
+        values[present] = self.numbers(
+            line, [columns[j] for j in present], [cells[j] for j in present]
+        )
+        return values
+
+    def numbers(
+        self, line: int, columns: Sequence[str], cells: Sequence[str], advice: str = "",
+        empty: str = "",
+    ) -> NDArray[np.float64]:
+        """Cells as finite numbers.
+
+        `advice` is added to the error about a text, `empty` to that about an empty cell.
+        """
         numerals, values = cells, None
         if self._decimal == ",":
             numerals = [cell.translate(COMMAS_AND_POINTS) for cell in cells]
@@ -78,15 +94,18 @@ class Reader:
                 values = np.array(numerals, dtype=np.float64)
         if values is None:
             at = next(j for j, numeral in enumerate(numerals) if not NUMBER.fullmatch(numeral))
-            raise self.error(self._not_a_number(cells[at], advice), line, columns[at])
+            raise self.error(self._not_a_number(cells[at], advice, empty), line, columns[at])
         if not np.isfinite(values).all():
             at = int(np.argmin(np.isfinite(values)))
-            raise self.error(f"{cells[at]!r} is not a finite number", line, columns[at])
+            missing = empty if is_missing(cells[at]) else ""
+            raise self.error(f"{cells[at]!r} is not a finite number{missing}", line, columns[at])
         return values
 
-    def _not_a_number(self, cell: str, advice: str) -> str:
+    def _not_a_number(self, cell: str, advice: str, empty: str) -> str:
         if not cell:
-            return "the cell is empty"
+            return f"the cell is empty{empty}"
+        if is_missing(cell):
+            advice = empty
         if self._decimal == "," and NUMBER.fullmatch(cell):
             return f"{cell!r} has a decimal point, but --decimal ',' was given"
         if self._decimal == "." and NUMBER.fullmatch(cell.translate(COMMAS_AND_POINTS)):
@@ -100,7 +119,7 @@ class Reader:
     def _read_lines(self) -> Iterator[tuple[int, list[str]]]:
         number, width, count = 0, 0, 0
         try:
-            with _open_text(self.path) as stream:
+            with _open_text(self._source) as stream:
                 first = list(islice(stream, SAMPLE_LINES))
                 self._separator = self._separator or find_separator(self.path, first)
                 lines = csv.reader(chain(first, stream), delimiter=self._separator, strict=True)
@@ -171,7 +190,8 @@ def _not_utf8(place: str, reason: str, encoding: str = "WINDOWS-1252") -> str:
 @contextmanager
 def _open_text(path: str) -> Iterator[TextIO]:
     """The lines of a text file, or of one that gzip compressed; ValueError if it is UTF-16."""
-    with open(path, "rb") as file:
+    # A descriptor of its own: the program's standard input stays open.
+    with open(os.dup(0) if path == STANDARD_INPUT else path, "rb") as file:
         is_compressed = file.peek(2)[:2] == GZIP_MAGIC
         content = gzip.GzipFile(fileobj=file) if is_compressed else file
         start = content.peek(4)[:4]

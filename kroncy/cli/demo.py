@@ -53,7 +53,7 @@ def run_demo(
           f"by the validation {model.validation_metric}")
     print(f"area under the ROC curve (AUC) on {len(test_late):,} test flights: {area:.3f}\n")
     costs = _print_costs(500 if fast else 2048, model.n_hidden, n_threads, seed)
-    _plot(out, model, table.areas, best, costs)
+    _plot(out, model, costs)
 
 
 def _describe(data: KroneckerData, late: NDArray[np.bool_], n_hidden: int) -> None:
@@ -134,9 +134,7 @@ def measure_costs(n: int, m: int, n_threads: int | None, seed: int) -> list[floa
     ]
 
 
-def _plot(
-    out: Path, model: KroneckerClassifier, areas: list[float], best: int, costs: list[float]
-) -> None:
+def _plot(out: Path, model: KroneckerClassifier, costs: list[float]) -> None:
     try:
         from ..plot import new_figure, plot_cost, plot_loss, plot_validation
 
@@ -145,7 +143,8 @@ def _plot(
         print(f"\nno plots: {error}")
         return
     plot_loss(model.loss_curve_, axes[0])
-    plot_validation(areas, axes[1], name="validation AUC", epoch=best)
+    losses = [model.validation_sign * score for score in model.validation_scores_]
+    plot_validation(losses, axes[1], name="validation log loss", lower_is_better=True)
     plot_cost(COST_FEATURES, costs, axes[2])
     path = Path(out, "flights.png")
     with open_output(path) as stream:

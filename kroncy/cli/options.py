@@ -1,6 +1,7 @@
 """Types of options, checked by the parser; options that commands share; their names in messages."""
 
 import argparse
+import csv
 import math
 import os
 import re
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._base.files import check_writable
+from .text import normalized
 
 
 def integer(
@@ -98,7 +100,10 @@ PARAMETERS = (
     ("--tol", "tol", number(),
      "least improvement that counts, relative to the best validation score"),
     ("--validation", "validation_fraction", number(above=0, below=1),
-     "fraction of the pairs that is held out"),
+     "fraction of the pairs, or of the objects of --validation-by, that is held out"),
+    ("--validation-by", "validation_by", choice("pairs", "left", "right", "both"),
+     "what is new in the held-out pairs: pairs (nothing but the pair), left, right or both (these "
+     "objects occur in no training pair)"),
     ("--seed", "random_state", integer(0, 2**32 - 1),
      "seed of the random numbers (default: 0)"),
     ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
@@ -109,9 +114,9 @@ ORDINARY = {"order"}  # parameters whose names occur in sentences about other th
 
 def in_options(text: str) -> str:
     """What the library says about parameters, as a text about options."""
-    names = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
-    names["n_samples"] = "number of pairs"
-    for name, flag in names.items():
+    flags = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
+    flags["n_samples"] = "number of pairs"
+    for name, flag in flags.items():
         text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
         if name not in ORDINARY:
             text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)
@@ -128,16 +133,24 @@ def errors_in_options() -> Iterator[None]:
         raise
 
 
-def add_file_options(command: Any) -> None:
-    """The options that name the CSV files and the model file, and say how cells are written."""
+def names(text: str) -> list[str]:
+    """Type of an option whose value is names, separated by commas and quoted where needed."""
+    found = [normalized(name.strip()) for row in csv.reader([text]) for name in row]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"must be names, separated by commas, got {text!r}")
+    return found
+
+
+def add_table_options(command: Any) -> None:
+    """The options that name the CSV files, and say how cells are written."""
     command.add_argument(
         "--left", required=True, metavar="CSV", help="left table: an id column, then numbers"
     )
     command.add_argument("--right", required=True, metavar="CSV", help="right table: likewise")
     command.add_argument(
-        "--pairs", required=True, metavar="CSV", help="pairs: a left id, a right id, other columns"
+        "--pairs", required=True, metavar="CSV",
+        help="pairs: a left id, a right id, other columns; - reads standard input",
     )
-    command.add_argument("--model", required=True, metavar="NPZ", help="model file")
     command.add_argument(
         "--separator", type=separator, metavar="X",
         help="what separates cells: a character, or tab (default: a comma, semicolon or tab, "
@@ -147,6 +160,49 @@ def add_file_options(command: Any) -> None:
         "--decimal", choices=(".", ","), default=".", metavar="X",
         help="what numbers have before their decimals: . or , (default: .)",
     )
+
+
+    command.add_argument(
+        "--unknown", choices=("error", "skip"), default="error", metavar="X",
+        help="pairs of ids that a table does not have: error, or skip, which leaves them out and "
+        "tells how many (default: error)",
+    )
+
+
+def add_training_options(command: Any) -> None:
+    """The options that say what is learned from which columns."""
+    command.add_argument(
+        "--target", required=True, type=normalized, metavar="NAME", help="column to learn"
+    )
+    command.add_argument(
+        "--task",
+        choices=("regression", "classification"),
+        default="regression",
+        help="predict numbers, or labels (default: regression)",
+    )
+    command.add_argument(
+        "--columns", type=names, action="extend", metavar="NAMES",
+        help="columns of the two tables to use, separated by commas; fp_* stands for all that "
+        "begin with fp_ (default: all)",
+    )
+    command.add_argument(
+        "--drop", type=names, action="extend", metavar="NAMES",
+        help="columns of the two tables not to use",
+    )
+    command.add_argument(
+        "--missing", choices=("error", "drop", "mean"), default="error", metavar="X",
+        help="empty cells, NA and NaN: error; drop, which leaves out the object and its pairs; or "
+        "mean, which takes the mean of the column (default: error).  With drop and mean, pairs "
+        "without a target are left out.  Predictions do the same",
+    )
+    command.add_argument(
+        "--standardize", action="store_true", help="scale columns to mean 0 and variance 1"
+    )
+
+
+def add_model_option(command: Any) -> None:
+    """The option that names the model file."""
+    command.add_argument("--model", required=True, metavar="NPZ", help="model file")
 
 
 def check_output(arguments: argparse.Namespace, option: str) -> None:

@@ -5,19 +5,24 @@ import codecs
 import csv
 from typing import Any
 
+from sklearn.base import is_classifier
+
 from .._base.files import open_output
-from ..estimators.classifier import KroneckerClassifier
+from ..estimators.ensemble import KroneckerEnsemble
 from ..persistence import read_model
-from .csv import Notation
-from .options import add_file_options, check_output
-from .samples import pair_data
-from .tables import read_objects, read_pairs
+from .options import add_model_option, add_table_options, check_output
+from .samples import pair_data, read_prediction
 
 EPILOG = """\
 P.csv needs the two id columns only.  L.csv and R.csv need the columns that the model was trained
-on, in any order; other columns are ignored.  The output has one line for each pair: left id, right
-id, prediction and, for classification, the probability of each label.  It is separated by commas,
-with decimal points, and may be a pipe or /dev/stdout.
+on, in any order; other columns are ignored.  Missing cells are filled, or their objects
+left out, as in the training (kroncy train --missing).
+
+The output has one line for each pair: left id, right id, prediction and, for classification, the
+probability of each label.  It is separated by commas, with decimal points, and may be a pipe or
+/dev/stdout.
+With --std, of a model of several --members, a column "std" follows: how far the members disagree.
+It ranks predictions by how far they can be trusted; it is no error bar, see kroncy train.
 
 example:
   kroncy predict --model M.npz --left L.csv --right R.csv --pairs new.csv --out predictions.csv
@@ -30,7 +35,12 @@ def add_parser(commands: Any) -> None:
         "predict", help="apply a model to pairs in CSV files", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_file_options(predict)
+    add_table_options(predict)
+    add_model_option(predict)
+    predict.add_argument(
+        "--std", action="store_true",
+        help="add the standard deviation of the prediction among the members of the model",
+    )
     predict.add_argument("--out", required=True, metavar="CSV", help="file of the predictions")
     predict.set_defaults(run=run)
 
@@ -44,14 +54,20 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.model} does not contain the names of the columns, because kroncy train "
             "did not write it; use it in Python with kroncy.load"
         )
-    notation = Notation(arguments.separator, arguments.decimal)
-    left = read_objects(arguments.left, notation, note["left"]["names"])
-    right = read_objects(arguments.right, notation, note["right"]["names"])
-    pairs = read_pairs(arguments.pairs, notation, left, right)
-    data = pair_data(left, right, pairs, note, model.bias)
+    is_ensemble = isinstance(model, KroneckerEnsemble)
+    if arguments.std and not is_ensemble:
+        raise ValueError(f"--std needs a model of several members; {arguments.model} is one "
+                         "network: train it with --members 5")
+    left, right, pairs = read_prediction(arguments, note)
+    bias = (model.estimators_[0] if is_ensemble else model).bias
+    data = pair_data(left, right, pairs, note, bias)
     header = [*pairs.id_names, "prediction"]
-    columns = [model.predict(data)]
-    if isinstance(model, KroneckerClassifier):
+    if arguments.std:
+        columns = list(model.predict(data, return_std=True))
+        header.append("std")
+    else:
+        columns = [model.predict(data)]
+    if is_classifier(model):
         header += [f"probability_{label}" for label in model.classes_]
         columns += list(model.predict_proba(data).T)
     with open_output(arguments.out, "--out") as stream:

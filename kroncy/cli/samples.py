@@ -1,5 +1,8 @@
 """From tables to Kronecker data, in the same way for training and prediction."""
 
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,15 +10,78 @@ from numpy.typing import NDArray
 
 from .._base.scaling import center_and_spread
 from ..data.kronecker_data import KroneckerData
-from .tables import Objects, Pairs
+from .csv import Notation
+from .tables import Objects, Pairs, Selection, Trained, matches, read_objects, read_pairs
+
+UNEQUAL = 10.0  # ratio of the scales of columns from which standardising is suggested
 
 
-def column_scaling(table: Objects, standardize: bool) -> dict[str, Any]:
-    """Names of the columns, with the mean and the scale of each: a JSON value for `pair_data`."""
-    center = scale = None
-    if standardize:
-        center, scale = (part.tolist() for part in center_and_spread(table.values))
-    return {"names": table.names, "center": center, "scale": scale}
+@dataclass(frozen=True)
+class TrainingTables:
+    """The three files of a training, and what predictions must do in the same way."""
+
+    left: Objects
+    right: Objects
+    pairs: Pairs
+    note: dict[str, Any]  # a JSON value for the model file
+
+    def data(self, bias: float) -> KroneckerData:
+        """The samples."""
+        return pair_data(self.left, self.right, self.pairs, self.note, bias)
+
+
+def read_training(arguments: argparse.Namespace) -> TrainingTables:
+    """Read the files that the options name, and tell what was left out, filled or is unequal."""
+    notation = Notation(arguments.separator, arguments.decimal)
+    selection = Selection(arguments.columns or (), arguments.drop or ())
+    left, right = (
+        read_objects(path, notation, selection, arguments.missing)
+        for path in (arguments.left, arguments.right)
+    )
+    for option, patterns in (("--columns", selection.columns), ("--drop", selection.drop)):
+        for pattern in patterns:
+            if not any(matches(name, [pattern]) for name in left.header + right.header):
+                raise ValueError(f"{option} {pattern}: {left.path} and {right.path} have no such "
+                                 "column")
+    numeric = arguments.task == "regression"
+    pairs = read_pairs(
+        arguments.pairs, notation, left, right, arguments.target, numeric=numeric,
+        unknown=arguments.unknown, missing=arguments.missing,
+    )
+    for line in [*_left_out(left), *_left_out(right), *pairs.left_out]:
+        print(line)
+    _check_enough(pairs, arguments.target, numeric)
+    if not arguments.standardize:
+        for table in (left, right):
+            for line in _unequal_columns(table):
+                print(line)
+    note = {
+        "task": arguments.task,
+        "target": arguments.target,
+        "missing": arguments.missing,
+        "sides": pairs.id_names,
+        "left": describe(left, arguments.standardize),
+        "right": describe(right, arguments.standardize),
+    }
+    return TrainingTables(left, right, pairs, note)
+
+
+def read_prediction(
+    arguments: argparse.Namespace, note: dict[str, Any]
+) -> tuple[Objects, Objects, Pairs]:
+    """Read the files that the options name, as the model in whose file `note` stands needs them."""
+    notation = Notation(arguments.separator, arguments.decimal)
+    left, right = (
+        read_objects(path, notation, Trained(note[side]["names"], note[side]["fill"]),
+                     note["missing"])
+        for side, path in (("left", arguments.left), ("right", arguments.right))
+    )
+    pairs = read_pairs(arguments.pairs, notation, left, right, unknown=arguments.unknown)
+    for line in [*_left_out(left), *_left_out(right), *pairs.left_out]:
+        print(line)
+    if not pairs.ids:
+        raise ValueError(f"{pairs.path}: all pairs are left out; nothing is left to predict")
+    return left, right, pairs
 
 
 def pair_data(
@@ -24,6 +90,26 @@ def pair_data(
     """The samples of `pairs`, scaled as `note` describes for "left" and "right"."""
     factors = [_scaled(left, note["left"], bias), _scaled(right, note["right"], bias)]
     return KroneckerData(factors, pairs.indices, bias=bias)
+
+
+def encode_target(target: NDArray) -> tuple[str, NDArray]:
+    """The loss that the estimators use for a target column, and the column in its form."""
+    if target.dtype.kind == "f":
+        center, spread = center_and_spread(target)
+        return "squared", (target - center) / spread
+    labels, number = np.unique(target, return_inverse=True)
+    return ("logistic" if len(labels) == 2 else "softmax"), number
+
+
+def describe(table: Objects, standardize: bool) -> dict[str, Any]:
+    """What a prediction must do with a table, and the ids that a report speaks of."""
+    center = scale = None
+    if standardize:
+        center, scale = (part.tolist() for part in center_and_spread(table.values))
+    return {
+        "names": table.names, "center": center, "scale": scale, "fill": table.fill,
+        "ids": list(table.rows),
+    }
 
 
 def _scaled(table: Objects, scaling: dict[str, Any], bias: float) -> NDArray[np.float64]:
@@ -38,3 +124,39 @@ def _scaled(table: Objects, scaling: dict[str, Any], bias: float) -> NDArray[np.
                     "scaled to norm 1; leave it out, or train with a --bias greater than 0"
                 )
     return values
+
+
+def _left_out(table: Objects) -> Iterator[str]:
+    if table.incomplete:
+        count = len(table.incomplete)
+        yield (f"{table.path}: {count:,} object{'s' if count > 1 else ''} with missing cells left "
+               f"out, such as {min(table.incomplete)!r}")
+
+
+def _unequal_columns(table: Objects) -> Iterator[str]:
+    """Advice about columns of numbers, not of zeros and ones, that differ much in scale."""
+    is_number = ~np.isin(table.values, (0, 1)).all(axis=0)
+    _, spread = center_and_spread(table.values)
+    varies = is_number & (np.ptp(table.values, axis=0) > 0)
+    if varies.sum() < 2:
+        return
+    numbers = np.flatnonzero(varies)
+    low, high = (numbers[choose(spread[numbers])] for choose in (np.argmin, np.argmax))
+    if spread[high] >= UNEQUAL * spread[low]:
+        yield (
+            f"{table.path}: the spread of column {table.names[high]!r} ({spread[high]:.3g}) is "
+            f"{spread[high] / spread[low]:,.0f} times that of {table.names[low]!r} "
+            f"({spread[low]:.3g}) and hides it; --standardize makes columns comparable"
+        )
+
+
+def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
+    """ValueError if there is nothing to learn from."""
+    if len(pairs.ids) < 2:
+        raise ValueError(f"{pairs.path}: at least 2 pairs are needed, got {len(pairs.ids)}")
+    labels = np.unique(pairs.target).tolist()
+    if not numeric and len(labels) < 2:
+        raise ValueError(
+            f"{pairs.path}, column {target!r}: at least 2 different labels are needed, all are "
+            f"{labels[0]!r}"
+        )

@@ -1,28 +1,35 @@
 """kroncy train: fit a model to pairs in CSV files, with a checkpoint after every epoch."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._base.files import is_replaceable
+from ..data.kronecker_data import KroneckerData
 from ..estimators.classifier import KroneckerClassifier
 from ..estimators.early_stopping import score_in_words
+from ..estimators.ensemble import KroneckerEnsemble
+from ..estimators.forecast import forecast
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
-from ..persistence import read_model, write_model
-from .csv import Notation, normalized
+from ..persistence import write_model
+from .checkpoint import unfinished_model
 from .options import (
     FLAGS,
     PARAMETERS,
-    add_file_options,
+    add_model_option,
+    add_table_options,
+    add_training_options,
     check_output,
     errors_in_options,
+    in_options,
+    integer,
     progress_bar,
 )
-from .samples import column_scaling, pair_data
-from .tables import Pairs, read_objects, read_pairs
+from .samples import TrainingTables, encode_target, read_training
 
 EPILOG = """\
 the files (UTF-8, with a header line, separated by commas, semicolons or tabs, maybe compressed by
@@ -40,17 +47,18 @@ example:
   kroncy train --left L.csv --right R.csv --pairs P.csv --target affinity --model M.npz
   kroncy predict --left L.csv --right R.csv --pairs new.csv --model M.npz --out predictions.csv
 
-Columns are used as they are: give numbers of comparable size, or add --standardize.
+Columns are used as they are: give numbers of comparable size, or add --standardize.  The model file
+says which columns, what was done to them and to missing cells; kroncy predict does the same.
 A tenth of the pairs is held out for validation.  The model is that of the epoch with the best
-validation score; training stops early when the score no longer improves.
+validation score; training stops early when the score no longer improves.  By default the objects
+of held-out pairs occur in training pairs too; if you will predict new objects, add
+--validation-by left, right or both.
 M.npz is rewritten after every epoch.  After Ctrl-C, the same command with --resume continues from
 the last complete epoch, and ends with the same model as a run without interruption.  In place of
 M.npz, a pipe, a device or /dev/stdout is written to once, at the end.
+With --members 5, five networks that differ in their seed are trained side by side and written at
+the end; kroncy predict --std then tells how far they disagree.
 """
-
-# A resumed run may differ from the interrupted one in these parameters.
-MAY_CHANGE = {"max_iter", "n_threads", "n_iter_no_change", "verbose"}
-
 
 def add_parser(commands: Any) -> None:
     """The options of the command."""
@@ -58,21 +66,19 @@ def add_parser(commands: Any) -> None:
         "train", help="fit a model to pairs in CSV files", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_file_options(train)
-    train.add_argument(
-        "--target", required=True, type=normalized, metavar="NAME", help="column to learn"
-    )
-    train.add_argument(
-        "--task",
-        choices=("regression", "classification"),
-        default="regression",
-        help="predict numbers, or labels (default: regression)",
-    )
-    train.add_argument(
-        "--standardize", action="store_true", help="scale columns to mean 0 and variance 1"
-    )
-    train.add_argument(
+    add_table_options(train)
+    add_model_option(train)
+    add_training_options(train)
+    goes_on = train.add_mutually_exclusive_group()
+    goes_on.add_argument(
         "--resume", action="store_true", help="continue an interrupted training from --model"
+    )
+    goes_on.add_argument(
+        "--overwrite", action="store_true", help="replace --model if it exists"
+    )
+    train.add_argument(
+        "--members", type=integer(1), default=1, metavar="N",
+        help="number of networks that differ in their seed and are averaged (default: 1)",
     )
     defaults = KroneckerRegressor().get_params()
     for flag, parameter, kind, text in PARAMETERS:
@@ -84,35 +90,58 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, print a line for each epoch, and write the model file."""
+    _check_model_file(arguments)
+    files = ", ".join([arguments.left, arguments.right, arguments.pairs])
+    print(f"reading {files}", flush=True)
+    tables = read_training(arguments)
+    model = _new_model(arguments)
+    data = tables.data(model.bias)
+    print(
+        f"{data.n_samples:,} pairs of {len(tables.left.rows):,} left and "
+        f"{len(tables.right.rows):,} right rows, d = {data.n_features:,} features, "
+        f"{arguments.task}",
+        flush=True,
+    )
+    with errors_in_options():
+        found = forecast(model, data, *encode_target(tables.pairs.target))
+    for line in str(found).splitlines():
+        print(f"forecast: {in_options(line)}")
+    if arguments.members > 1:
+        print(f"forecast: {arguments.members} members, each of these", flush=True)
+        _train_members(arguments, model, data, tables)
+    else:
+        print("start", flush=True)
+        _train_one(arguments, model, data, tables)
+
+
+def _check_model_file(arguments: argparse.Namespace) -> None:
+    """Raise unless --model can be written, and may be."""
     path = arguments.model
     check_output(arguments, "--model")
-    has_checkpoints = is_replaceable(path)
-    if arguments.resume and not has_checkpoints:
+    is_file = is_replaceable(path)
+    if arguments.resume and not is_file:
         raise ValueError(f"--resume needs a regular file, and --model {path} is not one")
-    notation = Notation(arguments.separator, arguments.decimal)
-    left, right = (read_objects(table, notation) for table in (arguments.left, arguments.right))
-    numeric = arguments.task == "regression"
-    pairs = read_pairs(arguments.pairs, notation, left, right, arguments.target, numeric=numeric)
-    _check_enough(pairs, arguments.target, numeric)
-    note = {
-        "task": arguments.task,
-        "target": arguments.target,
-        "left": column_scaling(left, arguments.standardize),
-        "right": column_scaling(right, arguments.standardize),
-    }
-    model = _new_model(arguments)
-    data = pair_data(left, right, pairs, note, model.bias)
-    note["samples"] = fingerprint(data, pairs.target)
+    if arguments.resume and arguments.members > 1:
+        raise ValueError("--resume continues one network; a training of --members begins anew")
+    if is_file and Path(path).exists() and not (arguments.resume or arguments.overwrite):
+        raise ValueError(
+            f"--model {path} exists: add --resume to continue its training, --overwrite to replace "
+            "it, or name another file"
+        )
+
+
+def _train_one(
+    arguments: argparse.Namespace, model: Any, data: KroneckerData, tables: TrainingTables
+) -> None:
+    path, target = arguments.model, tables.pairs.target
+    has_checkpoints = is_replaceable(path)
+    note = tables.note | {"samples": fingerprint(data, target)}
     status = "interrupted before the first epoch was complete"
     resume = arguments.resume and Path(path).exists()
     if resume:
-        model = _unfinished_model(path, model, note)
+        model = unfinished_model(path, model, note)
         print(f"resuming {path} after epoch {model.n_iter_}")
         status = f"interrupted; {path} has not changed"
-    print(
-        f"{data.n_samples:,} pairs of {len(left.rows):,} left and {len(right.rows):,} right rows, "
-        f"d = {data.n_features:,} features, {arguments.task}"
-    )
     written = False
 
     def write_checkpoint(model: Any) -> None:
@@ -126,12 +155,7 @@ def run(arguments: argparse.Namespace) -> None:
                 "--resume continues from there"
             )
 
-    try:
-        with errors_in_options():
-            model.fit(data, pairs.target, monitor=write_checkpoint, resume=resume)
-    except KeyboardInterrupt as interrupt:
-        interrupt.args = (status,)
-        raise
+    _fit(model, data, target, status_of=lambda: status, monitor=write_checkpoint, resume=resume)
     _print_end(model)
     if not has_checkpoints:
         write_model(model, path, note)
@@ -142,16 +166,30 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{path} has not changed: the training had ended, at these --epochs and --patience")
 
 
-def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
-    """ValueError if there is nothing to learn from."""
-    if len(pairs.ids) < 2:
-        raise ValueError(f"{pairs.path}: at least 2 pairs are needed, got {len(pairs.ids)}")
-    labels = np.unique(pairs.target).tolist()
-    if not numeric and len(labels) < 2:
-        raise ValueError(
-            f"{pairs.path}, column {target!r}: at least 2 different labels are needed, all are "
-            f"{labels[0]!r}"
-        )
+def _train_members(
+    arguments: argparse.Namespace, model: Any, data: KroneckerData, tables: TrainingTables
+) -> None:
+    seed, target = model.random_state, tables.pairs.target
+    model.set_params(random_state=None, verbose=0)  # bars of members would be one over another
+    ensemble = KroneckerEnsemble(model, arguments.members, random_state=seed)
+    status = "interrupted; no model was written, as not all members were complete"
+    _fit(ensemble, data, target, status_of=lambda: status,
+         monitor=lambda number, member: _print_epoch(member, f"member {number + 1:2d}   "))
+    _print_held_out(ensemble)
+    write_model(ensemble, arguments.model, tables.note)
+    print(f"model: {arguments.model}")
+
+
+def _fit(
+    model: Any, data: KroneckerData, target: Any, *, status_of: Callable[[], str], **options: Any
+) -> None:
+    """Train; an interrupt tells what is left of it."""
+    try:
+        with errors_in_options():
+            model.fit(data, target, **options)
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = (status_of(),)
+        raise
 
 
 def _new_model(arguments: argparse.Namespace) -> KroneckerRegressor | KroneckerClassifier:
@@ -162,44 +200,13 @@ def _new_model(arguments: argparse.Namespace) -> KroneckerRegressor | KroneckerC
     return kind(**({"random_state": 0, "verbose": progress_bar()} | options))
 
 
-def _unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
-    """The model in `path` in its last state, if it was trained on the same data and options."""
-    model, stored = read_model(path, resume=True)
-    same = stored is not None and all(
-        stored[key] == note[key] for key in ("task", "target", "left", "right")
-    )
-    if not same:
-        raise ValueError(
-            f"{path} was trained on other columns or another task; to replace it, train without "
-            "--resume"
-        )
-    before, now = model.get_params(), wanted.get_params()
-    for name in before:
-        if before[name] != now[name] and name not in MAY_CHANGE:
-            raise ValueError(
-                f"{path} was trained with {FLAGS.get(name, name)} {_in_words(before[name])}, not "
-                f"{_in_words(now[name])}; --resume needs the same options"
-            )
-    if stored["samples"] != note["samples"]:
-        raise ValueError(
-            f"{path} was trained on other pairs or other values in the tables; --resume needs the "
-            "same files"
-        )
-    return model.set_params(**{name: now[name] for name in MAY_CHANGE})
-
-
-def _in_words(value: Any) -> str:
-    """Value of an option, which may be its default."""
-    return "left to choose" if value in (None, "auto") else str(value)
-
-
-def _print_epoch(model: Any) -> None:
+def _print_epoch(model: Any, before: str = "") -> None:
     epoch = model.trainer_.history[-1]
     score = ""
     if model.validation_scores_:
         score = f"validation {score_in_words(model, model.validation_scores_[-1])}   "
     print(
-        f"epoch {model.n_iter_:3d}   loss {epoch['loss']:.4f}   {score}"
+        f"{before}epoch {model.n_iter_:3d}   loss {epoch['loss']:.4f}   {score}"
         f"{1e3 * epoch['seconds'] / epoch['iterations']:.2f} ms per iteration   "
         f"{epoch['fired_share']:.2%} of neurons fired",
         flush=True,
@@ -220,7 +227,36 @@ def _print_end(model: Any) -> None:
         score = score_in_words(model, model.best_validation_score_)
         print(
             f"best epoch {best}, validation {score} on "
-            f"{len(model.validation_indices_):,} held-out pairs"
+            f"{len(model.validation_indices_):,} held-out pairs {_what_is_new(model)}"
         )
     else:
         print("no pairs are held out: there are too few for the fraction --validation")
+
+
+def _print_held_out(ensemble: KroneckerEnsemble) -> None:
+    """How good the mean of the members is, and what their spread means."""
+    if ensemble.validation_indices_ is None:
+        print("no pairs are held out: there are too few for the fraction --validation")
+        return
+    member = ensemble.estimators_[0]
+    scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
+    print(
+        f"members: validation {score_in_words(member, min(scores))} to "
+        f"{member.validation_sign * max(scores):.4f} on "
+        f"{len(ensemble.validation_indices_):,} held-out pairs {_what_is_new(member)}"
+    )
+    if ensemble.calibration_ is not None:
+        found = ensemble.calibration_
+        print(
+            f"mean of the members: RMSE {found.rmse:.4g} on these; the spread of the members "
+            f"(kroncy predict --std) is {found.spread:.4g}, and the error {found.ratio:.3g} times "
+            "as large"
+        )
+
+
+def _what_is_new(model: Any) -> str:
+    if model.validation_by == "pairs":
+        return ("of objects that occur in training pairs too (for new objects see "
+                "--validation-by)")
+    side = {"both": "left and right"}.get(model.validation_by, model.validation_by)
+    return f"of {side} objects that occur in no training pair"

@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t
 
+from ._sparse cimport kroncy_lines
+
 
 cdef extern from "_gram_panels_kernel.h" nogil:
     enum:
@@ -17,7 +19,10 @@ cdef extern from "_gram_panels_kernel.h" nogil:
 # One factor: how its part of a panel is made.  The arrays belong to the owner of the Panels.
 cdef struct Mode:
     const void *left            # features (n_unique, width), or kernel rows (*, n_unique)
-    const void *right           # features (n_right_unique, width); NULL marks a kernel
+    const void *right           # features (n_right_unique, width); NULL: a kernel, or sparse
+    kroncy_lines columns        # of sparse features on the left; columns.values is NULL otherwise
+    kroncy_lines rows           # of sparse features on the right
+    double adds                 # of sparse features, for a right sample
     const int64_t *left_index   # (n_samples,) into left; NULL: sample i is row i
     const int64_t *right_index  # (n_right,) into right; NULL: sample j is row j
     int64_t n_unique

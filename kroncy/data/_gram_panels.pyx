@@ -2,8 +2,9 @@
 
 A panel is an (n_samples, width) array whose rows are 64 or 128 bytes: what the coefficient product
 reads with one or two vector loads.  Each factor contributes an (unique rows, width) part, by one
-GEMM from features or by gathering kernel rows, and the parts are multiplied sample by sample.  So a
-column costs (unique rows) x (factor width) a factor, not n_samples x n_features.
+GEMM from features, by products of sparse features, or by gathering kernel rows, and the parts are
+multiplied sample by sample.  So a column costs (unique rows) x (factor width) a factor, or what is
+stored of that, not n_samples x n_features.
 """
 import numpy as np
 
@@ -14,6 +15,7 @@ from .._base._blas cimport gemm
 from .._base._buffers cimport address, holds_doubles, real_dtype
 from .._base._real cimport real_size
 from .._base._team cimport team_run
+from ._sparse cimport SparsePair, kroncy_sparse_products
 
 from .._base._buffers import aligned_empty
 
@@ -29,6 +31,7 @@ cdef enum:
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
 cdef double MULTIPLY_ADD = 0.03     # of a GEMM
 cdef double ENTRY = 0.5             # of a panel, gathered or multiplied, for each mode
+cdef double ADD = 1.0               # of two numbers of sparse features
 
 # The arguments of a loop over chunks: of a panel, or of the part of one mode.
 cdef struct CombineLoop:
@@ -45,6 +48,7 @@ cdef struct PartLoop:
     int width, count
     const void *gathered            # features of the samples (width, mode.width)
     const void *rows[MAX_WIDTH]     # or kernel rows of the samples
+    int64_t chosen[MAX_WIDTH]       # or the numbers of their rows
     void *part
 
 
@@ -54,8 +58,9 @@ cdef class GramPanels:
     Parameters
     ----------
     modes : list of tuple (left, right, left_index, right_index, power)
-        For each factor: features `left` (u, p) and `right` (v, p), or a kernel `left` (v, u) with
-        `right` None, whose row j belongs to right object j; index arrays or None for identity.
+        For each factor: features `left` (u, p) and `right` (v, p); or a kernel `left` (v, u) with
+        `right` None, whose row j belongs to right object j; or sparse features of both sides, a
+        `SparsePair`, with `right` None.  Index arrays or None for identity.
     n_samples, n_right : int
         Numbers of left and of right samples.
     """
@@ -70,18 +75,23 @@ cdef class GramPanels:
             raise ValueError(f"between 1 and {MAX_MODES} factors, got {len(modes)}")
         self.n_samples = self.panels.n_samples = n_samples
         self.n_right = n_right
-        self.is_double = self.panels.is_double = holds_doubles(modes[0][0])
+        first = modes[0][0]
+        self.is_double = self.panels.is_double = (
+            first.is_double if isinstance(first, SparsePair) else holds_doubles(first))
         self.arrays = list(modes)
         self.panels.n_modes = len(modes)
         for l, (left, right, left_index, right_index, power) in enumerate(modes):
             mode = &self.panels.modes[l]
-            mode.left = address(left)
-            mode.right = NULL if right is None else address(right)
             mode.left_index = index_address(left_index)
             mode.right_index = index_address(right_index)
+            mode.power = power
+            if isinstance(left, SparsePair):
+                set_sparse(mode, left)
+                continue
+            mode.left = address(left)
+            mode.right = NULL if right is None else address(right)
             mode.n_unique = left.shape[1] if right is None else left.shape[0]
             mode.width = left.shape[1]
-            mode.power = power
 
     def columns(self, const int64_t[::1] samples, int n_threads=1):
         """G[:, samples] as an (n_samples, len(samples)) array: the panels put side by side."""
@@ -151,7 +161,9 @@ cdef void panels_fill(
         loop.parts[l] = parts[l]
         loop.index[l] = self.modes[l].left_index
         loop.power[l] = self.modes[l].power
-        if self.modes[l].right == NULL:
+        if self.modes[l].columns.values != NULL:
+            sparse_part(self, l, samples, count, width, parts[l], n_threads)
+        elif self.modes[l].right == NULL:
             kernel_part(self, l, samples, count, width, parts[l], n_threads)
         else:
             feature_part(self, l, samples, count, width, rest, parts[l], n_threads)
@@ -211,6 +223,33 @@ cdef void feature_chunk(void *context, int64_t chunk, int thread) noexcept nogil
          loop.width)
 
 
+cdef void sparse_part(
+    const Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, void *part,
+    int n_threads
+) noexcept nogil:
+    """part (n_unique, width) = inner products with the rows of the samples."""
+    cdef const Mode *mode = &self.modes[l]
+    cdef PartLoop loop
+    cdef Py_ssize_t c
+    for c in range(count):
+        loop.chosen[c] = right_row(mode, samples[c])
+    loop.mode = mode
+    loop.is_double = self.is_double
+    loop.width = width
+    loop.count = <int> count
+    loop.part = part
+    team_run(n_threads, count_chunks(mode.n_unique),
+             0.1 * ENTRY * mode.n_unique * width + ADD * mode.adds * count, sparse_chunk, &loop)
+
+
+cdef void sparse_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
+    cdef PartLoop *loop = <PartLoop *> context
+    cdef const Mode *mode = loop.mode
+    kroncy_sparse_products(
+        loop.is_double, chunk * CHUNK, min(mode.n_unique, (chunk + 1) * CHUNK), loop.width,
+        loop.count, &mode.columns, &mode.rows, loop.chosen, loop.part)
+
+
 cdef void kernel_part(
     const Panels *self, int l, const int64_t *samples, Py_ssize_t count, int width, void *part,
     int n_threads
@@ -236,6 +275,12 @@ cdef void kernel_chunk(void *context, int64_t chunk, int thread) noexcept nogil:
     kroncy_panel_from_rows(
         loop.is_double, chunk * CHUNK, min(loop.mode.n_unique, (chunk + 1) * CHUNK), loop.width,
         loop.count, loop.rows, loop.part)
+
+
+cdef void set_sparse(Mode *mode, SparsePair pair):
+    mode.columns, mode.rows = pair.columns, pair.rows
+    mode.n_unique, mode.adds = pair.n_left, pair.adds
+    mode.width = 0
 
 
 cdef const int64_t *index_address(index) except? NULL:

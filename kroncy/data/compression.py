@@ -7,7 +7,7 @@ rows x, in r_1 r_2 features instead of p_1 p_2.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Any, Self
 
 import numpy as np
@@ -19,12 +19,14 @@ from .._base.threads import blas_threads
 from .._base.validation import in_python
 from .kronecker_data import KroneckerData
 from .modes import distinct
-from .tables import Matrix
+from .tables import Matrix, Table
 
 Basis = NDArray[np.float64]
 
 RESIDUAL = 8  # of a training row beyond the span: roundings of its norm, times sqrt(p)
 ORTHONORMAL = 1e-8  # largest deviation of Q^T Q from the identity
+BLOCK_BYTES = 2**26  # of sparse rows that are made dense at a time, to be projected
+DENSE_BYTES = 2**28  # largest dense copy of a sparse factor that compress="auto" makes
 CHECK_COST = 8  # multiply-adds of a GEMM for each that a pivoted QR counts
 
 
@@ -86,11 +88,7 @@ class Compression:
         outside = np.zeros(data.n_samples, dtype=bool)
         for mode, basis in zip(data.modes, self.bases, strict=True):
             if basis is not None:
-                wide = scale_rows(mode.table.array.astype(np.float64))
-                with blas_threads(1):
-                    beyond = wide - wide @ basis @ basis.T
-                allowed = 4 * _rounding(mode.table.array) * row_norms(wide)
-                outside |= (row_norms(beyond) > allowed)[:, 0][mode.index]
+                outside |= _objects_outside(mode.table, basis)[mode.index]
         return outside
 
     def coordinates(self, weights: Matrix) -> Matrix:
@@ -144,6 +142,18 @@ class Compression:
         return np.ascontiguousarray(result.reshape(len(rows), -1), dtype=rows.dtype)
 
 
+def _objects_outside(table: Table, basis: Basis) -> NDArray[np.bool_]:
+    """Which rows of a table do not lie in the span of a basis."""
+    outside = np.empty(len(table), dtype=bool)
+    for some, rows in table.dense_blocks(BLOCK_BYTES):
+        wide = scale_rows(rows.astype(np.float64))
+        with blas_threads(1):
+            beyond = wide - wide @ basis @ basis.T
+        allowed = 4 * _rounding(rows) * row_norms(wide)
+        outside[some] = (row_norms(beyond) > allowed)[:, 0]
+    return outside
+
+
 def check_compress(value: Any) -> Any:
     """`value` if it is "auto", True or False, or the `Compression` of a trainer with that W(0)."""
     if isinstance(value, Compression) or (isinstance(value, str) and value == "auto"):
@@ -157,9 +167,9 @@ def find_compression(data: KroneckerData) -> Compression | None:
     """The `Compression` of the rows of `data`, or None where every factor has full column rank.
 
     A QR decomposition with pivoting for each factor, O(u p min(u, p)).  No row loses more than
-    8 sqrt(p) roundings of its norm.
+    8 sqrt(p) roundings of its norm.  Sparse factors are made dense for that.
     """
-    found = [row_space(table.array) for table in data.modes.tables]
+    found = [row_space(table.dense()) for table in data.modes.tables]
     if all(basis is None for basis in found):
         return None
     return Compression(
@@ -168,10 +178,12 @@ def find_compression(data: KroneckerData) -> Compression | None:
     )
 
 
-def check_cost(data: KroneckerData) -> int:
-    """Multiply-adds of `find_compression`."""
-    shapes = [table.shape for table in data.modes.tables]
-    return sum(CHECK_COST * u * p * min(u, p) for u, p in shapes)
+def check_cost(data: KroneckerData) -> float:
+    """Multiply-adds of `find_compression`; infinite where a sparse factor is too large for it."""
+    tables = data.modes.tables
+    if any(t.is_sparse and t.shape[0] * t.shape[1] * 8 > DENSE_BYTES for t in tables):
+        return inf
+    return sum(CHECK_COST * u * p * min(u, p) for u, p in (table.shape for table in tables))
 
 
 def row_space(factor: Matrix) -> Basis | None:

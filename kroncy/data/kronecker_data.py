@@ -1,21 +1,23 @@
 """KroneckerData: rows x_i = a_i (x) b_i (x) ... that are never formed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._base.memory import require_memory
-from .._base.validation import check_bool, check_indices, check_integer, check_real
+from .._base.validation import check_bool, check_choice, check_integer, check_real
+from .encoding import UNKNOWN
 from .modes import Modes
+from .named_samples import NamedSamples
+from .pair_frames import learn_pairs
 from .preparation import prepare_factor, prepare_kernel, prepare_modes
-from .sample_set import SampleSet
-from .tables import NO_ROWS, Index, KernelTable, Matrix, RowTable
+from .tables import NO_ROWS, Matrix
 
 
-class KroneckerData(SampleSet):
+class KroneckerData(NamedSamples):
     """Samples whose rows are Kronecker products of rows of small factors.
 
     Sample i is ``x_i = factors[0][indices[0][i]] (x) factors[1][indices[1][i]] (x) ...`` in
@@ -24,7 +26,7 @@ class KroneckerData(SampleSet):
 
     Parameters
     ----------
-    factors : iterable of k >= 2 array-likes, the l-th of shape (u_l, p_l)
+    factors : iterable of k >= 2 array-likes or SciPy sparse arrays, the l-th of shape (u_l, p_l)
         Unique rows of each factor.  float32 is kept where all factors are float32, everything
         else becomes float64.
     indices : iterable of k array-likes of int, each of shape (n_samples,), optional
@@ -38,7 +40,7 @@ class KroneckerData(SampleSet):
 
     Attributes
     ----------
-    factors : tuple of ndarray, or None
+    factors : tuple of ndarray or csr_array, or None
         The factors as trained on (bias column appended, rows scaled); None for kernels.
     kernels : tuple of ndarray, or None
         Gram matrices of the factors, when made by `from_kernels`.
@@ -66,12 +68,19 @@ class KroneckerData(SampleSet):
     See Also
     --------
     KroneckerData.power : rows a (x) a of one array.
+    KroneckerData.from_frames : tables with names and categories.
     KroneckerData.from_kernels : objects known by similarities only.
 
     Notes
     -----
     An entry of the Gram matrix costs p_1 + p_2 + ... operations instead of their product
     (Song and Yue, arXiv 2305.08001, section 2).
+
+    Sparse factors take memory and time by the entries that are not 0: they are multiplied as they
+    are, with sparse and with dense ones, everywhere.  They are made dense, within the memory there
+    is, by `to_dense`; with ``engine="explicit"``; by ``compress=True``, and by "auto" where a copy
+    takes less than 268 MB; for new rows outside the span of compressed factors; and in a ridge
+    regression, where a side has more objects than features.
 
     A data set is immutable: it holds read-only copies, so nothing that is done later to the arrays
     it was made from changes it.  Factors that are equal, with equal indices, are stored and
@@ -103,7 +112,7 @@ class KroneckerData(SampleSet):
         normalize = check_bool(normalize, "normalize")
         bias = check_real(bias, "bias", minimum=0.0)
         prepare = partial(prepare_factor, normalize=normalize, bias=bias)
-        modes = prepare_modes(factors, indices, "factors", prepare, RowTable)
+        modes = prepare_modes(factors, indices, "factors", prepare)
         super().__init__(modes, normalize, bias)
 
     @classmethod
@@ -114,7 +123,7 @@ class KroneckerData(SampleSet):
 
         Parameters
         ----------
-        rows : array-like of shape (n_samples, p)
+        rows : array-like or SciPy sparse array of shape (n_samples, p)
             The rows a.
         order : int >= 2, default=2
             Number of factors.
@@ -147,7 +156,7 @@ class KroneckerData(SampleSet):
         order = check_integer(order, "order", minimum=2)
         normalize = check_bool(normalize, "normalize")
         bias = check_real(bias, "bias", minimum=0.0)
-        table = RowTable(prepare_factor(rows, "rows", normalize=normalize, bias=bias))
+        table = prepare_factor(rows, "rows", normalize=normalize, bias=bias)
         return cls._new(Modes([table], [np.arange(len(table))], [(0, 0)] * order), normalize, bias)
 
     @classmethod
@@ -207,8 +216,105 @@ class KroneckerData(SampleSet):
             raise TypeError("indices must be given with kernels: one integer array for each kernel")
         clip = check_bool(clip, "clip")
         prepare = partial(prepare_kernel, normalize=normalize, bias=bias, clip=clip)
-        modes = prepare_modes(kernels, indices, "kernels", prepare, KernelTable)
+        modes = prepare_modes(kernels, indices, "kernels", prepare)
         return cls._new(modes, normalize, bias)
+
+    @classmethod
+    def from_frames(
+        cls,
+        left: Any,
+        right: Any,
+        pairs: Any,
+        *,
+        left_on: str | tuple[str, str],
+        right_on: str | tuple[str, str],
+        normalize: bool = True,
+        bias: float = 0.0,
+        standardize: bool = False,
+        handle_unknown: str = "error",
+    ) -> Self:
+        """Pairs of named objects: a table of each side, and a table of the pairs.
+
+        Parameters
+        ----------
+        left, right : data frame, or tuple (data frame, matrix)
+            A row for each object: its id, and columns of features.  A matrix, which may be a
+            sparse one of SciPy, adds its columns to those of the frame.
+        pairs : data frame
+            A row for each sample, with the ids of its two objects; other columns are not read.
+        left_on, right_on : str or tuple of two str
+            Column of the ids in the frame of the objects and in `pairs`; two names where they
+            differ.  In pandas it may be the name of the index of the objects.
+        normalize : bool, default=True
+            Scale every row of features to norm 1.
+        bias : float, default=0.0
+            When not 0, a column with this constant is appended to the features of each side.
+        standardize : bool, default=False
+            Whether columns of numbers are centred and scaled to variance 1, by the objects of this
+            call.  Sparse columns of pandas and matrices are left as they are.
+        handle_unknown : {"error", "ignore"}, default="error"
+            What `like` does with a category that no object of this call has: it raises, or all
+            columns of the category are 0.
+
+        Returns
+        -------
+        KroneckerData
+            Its `ids` are those of the pairs.
+
+        Raises
+        ------
+        TypeError
+            An argument is no data frame, or a column holds dates, values or ids of several kinds,
+            or something else that is not encoded.  The message names the argument and the column.
+        ValueError
+            A cell of the features or an id is missing, a number is infinite, an id occurs twice in
+            `left` or `right`, or `pairs` has ids that they do not have.  Again with the column.
+
+        See Also
+        --------
+        KroneckerData.like : Other pairs, and new objects, encoded in the same way.
+        KroneckerData.by_pair : Values of the samples as a Series of pandas.
+
+        Notes
+        -----
+        A frame is one of pandas, or any whose columns are ``frame[name].to_numpy()``, such as those
+        of polars and pyarrow; others with the data frame interchange protocol are read by pandas.
+
+        *Numbers* become one column each, as they are or standardised.  *Booleans* become one
+        column of 0 and 1.  *Text and categoricals* become one column for each category, by
+        scikit-learn's ``OneHotEncoder``: those that a categorical of pandas declares, in its
+        order, otherwise those that occur, sorted.  Columns keep the order of the frame.  The
+        factor is sparse if fewer than 30 % of its entries are not 0, the rule of scikit-learn's
+        ``ColumnTransformer``.
+
+        The rule belongs to the data, and to whatever is taken from them, copied, pickled or saved
+        with a model.  Where the pairs came from pandas, ``predict`` of the estimators returns a
+        Series with an index of both ids; what has a column for each class stays an array.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from kroncy import KroneckerData
+        >>> drugs = pd.DataFrame({"drug": ["a", "b"], "weight": [1.5, 2.0], "acid": [True, False]})
+        >>> targets = pd.DataFrame({"target": ["x", "y"], "family": ["kinase", "protease"]})
+        >>> pairs = pd.DataFrame({"drug": ["a", "b", "b"], "target": ["y", "x", "y"]})
+        >>> data = KroneckerData.from_frames(
+        ...     drugs, targets, pairs, left_on="drug", right_on="target", normalize=False
+        ... )
+        >>> data.to_dense()
+        array([[0. , 1.5, 0. , 1. ],
+               [2. , 0. , 0. , 0. ],
+               [0. , 2. , 0. , 0. ]])
+        """
+        normalize = check_bool(normalize, "normalize")
+        bias = check_real(bias, "bias", minimum=0.0)
+        modes, frames = learn_pairs(
+            (left, right), pairs, (left_on, right_on),
+            standardize=check_bool(standardize, "standardize"),
+            unknown=check_choice(handle_unknown, "handle_unknown", UNKNOWN),
+            normalize=normalize, bias=bias,
+        )  # fmt: skip
+        return cls._new(modes, normalize, bias, frames)
 
     def append(self, other: "KroneckerData") -> Self:
         """The samples of this object, then those of `other`.
@@ -326,74 +432,3 @@ class KroneckerData(SampleSet):
         size = len(samples) * int(self.n_features) * self.dtype.itemsize
         require_memory(size, f"{len(samples)} dense rows of {self.n_features} features")
         return self._modes.rows(samples)
-
-    def check_compatible(self, other: "KroneckerData", name: str) -> None:
-        """Raise unless inner products with `other` are defined.
-
-        Parameters
-        ----------
-        other : KroneckerData
-            Data to be used with this object.
-        name : str
-            What the message calls `other`.
-
-        Raises
-        ------
-        TypeError
-            `other` is no KroneckerData.
-        ValueError
-            It has another number of factors, other factor widths or other kernels, or its rows
-            were made with another `bias` or `normalize`; the message names all that differs.
-        """
-        if not isinstance(other, KroneckerData):
-            raise TypeError(f"{name} must be a KroneckerData, got {type(other).__name__}")
-        differences = list(self._differences(other))
-        if differences:
-            raise ValueError(f"{name} {'; '.join(differences)}")
-
-    def _differences(self, other: "KroneckerData") -> Iterator[str]:
-        """What makes inner products with `other` meaningless, in words."""
-        if other.modes.kind != self._modes.kind:
-            yield f"has {other.modes.kind}, expected {self._modes.kind}"
-            return
-        if other.n_factors != self.n_factors:
-            yield f"has {other.n_factors} {other.modes.kind}, expected {self.n_factors}"
-        if not self.has_features:
-            # What a kernel was scaled to and shifted by is in its entries.
-            if not self._modes.match(other.modes):
-                yield (
-                    "must use the same kernels, over all objects: make it with "
-                    "from_kernels(kernels, other_indices), with equal bias and normalize, or "
-                    ".take()"
-                )
-            return
-        for option in "bias", "normalize":
-            theirs, ours = getattr(other, option), getattr(self, option)
-            if theirs != ours:
-                yield f"was made with {option}={theirs}, expected {option}={ours}"
-        if other.given_widths != self.given_widths:
-            yield f"has factor widths {other.given_widths}, expected {self.given_widths}"
-
-    def check_samples(self, indices: ArrayLike | None, name: str) -> Index:
-        """Numbers of samples of this object, checked.
-
-        Parameters
-        ----------
-        indices : array-like of int, or None
-            None means all samples.
-        name : str
-            What a message calls them.
-
-        Returns
-        -------
-        ndarray of int64, shape (len(indices),)
-            Each at least 0 and below `n_samples`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            They are not one-dimensional, not integer or out of range.
-        """
-        if indices is None:
-            return np.arange(self.n_samples)
-        return check_indices(indices, name, self.n_samples, what="samples")

@@ -105,6 +105,11 @@ class Modes:
         return tuple(mode.table.width for mode in self)
 
     @property
+    def any_sparse(self) -> bool:
+        """Whether a table is sparse."""
+        return any(table.is_sparse for table in self.tables)
+
+    @property
     def n_columns(self) -> int | None:
         """Features of a sample, the product of the widths; None for kernels."""
         width = math.prod(self.widths)
@@ -231,15 +236,18 @@ def pair_modes(left: Modes, right: Modes) -> list[tuple[Mode, Mode, int]]:
     return list(groups.values())
 
 
-def distinct(arrays: Sequence[Any]) -> tuple[list[Any], list[int]]:
+def distinct(
+    arrays: Sequence[Any], equal_content: Callable[[Any, Any], bool] | None = None
+) -> tuple[list[Any], list[int]]:
     """``(found, numbers)``: arrays that differ in content, and which of them each array is.
 
-    None is allowed among them.
+    None is allowed among them.  Others than arrays need a function that compares two.
     """
+    compare = equal_content or _equal
     found: list[Any] = []
     numbers = []
     for array in arrays:
-        equal = (j for j, known in enumerate(found) if known is array or _equal(known, array))
+        equal = (j for j, known in enumerate(found) if known is array or compare(known, array))
         number = next(equal, len(found))
         if number == len(found):
             found.append(array)

@@ -1,18 +1,29 @@
 """Factors, kernels and index arrays as they enter: checked, scaled, copied, in one dtype."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from .._base.scaling import exponents, row_norms, scale, scale_rows
 from .._base.threads import blas_threads
-from .._base.validation import check_indices, check_matrix
+from .._base.validation import check_indices, check_matrix, check_sparse
 from .modes import Modes, distinct
-from .tables import Index, Matrix, Table
+from .sparse_rows import (
+    MOST_PLACES,
+    SparseRows,
+    canonical,
+    repeat_rows,
+    row_exponents,
+    sum_rows,
+)
+from .sparse_table import SparseRowTable
+from .tables import Index, KernelTable, Labels, Matrix, RowTable, Table
 
-Prepare = Callable[[ArrayLike, str], Matrix]
+Prepare = Callable[[Any, str], Table]
 
 
 def prepare_modes(
@@ -20,7 +31,6 @@ def prepare_modes(
     indices: Iterable[ArrayLike] | None,
     name: str,
     prepare: Prepare,
-    table: type[Table],
 ) -> Modes:
     """Modes of these factors or kernels and index arrays, equal ones found by their content.
 
@@ -33,13 +43,13 @@ def prepare_modes(
     name : str
         Of `parts`, for messages.
     prepare : callable(part, name)
-        Checks and scales one part; returns a new array.
-    table : type
-        Kind of table that a part becomes.
+        Checks and scales one part; returns a table of its own.
     """
-    arrays, table_numbers = distinct(_prepare_parts(parts, name, prepare))
-    dtype = np.result_type(*(array.dtype for array in arrays))
-    tables = [table(np.ascontiguousarray(array, dtype=dtype)) for array in arrays]
+    different, table_numbers = distinct(
+        _prepare_parts(parts, name, prepare), lambda one, other: one.equals(other)
+    )
+    dtype = np.result_type(*(table.dtype for table in different))
+    tables = [table.astype(dtype) for table in different]
     lengths = [len(tables[number]) for number in table_numbers]
     if indices is None:
         if len(set(lengths)) > 1:
@@ -52,11 +62,11 @@ def prepare_modes(
     return Modes(tables, found, list(zip(table_numbers, index_numbers, strict=True)))
 
 
-def _prepare_parts(parts: Iterable[ArrayLike], name: str, prepare: Prepare) -> list[Matrix]:
+def _prepare_parts(parts: Iterable[ArrayLike], name: str, prepare: Prepare) -> list[Table]:
     given = _as_sequence(parts, name, "a sequence of at least 2 arrays")
     if len(given) < 2:
         raise ValueError(f"{name} must hold at least 2 arrays, got {len(given)}")
-    prepared: list[Matrix] = []
+    prepared: list[Table] = []
     for position, part in enumerate(given):
         # Preparing costs more than comparing: an object given again is not prepared again.
         first = next(j for j in range(position + 1) if given[j] is part)
@@ -93,8 +103,17 @@ def _as_sequence(
     return tuple(arrays)
 
 
-def prepare_factor(factor: ArrayLike, name: str, *, normalize: bool, bias: float) -> Matrix:
-    """A factor with its bias column, rows scaled to norm 1 where asked; always a new array."""
+def prepare_factor(
+    factor: Any, name: str, *, normalize: bool, bias: float, labels: Labels | None = None
+) -> RowTable:
+    """A factor, dense or sparse, with its bias column, rows scaled to norm 1 where asked."""
+    if scipy.sparse.issparse(factor):
+        return SparseRowTable(_sparse_rows(factor, name, normalize, bias), labels)
+    return RowTable(_dense_rows(factor, name, normalize, bias), labels)
+
+
+def _dense_rows(factor: ArrayLike, name: str, normalize: bool, bias: float) -> Matrix:
+    """Always a new array."""
     rows = check_matrix(factor, name)
     if bias:
         column = _check_bias(bias, rows.dtype, name)
@@ -105,13 +124,38 @@ def prepare_factor(factor: ArrayLike, name: str, *, normalize: bool, bias: float
         return rows
     scaled = scale_rows(rows)
     norms = row_norms(scaled)
+    _check_row_norms(norms, name)
+    with np.errstate(under="ignore"):
+        return scaled / norms
+
+
+def _sparse_rows(factor: Any, name: str, normalize: bool, bias: float) -> SparseRows:
+    """The same of sparse rows: canonical, and always new arrays."""
+    rows = canonical(check_sparse(factor, name))
+    if max(rows.shape) >= MOST_PLACES:
+        raise ValueError(
+            f"{name} must have fewer than 2**31 - 1 rows and columns, got {rows.shape}"
+        )
+    if bias:
+        column = _check_bias(bias, rows.dtype, name)
+        bias_column = scipy.sparse.csr_array(np.full((rows.shape[0], 1), column))
+        rows = canonical(scipy.sparse.csr_array(scipy.sparse.hstack([rows, bias_column])))
+    if normalize:
+        scaled = scale(rows.data, -repeat_rows(row_exponents(rows), rows))
+        norms = np.sqrt(sum_rows(np.square(scaled, dtype=np.float64), rows))
+        _check_row_norms(norms, name)
+        with np.errstate(under="ignore"):
+            rows.data = (scaled / repeat_rows(norms, rows)).astype(rows.dtype)
+        rows = canonical(rows)
+    return rows
+
+
+def _check_row_norms(norms: NDArray, name: str) -> None:
     if not np.all(norms > 0):
         raise ValueError(
             f"{name}: row {int(np.argmin(norms))} is zero and cannot be normalised; drop it, give "
             "a bias, or set normalize=False"
         )
-    with np.errstate(under="ignore"):
-        return scaled / norms
 
 
 def _check_bias(bias: float, dtype: np.dtype, name: str) -> np.floating:
@@ -123,14 +167,21 @@ def _check_bias(bias: float, dtype: np.dtype, name: str) -> np.floating:
     return column
 
 
-@np.errstate(under="ignore")
 def prepare_kernel(
     kernel: ArrayLike, name: str, *, normalize: bool, bias: float, clip: bool = False
-) -> Matrix:
+) -> KernelTable:
     """A symmetric positive semidefinite kernel, scaled to a unit diagonal where asked.
 
-    Always a new array.  With `clip` an indefinite kernel becomes the nearest one that is not.
+    With `clip` an indefinite kernel becomes the nearest one that is not.
     """
+    return KernelTable(_kernel_entries(kernel, name, normalize, bias, clip))
+
+
+@np.errstate(under="ignore")
+def _kernel_entries(
+    kernel: ArrayLike, name: str, normalize: bool, bias: float, clip: bool
+) -> Matrix:
+    """Always a new array."""
     entries, unit, tolerance = symmetric_entries(kernel, name)
     try:
         shifted = entries.astype(np.float64) + tolerance * np.eye(len(entries))

@@ -1,34 +1,45 @@
 """SampleSet: which samples there are, each an object of every mode; immutable, with its state."""
 
 import math
-import numbers
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._base.validation import check_indices
+from .._base.validation import check_indices, saved_state
 from .modes import Modes
+from .pair_frames import PairFrames, pair_ids
 from .state import Arrays, Meta, check_options, modes_from_state, modes_to_state
 from .tables import Index, Matrix, RowTable
+
+INSTEAD_OF_COLUMNS = (
+    "BaggingRegressor and permutation_importance take columns out of X; instead of them, average "
+    "models with different random_state, and score data.like(pairs, left=frame) with a column of "
+    "the frame shuffled (KroneckerData.from_frames)"
+)
 
 
 class SampleSet:
     """Samples that each name one object of every mode.  Immutable.
 
     It says what the samples are and derives other sets from them, with the same modes the same;
-    `KroneckerData` makes it from arrays and multiplies.
+    `KroneckerData` makes it from arrays or frames and multiplies.
     """
 
-    def __init__(self, modes: Modes, normalize: bool, bias: float) -> None:
+    def __init__(
+        self, modes: Modes, normalize: bool, bias: float, frames: PairFrames | None = None
+    ) -> None:
         self._modes, self._normalize, self._bias = modes, normalize, bias
+        self._frames = frames
 
     @classmethod
-    def _new(cls, modes: Modes, normalize: bool, bias: float) -> Self:
+    def _new(
+        cls, modes: Modes, normalize: bool, bias: float, frames: PairFrames | None = None
+    ) -> Self:
         """A set of modes that are ready, past the constructor of a subclass."""
         data = cls.__new__(cls)
-        SampleSet.__init__(data, modes, normalize, bias)
+        SampleSet.__init__(data, modes, normalize, bias, frames)
         return data
 
     @property
@@ -42,8 +53,11 @@ class SampleSet:
         return self._modes.kind == RowTable.kind
 
     @property
-    def factors(self) -> tuple[Matrix, ...] | None:
-        """The factors as trained on, read-only arrays (u_l, p_l); None for kernels."""
+    def factors(self) -> tuple[Any, ...] | None:
+        """The factors as trained on, read-only arrays (u_l, p_l); None for kernels.
+
+        Those that were given as sparse ones are `scipy.sparse.csr_array`.
+        """
         return tuple(mode.table.array for mode in self._modes) if self.has_features else None
 
     @property
@@ -55,6 +69,11 @@ class SampleSet:
     def indices(self) -> tuple[Index, ...]:
         """Row or object of each factor for each sample, read-only arrays (n_samples,) of int64."""
         return tuple(mode.index for mode in self._modes)
+
+    @property
+    def frames(self) -> PairFrames | None:
+        """What is known of the frames that the data were made from; None for other data."""
+        return self._frames
 
     @property
     def normalize(self) -> bool:
@@ -104,12 +123,91 @@ class SampleSet:
         sizes = f"{self.n_samples} samples, {self.n_features} features"
         return f"<{type(self).__name__}: {sizes}; {parts}>"
 
+    def check_compatible(self, other: "SampleSet", name: str) -> None:
+        """Raise unless inner products with `other` are defined.
+
+        Parameters
+        ----------
+        other : KroneckerData
+            Data to be used with this object.
+        name : str
+            What the message calls `other`.
+
+        Raises
+        ------
+        TypeError
+            `other` is no KroneckerData.
+        ValueError
+            It has another number of factors, other factor widths or other kernels, or its rows
+            were made with another `bias` or `normalize`; the message names all that differs.
+        """
+        if not isinstance(other, SampleSet):
+            raise TypeError(f"{name} must be a KroneckerData, got {type(other).__name__}")
+        differences = list(self._differences(other))
+        if differences:
+            raise ValueError(f"{name} {'; '.join(differences)}")
+
+    def _differences(self, other: "SampleSet") -> Iterator[str]:
+        """What makes inner products with `other` meaningless, in words."""
+        if other.modes.kind != self._modes.kind:
+            yield f"has {other.modes.kind}, expected {self._modes.kind}"
+            return
+        if other.n_factors != self.n_factors:
+            yield f"has {other.n_factors} {other.modes.kind}, expected {self.n_factors}"
+        if not self.has_features:
+            # What a kernel was scaled to and shifted by is in its entries.
+            if not self._modes.match(other.modes):
+                yield (
+                    "must use the same kernels, over all objects: make it with "
+                    "from_kernels(kernels, other_indices), with equal bias and normalize, or "
+                    ".take()"
+                )
+            return
+        if self._frames and other.frames and self._frames.sides != other.frames.sides:
+            yield "was encoded by another rule for frames; make it with .like() of the other data"
+        for option in "bias", "normalize":
+            theirs, ours = getattr(other, option), getattr(self, option)
+            if theirs != ours:
+                yield f"was made with {option}={theirs}, expected {option}={ours}"
+        if other.given_widths != self.given_widths:
+            yield f"has factor widths {other.given_widths}, expected {self.given_widths}"
+
+    def check_samples(self, indices: ArrayLike | None, name: str) -> Index:
+        """Numbers of samples of this object, checked.
+
+        Parameters
+        ----------
+        indices : array-like of int, or None
+            None means all samples.
+        name : str
+            What a message calls them.
+
+        Returns
+        -------
+        ndarray of int64, shape (len(indices),)
+            Each at least 0 and below `n_samples`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            They are not one-dimensional, not integer or out of range.
+        """
+        if indices is None:
+            return np.arange(self.n_samples)
+        return check_indices(indices, name, self.n_samples, what="samples")
+
     # -- other samples, other forms ---------------------------------------------------------------
 
     def __getitem__(self, indices: Any) -> Self:
-        if isinstance(indices, numbers.Integral):
-            raise TypeError("a KroneckerData is indexed by a slice, a mask or an integer array")
-        return self.take(np.arange(self.n_samples)[indices])
+        if isinstance(indices, tuple) and any(part is not Ellipsis for part in indices[1:]):
+            raise IndexError(f"a KroneckerData is indexed by samples alone. {INSTEAD_OF_COLUMNS}")
+        return self.take(np.atleast_1d(np.arange(self.n_samples)[indices]))
+
+    def __array__(self, *args: Any, **options: Any) -> NDArray:
+        raise TypeError(
+            "a KroneckerData is no array: its rows are not stored; to_dense() makes them where "
+            f"they fit. {INSTEAD_OF_COLUMNS}"
+        )
 
     def take(self, indices: ArrayLike) -> Self:
         """The samples `indices`; the factors are shared with this object.
@@ -190,7 +288,10 @@ class SampleSet:
         KroneckerData
             With exactly these modes: nothing is scaled or appended.
         """
-        return self._new(modes, self._normalize, self._bias)
+        frames = self._frames if modes.widths == self._modes.widths else None
+        return self._new(modes, self._normalize, self._bias, frames)
+
+    # -- the data set as plain values -------------------------------------------------------------
 
     def get_state(self) -> tuple[Meta, Arrays]:
         """The data set as plain values and arrays.
@@ -203,7 +304,10 @@ class SampleSet:
             Each distinct factor or kernel, and each distinct index array, once; read-only.
         """
         meta, arrays = modes_to_state(self._modes)
-        return meta | {"normalize": self._normalize, "bias": self._bias}, arrays
+        meta |= {"normalize": self._normalize, "bias": self._bias}
+        if self._frames is not None:
+            meta["frames"] = self._frames.get_state()
+        return meta, arrays
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Self:
@@ -232,7 +336,7 @@ class SampleSet:
         >>> KroneckerData.from_state(*KroneckerData.power([[1.0, 2.0]]).get_state())
         <KroneckerData: 1 samples, 4 features; 1 rows of 2 features x 1 rows of 2 features>
         """
-        return cls._new(modes_from_state(meta, arrays), *check_options(meta))
+        return cls._new(*_read_state(meta, arrays))
 
     # Through the state, so that copies and pickles own read-only arrays as well.
 
@@ -240,4 +344,20 @@ class SampleSet:
         return self.get_state()
 
     def __setstate__(self, state: tuple[Meta, Arrays]) -> None:
-        SampleSet.__init__(self, modes_from_state(*state), *check_options(state[0]))
+        SampleSet.__init__(self, *_read_state(*state))
+
+
+def _read_state(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
+) -> tuple[Modes, bool, float, PairFrames | None]:
+    """What a set of samples is made of, checked."""
+    modes = modes_from_state(meta, arrays)
+    normalize, bias = check_options(meta)
+    if "frames" not in meta:
+        return modes, normalize, bias, None
+    with saved_state("the rule for frames of a KroneckerData"):
+        widths = [int(mode.table.shape[1]) - (bias > 0) for mode in modes]
+        frames = PairFrames.from_state(meta["frames"], widths)
+        if pair_ids(modes) is None:
+            raise ValueError("its objects have no ids")
+    return modes, normalize, bias, frames

@@ -5,6 +5,7 @@ Both kinds answer the same questions, so that nothing outside this file asks whi
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..linalg._chunks import multiply_chunks
 
 Matrix = NDArray[np.floating[Any]]  # float32 or float64
 Index = NDArray[np.int64]
+Labels = NDArray[Any]  # strings or int64
 
 NO_ROWS = "data given as kernels has no explicit rows; use .gram()"
 GEMM_SPEED = 8  # multiply-adds of a GEMM in the time of one gathered entry
@@ -33,23 +35,31 @@ class Table(ABC):
     ----------
     array : ndarray of float32 or float64, C-contiguous
         Taken over: it becomes read-only, and nothing else may refer to its memory.
+    labels : ndarray of str or int64, shape (n_objects,), optional
+        What the objects are called; taken over as well.
 
     Attributes
     ----------
-    array : ndarray
+    array : ndarray, or csr_array in a `SparseRowTable`
+        Read-only.
+    labels : ndarray or None
         Read-only.
     kind : {"factors", "kernels"}
+    is_sparse : bool
+        Whether `array` is sparse.
     """
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "labels")
 
     kind: ClassVar[str]
+    is_sparse: ClassVar[bool] = False
 
-    def __init__(self, array: NDArray) -> None:
-        self.array = freeze(array)
+    def __init__(self, array: Any, labels: Labels | None = None) -> None:
+        self.array: Any = freeze(array)
+        self.labels = None if labels is None else freeze(labels)
 
     def __len__(self) -> int:
-        return len(self.array)
+        return self.array.shape[0]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -68,6 +78,11 @@ class Table(ABC):
 
     @property
     @abstractmethod
+    def n_stored(self) -> int:
+        """Numbers that are stored."""
+
+    @property
+    @abstractmethod
     def column_cost(self) -> float:
         """Cost of the inner products of all objects with one, in entries gathered."""
 
@@ -77,7 +92,36 @@ class Table(ABC):
 
     def astype(self, dtype: DTypeLike) -> Self:
         """The same objects in `dtype`."""
-        return self if self.dtype == dtype else type(self)(self.array.astype(dtype))
+        return self if self.dtype == dtype else type(self)(self.array.astype(dtype), self.labels)
+
+    def equals(self, other: "Table") -> bool:
+        """Whether `other` has the same objects, with the same labels, and they are equal."""
+        ours, theirs = self.array, other.array
+        return (
+            type(self) is type(other)
+            and ours.shape == theirs.shape
+            and self.same_labels(other)
+            # Most arrays that differ do so in their first row.
+            and np.array_equal(ours[:1], theirs[:1])
+            and np.array_equal(ours, theirs)
+        )
+
+    def same_labels(self, other: "Table") -> bool:
+        """Whether `other` has equal labels, or neither has any."""
+        if self.labels is None or other.labels is None:
+            return self.labels is other.labels
+        return np.array_equal(self.labels, other.labels)
+
+    def labels_with(self, other: "Table") -> Labels | None:
+        """These labels, then those of `other`; None unless both have labels of one kind."""
+        pair = [table.labels for table in (self, other) if table.labels is not None]
+        if len(pair) < 2 or pair[0].dtype.kind != pair[1].dtype.kind:
+            return None
+        return np.concatenate(pair)
+
+    @abstractmethod
+    def parts(self) -> tuple[NDArray, ...]:
+        """The arrays that the objects are stored in, as `KroneckerData.get_state` returns them."""
 
     @abstractmethod
     def compact(self, index: Index) -> tuple[Self, Index]:
@@ -88,7 +132,15 @@ class Table(ABC):
         """Rows of the objects `index`; ValueError where only the kernel is known."""
 
     @abstractmethod
-    def project(self, matrix: NDArray[np.float64]) -> Self:
+    def dense(self) -> Matrix:
+        """Rows of all objects, a read-only array if that is what is stored; ValueError as above."""
+
+    @abstractmethod
+    def dense_blocks(self, nbytes: int) -> Iterator[tuple[slice, Matrix]]:
+        """``(some, rows)``: `dense` of some objects after the others; `nbytes` each if sparse."""
+
+    @abstractmethod
+    def project(self, matrix: NDArray[np.float64]) -> "Table":
         """Rows F replaced by F M^T for a `matrix` M; ValueError where only the kernel is known."""
 
     @abstractmethod
@@ -118,25 +170,26 @@ class Table(ABC):
         """Objects `left` with objects `right` of `other`, a new array."""
 
     @abstractmethod
-    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+    def operand(self, index: Index, dtype: DTypeLike) -> Any:
         """Objects gathered once for several calls of `multiply`."""
 
     @abstractmethod
-    def multiply(
-        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
-    ) -> Matrix:
+    def multiply(self, left: Any, right: Any, dtype: DTypeLike, n_threads: int) -> Matrix:
         """Inner products between two operands, the same for any number of threads.
 
         BLAS must run with one thread.
         """
 
     @abstractmethod
-    def panel_arrays(self, other: "Table") -> tuple[Matrix, Matrix | None]:
+    def panel_arrays(self, other: "Table") -> tuple[Any, Matrix | None]:
         """``(left, right)`` of `GramPanels` from all objects to those of `other`."""
 
 
 class RowTable(Table):
-    """Objects known by their rows, an array (n_objects, width)."""
+    """Objects known by their rows, an array (n_objects, width).
+
+    Inner products with sparse rows are left to these.
+    """
 
     __slots__ = ()
 
@@ -146,6 +199,11 @@ class RowTable(Table):
     def width(self) -> int:
         """Columns of the array."""
         return self.shape[1]
+
+    @property
+    def n_stored(self) -> int:
+        """Numbers that are stored."""
+        return len(self) * self.width
 
     @property
     def column_cost(self) -> float:
@@ -161,21 +219,46 @@ class RowTable(Table):
         used, inverse = np.unique(index, return_inverse=True)
         if len(used) == len(self):
             return self, index
-        return type(self)(self.array[used]), freeze(inverse)
+        return self.select(used), freeze(inverse)
 
-    def append(self, other: Self) -> Self:
+    def select(self, objects: Index) -> Self:
+        """A table of these objects."""
+        labels = None if self.labels is None else self.labels[objects]
+        return type(self)(self.array[objects], labels)
+
+    def append(self, other: "RowTable") -> "RowTable":
         """Both arrays, one below the other; this table if `other` is the same object."""
-        return self if other is self else type(self)(np.vstack([self.array, other.array]))
+        if other is self:
+            return self
+        if other.is_sparse:
+            return other.alike(self).append(other)
+        return type(self)(np.vstack([self.array, other.array]), self.labels_with(other))
+
+    def alike(self, other: "RowTable") -> "RowTable":
+        """Any rows in the form in which this table multiplies them: dense ones as they are."""
+        return other
+
+    def parts(self) -> tuple[NDArray, ...]:
+        """The array of the rows."""
+        return (self.array,)
 
     def rows(self, index: Index) -> Matrix:
         """Gathered rows."""
         return self.array[index]
 
-    def project(self, matrix: NDArray[np.float64]) -> Self:
+    def dense(self) -> Matrix:
+        """The array of the rows."""
+        return self.array
+
+    def dense_blocks(self, nbytes: int) -> Iterator[tuple[slice, Matrix]]:
+        """All rows at once."""
+        yield slice(None), self.array
+
+    def project(self, matrix: NDArray[np.float64]) -> "RowTable":
         """A product in float64, rounded to the dtype of the table."""
         with blas_threads(1):
             rows = self.array.astype(np.float64) @ matrix.T
-        return type(self)(rows.astype(self.dtype))
+        return type(self)(rows.astype(self.dtype), self.labels)
 
     def matches(self, other: Table) -> bool:
         """Rows of equal length."""
@@ -191,31 +274,35 @@ class RowTable(Table):
 
     def gram(self, other: Table) -> Matrix:
         """One product of the two arrays."""
+        if isinstance(other, RowTable) and other.is_sparse:
+            return other.alike(self).gram(other)
         left, right = (np.asarray(table.array, np.float64) for table in (self, other))
         return self.multiply(left, right, np.float64, resolve_threads(None))
 
     def block(self, left: Index, other: Table, right: Index) -> Matrix:
         """One product of gathered rows."""
+        if isinstance(other, RowTable) and other.is_sparse:
+            return other.alike(self.select(left)).block(np.arange(len(left)), other, right)
         dtype = np.result_type(self.dtype, other.dtype)
         return self.multiply(
             self.operand(left, dtype), other.operand(right, dtype), dtype, resolve_threads(None)
         )
 
-    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+    def operand(self, index: Index, dtype: DTypeLike) -> Any:
         """Gathered rows."""
         return np.ascontiguousarray(self.array[index], dtype=dtype)
 
-    def multiply(
-        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
-    ) -> Matrix:
+    def multiply(self, left: Any, right: Any, dtype: DTypeLike, n_threads: int) -> Matrix:
         """A GEMM in chunks, the same for any number of threads, of BLAS too."""
         product = np.empty((len(left), len(right)), dtype=dtype)
         with blas_threads(1):
             multiply_chunks(left, right, product, n_threads, transpose_b=True)
         return product
 
-    def panel_arrays(self, other: Table) -> tuple[Matrix, Matrix | None]:
+    def panel_arrays(self, other: Table) -> tuple[Any, Matrix | None]:
         """Both arrays of rows."""
+        if isinstance(other, RowTable) and other.is_sparse:
+            return other.alike(self).panel_arrays(other)
         return self.array, other.array
 
 
@@ -235,6 +322,11 @@ class KernelTable(Table):
         return math.inf
 
     @property
+    def n_stored(self) -> int:
+        """Entries of the kernel."""
+        return len(self) ** 2
+
+    @property
     def column_cost(self) -> float:
         """A row of the kernel."""
         return len(self)
@@ -243,11 +335,23 @@ class KernelTable(Table):
         """Number of objects."""
         return f"{len(self):,} objects (kernel)"
 
+    def parts(self) -> tuple[NDArray, ...]:
+        """The kernel."""
+        return (self.array,)
+
     def compact(self, index: Index) -> tuple[Self, Index]:
         """Nothing left out: a smaller kernel would not match the others."""
         return self, index
 
     def rows(self, index: Index) -> Matrix:
+        """Unknown."""
+        raise ValueError(NO_ROWS)
+
+    def dense(self) -> Matrix:
+        """Unknown."""
+        raise ValueError(NO_ROWS)
+
+    def dense_blocks(self, nbytes: int) -> Iterator[tuple[slice, Matrix]]:
         """Unknown."""
         raise ValueError(NO_ROWS)
 
@@ -281,19 +385,14 @@ class KernelTable(Table):
         """Entries of the kernel."""
         return self.array[np.ix_(left, right)]
 
-    def operand(self, index: Index, dtype: DTypeLike) -> NDArray:
+    def operand(self, index: Index, dtype: DTypeLike) -> Any:
         """The index itself."""
         return index
 
-    def multiply(
-        self, left: NDArray, right: NDArray, dtype: DTypeLike, n_threads: int
-    ) -> Matrix:
+    def multiply(self, left: Any, right: Any, dtype: DTypeLike, n_threads: int) -> Matrix:
         """Entries of the kernel."""
         return self.array[np.ix_(left, right)].astype(dtype)
 
-    def panel_arrays(self, other: Table) -> tuple[Matrix, Matrix | None]:
+    def panel_arrays(self, other: Table) -> tuple[Any, Matrix | None]:
         """The kernel, whose rows are columns of a panel."""
         return self.array, None
-
-
-TABLES: dict[str, type[Table]] = {table.kind: table for table in (RowTable, KernelTable)}

@@ -11,6 +11,7 @@ from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
 
 MOST = 2**63 - 1  # of whatever is counted
+DESCRIBED = ("objects", "targets", "predictions")  # of the held-out samples
 OPTIONAL_ATTRIBUTES = ("feature_names_in_",)
 
 
@@ -54,7 +55,8 @@ def _check_validation(estimator: Any, n_epochs: int) -> None:
     if best is not None:
         check_real(best, "best_validation_score_")
     if rows is None or scores is None:
-        if not (rows is scores is best is None):
+        others = [getattr(estimator, f"validation_{name}_") for name in DESCRIBED]
+        if any(value is not None for value in (rows, scores, best, *others)):
             raise ValueError("validation_indices_ and validation_scores_ contradict each other")
         return
     check_array(rows, "validation_indices_", (len(rows),), np.int64, minimum=0)
@@ -62,6 +64,18 @@ def _check_validation(estimator: Any, n_epochs: int) -> None:
         raise ValueError("validation_indices_ must ascend")
     if len(_check_reals(scores, "validation_scores_")) > n_epochs:
         raise ValueError(f"validation_scores_ must have at most {n_epochs} values")
+    objects, targets, predictions = (
+        getattr(estimator, f"validation_{name}_") for name in DESCRIBED
+    )
+    n_factors = estimator.trainer_.data.n_factors
+    check_array(objects, "validation_objects_", (len(rows), n_factors), np.int64, minimum=0)
+    if np.shape(targets)[:1] != (len(rows),):
+        raise ValueError(f"validation_targets_ must be {len(rows)} targets")
+    if (predictions is None) != (best is None):
+        raise ValueError("validation_predictions_ and best_validation_score_ contradict each other")
+    if predictions is not None:
+        shape = (len(rows), *np.shape(predictions)[1:])
+        check_array(predictions, "validation_predictions_", shape, np.float64)
 
 
 def check_features(estimator: Any, data: KroneckerData) -> None:

@@ -12,14 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
+from .._base.elapsed import show_elapsed
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
-from .early_stopping import ScoreTracker, ValidationSet, split_validation
+from .early_stopping import (
+    ScoreTracker,
+    ValidationSet,
+    check_validation,
+    hold_out,
+    training_samples,
+)
 from .on_ridge import NetworkOnRidge
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .ridge_part import FittedPart
@@ -61,6 +68,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         tol: float = 2e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
+        validation_by: str = "pairs",
         n_iter_no_change: int = 2,
         average: bool | int | str = "epoch",
         warm_start: bool = False,
@@ -90,6 +98,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_by = validation_by
         self.n_iter_no_change = n_iter_no_change
         self.average = average
         self.warm_start = warm_start
@@ -102,8 +111,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.memory_limit = memory_limit
         self.random_state = random_state
         self.verbose = verbose
-
-    # -- what subclasses define -----------------------------------------------------------------
 
     @abstractmethod
     def _loss(self) -> str:
@@ -119,6 +126,14 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     ) -> NDArray:
         """Targets in the form of the trainer; with `reset` the encoding is chosen anew."""
 
+    @abstractmethod
+    def _decode_target(self, target: NDArray) -> NDArray:
+        """Encoded targets as the user gave them, up to rounding."""
+
+    @abstractmethod
+    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
+        """Outputs in the units of the targets, or as probabilities of the classes."""
+
     @staticmethod
     @abstractmethod
     def _strata(target: NDArray) -> NDArray:
@@ -133,6 +148,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        validation: ArrayLike | None = None,
         monitor: Callable[[Self], object] | None = None,
         resume: bool = False,
     ) -> Self:
@@ -147,6 +163,9 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative factors of the losses of the samples, relative to their mean.  Samples of
             weight 0 are left out.  None weights all samples equally.
+        validation : array-like of int, default=None
+            Samples of X to hold out for early stopping.  None draws them, as `validation_by` and
+            `validation_fraction` say.
         monitor : callable, default=None
             Called with the estimator after each epoch.  It stops the training by returning True
             or raising StopIteration.
@@ -185,29 +204,32 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         """
         check_callback(monitor, "monitor")
         with self._alone("fit"):
-            self._fit(X, y, sample_weight, monitor, resume)
+            self._fit(X, y, sample_weight, validation, monitor, resume)
         return self
 
     def _alone(self, what: str) -> AbstractContextManager[None]:
         """Refuse the block to a second thread: two trainings of one estimator would mix."""
         return guard_of(self).claim(what)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, monitor: Any, resume: bool) -> None:
-        with unchanged_on_error(self):
-            max_epochs, validation = self._prepare(X, y, sample_weight, resume)
-        self._run_epochs(max_epochs, validation, monitor)
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: Any, monitor: Any, resume: bool
+    ) -> None:
+        with unchanged_on_error(self), show_elapsed("start", disable=self.verbose < 2):
+            max_epochs, held_out = self._prepare(X, y, sample_weight, validation, resume)
+        self._run_epochs(max_epochs, held_out, monitor)
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, resume: bool
+        self, X: Any, y: Any, sample_weight: Any, validation: Any, resume: bool
     ) -> tuple[int, ValidationSet | None]:
         """A trainer that is ready for epochs, the number of them in all, and held-out samples."""
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
+        wanted = None if validation is None else check_validation(validation, _num_samples(X))
         if reset:
             self._draw_seed()
-            train, held_out = self._split(target)
+            train, held_out = self._split(data, target, rows, wanted)
             fitted = self._fit_base(data, target, weight, (train, held_out))
             self._start_training(
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
@@ -215,28 +237,32 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             self._fingerprint = fingerprint(data, target, weight)
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
-        elif fingerprint(data, target, weight) != self._fingerprint:
+                self.validation_objects_ = np.column_stack(data.indices)[held_out]
+                self.validation_targets_ = self._decode_target(target[held_out])
+        elif fingerprint(data, target, weight) != self._fingerprint or not (
+            wanted is None or np.array_equal(wanted, self.validation_indices_)
+        ):
             raise ValueError(
-                "X, y and sample_weight must be the same as in the training that is continued; "
-                "start a new training, with warm_start=False and resume=False, or add samples "
-                "with partial_fit"
+                "X, y, sample_weight and validation must be the same as in the training that is "
+                "continued; start a new training, with warm_start=False and resume=False, or add "
+                "samples with partial_fit"
             )
-        validation = None
+        validation_set = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
             if not reset:
-                train = np.setdiff1d(np.arange(len(target)), held_out)
+                train = training_samples(data, held_out, self.validation_by)
                 fitted = self._fit_base(data, target, weight, (train, held_out))
             bound = self.trainer_.bind(data.take(held_out))
             base = None if fitted is None else fitted.held_out
-            validation = ValidationSet(bound, target[held_out], weight[held_out], base)
+            validation_set = ValidationSet(bound, target[held_out], weight[held_out], base)
         max_epochs = self.max_iter
         if not (reset or resume):
             max_epochs += self.n_iter_
             self._scores.n_no_improvement = 0
         if not reset:
             self._take_threads()
-        return max_epochs, validation
+        return max_epochs, validation_set
 
     def _check_training_samples(
         self,
@@ -263,13 +289,21 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     def _draw_seed(self) -> None:
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _split(self, target: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Samples to train on, and samples that are held out."""
-        if not self.early_stopping:
+    def _split(
+        self, data: KroneckerData, target: NDArray, rows: NDArray[np.intp], wanted: Any
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Samples to train on, and samples that are held out; `wanted` are those of the user."""
+        by, fraction = self.validation_by, self.validation_fraction
+        if wanted is not None:
+            if not self.early_stopping:
+                raise ValueError("validation needs early_stopping=True, which looks at it")
+            held_out = np.flatnonzero(np.isin(rows, wanted))
+        elif self.early_stopping:
+            held_out = hold_out(data, self._strata(target), by, fraction, self._seed)
+        else:
             every = np.arange(len(target))
             return every, every[:0]
-        fraction = self.validation_fraction
-        train, held_out = split_validation(self._strata(target), fraction, self._seed)
+        train = training_samples(data, held_out, by)
         if len(train) < 2:
             raise ValueError(
                 f"validation_fraction={fraction} leaves {len(train)} of {len(target)} samples to "
@@ -291,6 +325,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self._train_target, self._train_weight = target, weight
         self.n_iter_, self.loss_curve_ = 0, []
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
+        self.validation_objects_ = self.validation_targets_ = self.validation_predictions_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
         if self.verbose:
@@ -395,11 +430,12 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
-            score, weights = self._score_validation(validation)
+            score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             if self._scores.update(score, self.tol):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
+                self.validation_predictions_ = self._as_predictions(outputs)
                 self._scores.best_state = self.trainer_.snapshot()
         self._print_epoch()
 

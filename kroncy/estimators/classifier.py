@@ -16,7 +16,7 @@ from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
 from .platt import platt_scaling, softmax_scaling
-from .samples import distinct_labels
+from .samples import distinct_labels, named
 
 
 @document(
@@ -111,10 +111,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         decision_function : The outputs from which the probabilities are computed.
         predict_log_proba : Their logarithms.
         """
-        outputs = self._outputs(X)
-        if outputs.ndim == 2:
-            return softmax(outputs, axis=1)
-        return np.column_stack([expit(-outputs), expit(outputs)])
+        return self._as_predictions(self._outputs(X))
 
     def predict_log_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Estimate the logarithm of the probability of each class.
@@ -146,7 +143,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             return log_softmax(outputs, axis=1)
         return np.column_stack([log_expit(-outputs), log_expit(outputs)])
 
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray | Any:
         """Predict the most probable class.
 
         Parameters
@@ -157,7 +154,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Predicted labels, elements of `classes_`.
+            Predicted labels, elements of `classes_`.  For pairs that came from pandas
+            (`KroneckerData.from_frames`), a Series with their ids.
 
         Raises
         ------
@@ -172,7 +170,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         """
         outputs = self._outputs(X)
         best = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(np.intp)
-        return self.classes_[best]
+        return named(X, self.classes_[best])
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -274,6 +272,14 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
                 "classes in the first call of partial_fit"
             )
         return np.searchsorted(self.classes_, y)
+
+    def _decode_target(self, target: NDArray) -> NDArray:
+        return self.classes_[target]
+
+    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
+        if outputs.ndim == 2:
+            return softmax(outputs, axis=1)
+        return np.column_stack([expit(-outputs), expit(outputs)])
 
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         columns = np.where(np.arange(len(self.classes_)) == target[:, None], 1.0, -1.0)

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .._base.validation import check_indices
+from ..data.kronecker_data import KroneckerData
+
+VALIDATION_BY = ("pairs", "left", "right", "both")
 
 
 @dataclass
@@ -45,6 +50,77 @@ class ScoreTracker:
 def score_in_words(model: Any, score: float) -> str:
     """A validation score of an estimator as its metric: ``log loss 0.31`` for a score of -0.31."""
     return f"{model.validation_metric} {model.validation_sign * score:.4f}"
+
+
+def hold_out(
+    data: KroneckerData, strata: NDArray, by: str, fraction: float, seed: int
+) -> NDArray[np.intp]:
+    """Samples to hold out, in increasing order: random ones, or those of random objects.
+
+    Parameters
+    ----------
+    data : KroneckerData
+    strata : ndarray of shape (n_samples,)
+        Stratum of each sample; used by "pairs".
+    by : {"pairs", "left", "right", "both"}
+        What the held-out samples do not share with the training samples.
+    fraction : float
+        Of the samples, or of the objects of a side.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        No sample consists of held-out objects.
+    """
+    if by == "pairs":
+        return split_validation(strata, fraction, seed)[1]
+    sides = _sides(data, by)
+    if all(len(np.unique(index)) == data.n_samples for _, index in sides):
+        raise ValueError(
+            f"validation_by={by!r} needs samples that share objects, but each of these has objects "
+            "of its own, as the rows of an array have: use a KroneckerData with indices"
+        )
+    held = np.ones(data.n_samples, dtype=bool)
+    for table, index in sides:
+        objects = np.unique(np.concatenate([other for of, other in sides if of == table]))
+        count = max(1, round(fraction * len(objects)))
+        # The seed is the same for each side, so that sides of one table lose the same objects.
+        held &= np.isin(index, np.random.RandomState(seed).permutation(objects)[:count])
+    if not held.any():
+        raise ValueError(
+            f"validation_by={by!r} with validation_fraction={fraction:g}: no sample consists of "
+            "held-out objects; use a larger validation_fraction, or another validation_by"
+        )
+    return np.flatnonzero(held)
+
+
+def training_samples(
+    data: KroneckerData, held_out: NDArray[np.intp], by: str
+) -> NDArray[np.intp]:
+    """Samples that share nothing with held-out ones: no pair, or no object of the sides of `by`."""
+    shared = np.zeros(data.n_samples, dtype=bool)
+    shared[held_out] = True
+    if by != "pairs":
+        sides = _sides(data, by)
+        for table, index in sides:
+            shared |= np.isin(index, [other[held_out] for of, other in sides if of == table])
+    return np.flatnonzero(~shared)
+
+
+def _sides(data: KroneckerData, by: str) -> list[tuple[int, NDArray[np.int64]]]:
+    """The number of the table, and the index, of each factor that `by` speaks of."""
+    last = data.n_factors - 1
+    factors = {"left": [0], "right": [last], "both": range(last + 1)}[by]
+    return [(data.modes.keys[factor][0], data.indices[factor]) for factor in factors]
+
+
+def check_validation(validation: ArrayLike, n_samples: int) -> NDArray[np.int64]:
+    """Samples that the user holds out, ascending; ValueError or TypeError if they are none."""
+    chosen = check_indices(validation, "validation", n_samples, what="samples")
+    if not len(chosen) or len(np.unique(chosen)) < len(chosen):
+        raise ValueError("validation must name at least one sample, each of them once")
+    return np.sort(chosen)
 
 
 def split_validation(

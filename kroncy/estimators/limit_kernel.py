@@ -17,7 +17,7 @@ from .._base.threads import blas_threads
 from ..data.kronecker_data import KroneckerData
 from ..ntk.limit import limit_gram
 from .parameters import SAMPLE_CONSTRAINTS, document
-from .samples import check_rows, check_samples
+from .samples import check_rows, check_samples, named
 from .stored import unchanged_on_error
 
 CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
@@ -162,7 +162,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             ) from None
 
     @blas_threads(1)
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
         """Predict targets.
 
         Parameters
@@ -173,7 +173,8 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
+            Series or DataFrame with their ids.
 
         Raises
         ------
@@ -196,7 +197,7 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             @ coefficients
             for i in range(0, len(data), chunk)
         ]
-        return np.concatenate(parts) + mean
+        return named(X, np.concatenate(parts) + mean)
 
     def _kernel(self, data: KroneckerData, other: KroneckerData | None = None) -> NDArray:
         return limit_gram(

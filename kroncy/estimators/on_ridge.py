@@ -64,17 +64,20 @@ class NetworkOnRidge(TrainedEstimator):
         self.base_, self.base_weights_ = fitted.part, [1.0, 1.0]
         return self._leave(target, fitted.train)
 
-    def _score_validation(self, validation: ValidationSet) -> tuple[float, list[float]]:
-        """The score on held-out samples, and the weights of the base and the network in it."""
+    def _score_validation(
+        self, validation: ValidationSet
+    ) -> tuple[float, list[float], NDArray[np.float64]]:
+        """The score on held-out samples, the weights of base and network in it, and outputs."""
 
         def score(outputs: NDArray) -> float:
             return float(self._score_outputs(outputs, validation.target, validation.weight))
 
         outputs = validation.rows.outputs()
         if validation.base is None:
-            return score(outputs), [0.0, 1.0]
-        value, weights = weigh(validation.base.reshape(outputs.shape), outputs, score)
-        return value, list(weights)
+            return score(outputs), [0.0, 1.0], outputs
+        base = validation.base.reshape(outputs.shape)
+        value, (of_base, of_network) = weigh(base, outputs, score)
+        return value, [of_base, of_network], of_base * base + of_network * outputs
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network and its base."""

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .early_stopping import VALIDATION_BY
+
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 
@@ -33,6 +35,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "tol": [NON_NEGATIVE],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "validation_by": [StrOptions(set(VALIDATION_BY))],
     "n_iter_no_change": [POSITIVE_INTEGER],
     "average": ["boolean", StrOptions({"epoch"}), Interval(Integral, 0, None, closed="left")],
     "warm_start": ["boolean"],
@@ -115,8 +118,13 @@ Parameters
         the state that has the best score on them.  With fewer than ``1 / validation_fraction``
         samples no sample is held out.
     validation_fraction : float, default=0.1
-        Fraction of the samples that early stopping holds out.  Held-out pairs share their objects
-        with training pairs.
+        Fraction of the samples that early stopping holds out; see `validation_by`.
+    validation_by : {"pairs", "left", "right", "both"}, default="pairs"
+        What is new in the held-out samples.  "pairs": only the pair; its objects occur in training
+        pairs too, so that the score says nothing about new objects.  "left" and "right":
+        the object of the first or of the last factor, of which `validation_fraction` is held out
+        with all samples.  "both": the objects of all factors; samples that share only some
+        objects with held-out ones are then neither trained on nor scored.
     n_iter_no_change : int, default=2
         Training has converged after this number of consecutive epochs without an improvement by
         `tol`.
@@ -167,6 +175,14 @@ Parameters
         step on its batch.
     validation_indices_ : ndarray of int or None
         Samples of X that were held out for validation; None if there are none.
+    validation_objects_ : ndarray of int, shape (n_held_out, n_factors), or None
+        Objects of these samples, as rows of the factors of X.
+    validation_targets_ : ndarray of shape (n_held_out,) or (n_held_out, n_outputs), or None
+        Their targets.
+    validation_predictions_ : ndarray, or None
+        What the model predicts for them in the state of the best epoch: targets, or
+        probabilities of the classes.  They chose this state, so that they are slightly better
+        than those of new samples.
     validation_scores_ : list of float or None
         Score on the held-out samples after each epoch: {score}.
         None without early stopping.

@@ -12,6 +12,7 @@ from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
+from .samples import named
 
 
 @document(
@@ -52,7 +53,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     _default_power_t: ClassVar[float] = 0.5
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
         """Predict targets.
 
         Parameters
@@ -63,7 +64,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
+            Series or DataFrame with their ids.
 
         Raises
         ------
@@ -77,7 +79,7 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         The cost is that of the initial pre-activations of the samples, and at most ``k * n``
         multiply-adds for each sample.
         """
-        return self._outputs(X) * self._y_scale + self._y_mean
+        return named(X, self._as_predictions(self._outputs(X)))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -159,6 +161,12 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         elif y.shape[1:] != self._y_mean.shape:
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
         return (y - self._y_mean) / self._y_scale
+
+    def _decode_target(self, target: NDArray) -> NDArray[np.float64]:
+        return target * self._y_scale + self._y_mean
+
+    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
+        return outputs * self._y_scale + self._y_mean
 
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         return target.reshape(len(target), -1)

@@ -25,6 +25,7 @@ from .ridge_base import (
     RIDGE_PARAMETERS,
     BaseKroneckerRidge,
 )
+from .samples import named
 
 
 @document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
@@ -62,7 +63,7 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
 
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
         """Predict targets.
 
         Parameters
@@ -73,7 +74,8 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
+            Series or DataFrame with their ids.
 
         Raises
         ------
@@ -83,7 +85,7 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
         outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
-        return outputs * self._y_scale + self._y_mean
+        return named(X, outputs * self._y_scale + self._y_mean)
 
     def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Standardised targets in columns, one stratum, and the weights."""
@@ -209,7 +211,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         logits = outputs * self._platt[0] + self._platt[1]
         return logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray:
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray | Any:
         """Predict the most probable class.
 
         Parameters
@@ -220,7 +222,8 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Predicted labels, elements of `classes_`.
+            Predicted labels, elements of `classes_`.  For pairs that came from pandas
+            (`KroneckerData.from_frames`), a Series with their ids.
 
         Raises
         ------
@@ -231,7 +234,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         """
         logits = self.decision_function(X)
         best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
-        return self.classes_[best]
+        return named(X, self.classes_[best])
 
     def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Estimate the probability of each class.

@@ -80,6 +80,12 @@ def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:
     return X
 
 
+def named(X: Any, predictions: NDArray) -> Any:
+    """Predictions for X: a Series, or a DataFrame, by pair if its pairs came from pandas."""
+    from_pandas = isinstance(X, KroneckerData) and X.frames is not None and X.frames.from_pandas
+    return X.by_pair(predictions) if from_pandas else predictions
+
+
 def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:
     """The Kronecker rows that `layout` forms from the columns of a checked array."""
     layout = estimator.layout

@@ -26,6 +26,9 @@ class TrainedEstimator(StoredEstimator):
     loss_curve_: list[float]
     validation_indices_: Any  # ndarray of int, or None
     validation_scores_: Any  # list of float, or None
+    validation_objects_: Any  # ndarray of int, or None
+    validation_targets_: Any  # ndarray, or None
+    validation_predictions_: Any  # ndarray of float, or None
     best_validation_score_: float | None
     learning_rate_init_: float
     base_: RidgePart | None
@@ -40,6 +43,7 @@ class TrainedEstimator(StoredEstimator):
     def _saved_attributes(cls) -> tuple[str, ...]:
         return (
             "n_iter_", "loss_curve_", "validation_indices_", "validation_scores_",
+            "validation_objects_", "validation_targets_", "validation_predictions_",
             "best_validation_score_", "learning_rate_init_", "base_weights_", "n_features_in_",
             "_seed",
             "_fingerprint", "_train_target", "_train_weight",

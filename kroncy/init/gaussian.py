@@ -8,6 +8,7 @@ from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
 from ..data.tables import Index, Matrix
 from .products import Coordinates, multiply_streams, with_result
+from .sparse_products import multiply_sparse
 from .streams import Streams
 
 
@@ -51,12 +52,12 @@ class GaussianInit:
         self.levels = levels
 
     def z0(self) -> Matrix:
-        """z(0) of the training rows, shape (n_samples, n_neurons)."""
+        """z(0) of the training rows, shape (n_samples, neurons of this rank)."""
         budget = with_result(self.budget, self.rows.n_samples, self.streams)
         return self._z0(self.rows, budget, None if self.in_coordinates else self.compression)
 
     def z0_of(self, data: KroneckerData) -> tuple[Matrix, None]:
-        """z(0) of any rows, of the original length, shape (n_samples, n_neurons).
+        """z(0) of any rows, of the original length, shape (n_samples, neurons of this rank).
 
         The second value is the standard deviation: None, since the weights are known.
         """
@@ -75,7 +76,7 @@ class GaussianInit:
         outside = np.flatnonzero(self.compression.outside(data))
         if not len(outside):
             return None
-        z = np.zeros((data.n_samples, self.streams.n_neurons), dtype=self.streams.dtype)
+        z = np.zeros((data.n_samples, self.streams.shard.n_owned), dtype=self.streams.dtype)
         budget = _subtract(self.budget, 2 * z.nbytes)
         z[outside] = self._complement(data.take(outside).compact(), budget, self.compression)
         return z
@@ -119,12 +120,12 @@ class GaussianInit:
     def _complement(
         self, data: KroneckerData, budget: int | None, compression: Compression
     ) -> Matrix:
-        """<w~, x - Q Q^T x>, as the difference of two products."""
+        """<w~, x - Q Q^T x>, as the difference of two products; sparse rows are made dense."""
         within = compression.expand(compression.project(data))
         n = data.n_samples
         coordinates = Coordinates(
             [
-                np.vstack([mode.table.array, projected.table.array])
+                np.vstack([mode.table.dense(), projected.table.dense()])
                 for mode, projected in zip(data.modes, within.modes, strict=True)
             ],
             [np.concatenate([mode.index, mode.index + len(mode.table)]) for mode in data.modes],
@@ -133,6 +134,8 @@ class GaussianInit:
         return np.subtract(z[:n], z[n:], out=z[:n])
 
     def _multiply(self, data: KroneckerData, budget: int | None) -> Matrix:
+        if data.modes.any_sparse:
+            return multiply_sparse(self.streams, data.modes, data.n_samples, budget)
         coordinates = Coordinates([mode.table.array for mode in data.modes], data.indices)
         return multiply_streams(self.streams, coordinates, budget, self.levels)
 

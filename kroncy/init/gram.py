@@ -65,7 +65,7 @@ class GramInit:
             self.roots = [factor_kernel(kernel)]
 
     def z0(self) -> Matrix:
-        """z(0) of the training rows, shape (n_samples, n_neurons)."""
+        """z(0) of the training rows, shape (n_samples, neurons of this rank)."""
         indices = self.rows.indices if self.by_mode else (self.object_of,)
         coordinates = Coordinates(
             [root.lower for root in self.roots],
@@ -84,7 +84,7 @@ class GramInit:
 
         Returns
         -------
-        mean : ndarray (n_samples, n_neurons)
+        mean : ndarray (n_samples, neurons of this rank)
             Continuous in the row.
         deviation : float64 ndarray (n_samples,)
             0 for rows in the span, up to rounding.

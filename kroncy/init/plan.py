@@ -1,6 +1,6 @@
 """The plan of z(0): how it is made and what that takes, decided once and read by all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, prod
 
 import numpy as np
@@ -9,7 +9,8 @@ from ..data.compression import Compression, check_cost, find_compression
 from ..data.kronecker_data import KroneckerData
 from .gaussian import GaussianInit
 from .gram import FACTORISING, GramInit
-from .products import PanelPlan, Shape, gemm_multiply_adds
+from .products import PanelPlan, Panels, Shape, gemm_multiply_adds
+from .sparse_products import SparsePlan
 from .streams import Streams
 
 NORMAL_COST = 20  # multiply-adds that drawing one normal takes as long as
@@ -30,7 +31,7 @@ class InitPlan:
         Of the factors, for "gaussian".
     by_mode : bool
         Whether "gram" factorises the kernel of each factor, not G as a whole.
-    panels : PanelPlan
+    panels : PanelPlan or SparsePlan
         How panels of neurons are multiplied.
     multiply_adds : float
         What z(0) costs, drawing and factorising included, in multiply-adds of a GEMM.
@@ -46,7 +47,7 @@ class InitPlan:
     rows: KroneckerData
     compression: Compression | None
     by_mode: bool
-    panels: PanelPlan
+    panels: Panels
     multiply_adds: float
     nbytes: int
     factorising_nbytes: int = 0
@@ -118,6 +119,10 @@ def gaussian_multiply_adds(
         return inf
     shapes = _row_shapes(rows, compression)
     drawing = NORMAL_COST * prod(width for _, width in shapes)
+    if _stays_sparse(rows, compression):
+        ranks = [rank for _, rank in shapes]
+        product = SparsePlan.of(rows.modes, ranks, rows.n_samples, n_streams, rows.dtype)
+        return n_streams * (drawing + product.multiply_adds)
     return n_streams * (drawing + gemm_multiply_adds(shapes, rows.n_samples))
 
 
@@ -132,9 +137,13 @@ def _plan_gaussian(
     multiply_adds = gaussian_multiply_adds(rows, n_streams, compression)
     if compression is not None:
         rows = compression.project_within(rows)
-    panels = _plan_panels(rows, n_streams, _row_shapes(rows))
+    shapes = _row_shapes(rows)
+    panels: Panels = _plan_panels(rows, n_streams, shapes)
+    if rows.modes.any_sparse:
+        ranks = [rank for _, rank in shapes]
+        panels = SparsePlan.of(rows.modes, ranks, rows.n_samples, n_streams, rows.dtype)
     return InitPlan(
-        "gaussian", rows, compression, False, panels, multiply_adds, _least_nbytes(panels)
+        "gaussian", rows, compression, False, panels, multiply_adds, panels.least_nbytes()
     )
 
 
@@ -146,7 +155,7 @@ def _plan_gram(rows: KroneckerData, n_streams: int) -> InitPlan:
     copied = rows.dtype.itemsize if rows.dtype != np.float64 else 0
     return InitPlan(
         "gram", rows, None, by_mode, panels, gram_multiply_adds(rows, n_streams),
-        _least_nbytes(panels), FACTORISING * entries, (8 + copied) * entries,
+        panels.least_nbytes(), FACTORISING * entries, (8 + copied) * entries,
     )
 
 
@@ -158,9 +167,13 @@ def _plan_panels(
     )
 
 
-def _least_nbytes(panels: PanelPlan) -> int:
-    """Bytes of panels of one neuron, multiplied without levels."""
-    return replace(panels, levels=0).nbytes(1)
+def _stays_sparse(rows: KroneckerData, compression: Compression | None) -> bool:
+    """Whether a factor is sparse in coordinates too: those with a basis are dense in them."""
+    bases = [None] * len(rows.modes) if compression is None else compression.bases
+    return any(
+        mode.table.is_sparse and basis is None
+        for mode, basis in zip(rows.modes, bases, strict=True)
+    )
 
 
 def _row_shapes(rows: KroneckerData, compression: Compression | None = None) -> list[Shape]:

@@ -8,8 +8,9 @@ contraction with the rows of the other modes, while the panel is in memory::
 (Song and Yue, arXiv 2305.08001, section 4: the tensor trick, O(m n d^((omega - 1) / 2)).)
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
 
@@ -57,8 +58,30 @@ class Coordinates:
         return len(self.indices[0])
 
 
+class Panels(ABC):
+    """How many neurons go into a panel."""
+
+    n_streams: int
+
+    @abstractmethod
+    def nbytes(self, lanes: int) -> int:
+        """Bytes that a panel takes, besides the result."""
+
+    def least_nbytes(self) -> int:
+        """Fewest bytes that a panel can take."""
+        return self.nbytes(1)
+
+    def lanes(self, budget: int | None = None) -> int:
+        """Neurons of a panel that stays within `budget` bytes if one neuron alone does."""
+        budget = PANEL_BUDGET if budget is None else min(PANEL_BUDGET, budget)
+        lanes = max(1, min(MOST_LANES, self.n_streams, budget // max(1, self.nbytes(1))))
+        while lanes > 1 and self.nbytes(lanes) > budget:
+            lanes -= 1
+        return lanes
+
+
 @dataclass(frozen=True)
-class PanelPlan:
+class PanelPlan(Panels):
     """How panels of neurons are multiplied, and what that takes.
 
     Parameters
@@ -132,14 +155,6 @@ class PanelPlan:
             return 0
         return min(self.n_samples, max(1, EXPANDED // self.rest))
 
-    def lanes(self, budget: int | None = None) -> int:
-        """Neurons of a panel that stays within `budget` bytes if one neuron alone does."""
-        budget = PANEL_BUDGET if budget is None else min(PANEL_BUDGET, budget)
-        lanes = max(1, min(MOST_LANES, self.n_streams, budget // max(1, self.nbytes(1))))
-        while lanes > 1 and self.nbytes(lanes) > budget:
-            lanes -= 1
-        return lanes
-
     def products(self, lanes: int) -> list[tuple[int, int, int, int]]:
         """(m, k, n, levels) of the one or two products of a panel."""
         shapes = [(self.u, self.width, lanes * self.rest)]
@@ -166,6 +181,10 @@ class PanelPlan:
         elements = each + 2 * self.step * self.rest + self.workspace(lanes)
         # Sorted indices, their order, and a pass over it.
         return self.dtype.itemsize * elements + 8 * self.n_samples * (len(self.shapes) + 2)
+
+    def least_nbytes(self) -> int:
+        """Of one neuron, multiplied without levels."""
+        return replace(self, levels=0).nbytes(1)
 
     def multiplications(self, lanes: int) -> int:
         """Scalar multiplications of all panels, of so many neurons each."""
@@ -216,7 +235,7 @@ def multiply_streams(
     memory_limit: int | None = None,
     levels: int | None = None,
 ) -> Matrix:
-    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, n_neurons), in the streams' dtype.
+    """z(0) = N . (V_1[i_1] (x) ...), shape (n_samples, neurons of this rank), in their dtype.
 
     Costs, a neuron, min over l of (u_l r + n r / r_l) multiply-adds, r = r_1 r_2 ..., where the
     fast multiplication saves an eighth of the first term for each of its levels.
@@ -226,17 +245,9 @@ def multiply_streams(
     MemoryError
         The result and a panel of one neuron exceed `memory_limit` bytes, or what there is.
     """
-    n_samples, dtype = coordinates.n_samples, streams.dtype
-    result = n_samples * streams.n_neurons * dtype.itemsize
-    bound = available_memory() if memory_limit is None else memory_limit
     plan = plan_panels(streams, coordinates, levels)
-    lanes = plan.lanes(max(0, bound - result))
-    require_memory(
-        result + plan.nbytes(lanes),
-        f"the pre-activations of {n_samples} samples and {streams.n_neurons} neurons",
-        limit=memory_limit,
-        remedy="Use fewer samples or neurons, float32, or start='gram'",
-    )
+    lanes = allowed_lanes(plan, streams, coordinates.n_samples, memory_limit)
+    n_samples, dtype, shard = coordinates.n_samples, streams.dtype, streams.shard
     modes = [np.ascontiguousarray(mode, dtype=dtype) for mode in coordinates.modes]
     indices = [np.ascontiguousarray(index, dtype=np.int64) for index in coordinates.indices]
     # Samples that share a row of the first mode come together, so that its products are in cache.
@@ -245,23 +256,52 @@ def multiply_streams(
     if not sorted_already:
         indices = [index[order] for index in indices]
     rows = slice(None) if sorted_already else order[:, None]
-    z = np.empty((n_samples, streams.n_neurons), dtype=dtype)
+    z = np.empty((n_samples, shard.n_owned), dtype=dtype)
     buffers = _Buffers(plan, lanes)
     with blas_threads(1):
-        for begin in range(0, streams.n_streams, lanes):
-            block = np.arange(begin, min(begin + lanes, streams.n_streams))
+        for block, wanted in own_panels(streams, lanes):
             panel = _multiply_panel(streams, block, plan, buffers, modes, indices)
+            block, panel = block[wanted], panel[:, wanted]
             for twin in range(streams.repeat):
-                columns = streams.repeat * block + twin
+                columns = streams.repeat * block + twin - shard.first
                 z[rows, columns if not sorted_already else _as_slice(columns)] = panel
     return z
+
+
+def allowed_lanes(
+    plan: Panels, streams: Streams, n_samples: int, memory_limit: int | None
+) -> int:
+    """Neurons of a panel within `memory_limit`; MemoryError where not even one fits.
+
+    They are as many on all ranks: BLAS rounds by the shape of its operands.
+    """
+    shard = streams.shard
+    result = n_samples * shard.n_owned * streams.dtype.itemsize
+    bound = available_memory() if memory_limit is None else memory_limit
+    lanes = int(shard.comm.gather_numbers(plan.lanes(max(0, bound - result))).min())
+    with shard.comm.same_error():
+        require_memory(
+            result + plan.nbytes(lanes),
+            f"the pre-activations of {n_samples} samples and {shard.n_owned} neurons",
+            limit=memory_limit,
+            remedy="Use fewer samples or neurons, float32, or start='gram'",
+        )
+    return lanes
+
+
+def own_panels(streams: Streams, lanes: int) -> Iterator[tuple[Index, slice]]:
+    """Streams of each panel that has neurons of this rank, and which of them these are."""
+    first, last = (neuron // streams.repeat for neuron in (streams.shard.first, streams.shard.last))
+    for begin in range(first // lanes * lanes, last, lanes):
+        block = np.arange(begin, min(begin + lanes, streams.n_streams))
+        yield block, slice(max(0, first - begin), last - begin)
 
 
 def with_result(budget: int | None, n_samples: int, streams: Streams) -> int | None:
     """Bytes for z(0) of the training rows and its panels, of a budget that leaves z(0) out."""
     if budget is None:
         return None
-    return budget + n_samples * streams.n_neurons * streams.dtype.itemsize
+    return budget + n_samples * streams.shard.n_owned * streams.dtype.itemsize
 
 
 def _as_slice(columns: Index) -> slice:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..data.tables import Matrix
+from ..parallel.shard import Shard
 
 COMPLEMENT = 2**62  # first key of the second set of streams, beyond every neuron number
 SERIAL = 2**14  # normals that one thread draws before others would have started
@@ -32,6 +33,8 @@ class Streams:
         Results do not depend on it.
     first_key : int, default=0
         Second half of the key of the first stream.
+    shard : Shard, optional
+        The neurons whose products are wanted.  Default: all.
 
     Attributes
     ----------
@@ -50,6 +53,7 @@ class Streams:
         n_threads: int,
         *,
         first_key: int = 0,
+        shard: Shard | None = None,
     ) -> None:
         self.seed = seed
         self.n_neurons = n_neurons
@@ -58,12 +62,14 @@ class Streams:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.n_threads = n_threads
         self.first_key = first_key
+        self.shard = Shard(n_neurons) if shard is None else shard
 
     def complement(self) -> "Streams":
         """As many streams again, independent of these."""
         antithetic = self.repeat == 2
         return Streams(
-            self.seed, self.n_neurons, antithetic, self.dtype, self.n_threads, first_key=COMPLEMENT
+            self.seed, self.n_neurons, antithetic, self.dtype, self.n_threads,
+            first_key=COMPLEMENT, shard=self.shard,
         )
 
     def normals(

@@ -1,8 +1,7 @@
 """matmul: the Strassen-Winograd kernel behind checks, for any memory layout and dtype it takes."""
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +14,8 @@ from ._matmul import multiply, workspace_elements
 from .cost import MAX_SIZE, resolve_levels
 from .tuning import MIN_CROSSOVER
 
-LONG = 2 * 10**10  # multiplications of a product that must hear Ctrl-C: about a second
+LONG = 2 * 10**10  # multiplications between two looks at signals: about a second
+TILE = 16  # rows: BLAS computes whole ones at its best
 SMALL = 2**24  # elements of a times those of b: 64 x 64 by 64 x 64
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 MIN_CHECKED_BYTES = 2**26  # below, asking for the free memory takes longer than the allocation
@@ -53,9 +53,8 @@ def matmul(
         Levels of recursion, 0 (GEMM) to 5. Levels that halve a side below 1 are left out.
     n_threads : int or None, default=None
         Threads of our own, with BLAS limited to one: the result does not depend on their number.
-        None is the cores that OpenMP and the affinity mask allow, or, for a product of less than
-        about a second where no level pays, one call of GEMM with the threads, and the rounding,
-        of BLAS.
+        None is the cores that OpenMP and the affinity mask allow, or, where no level pays, GEMM
+        with the threads, and the rounding, of BLAS.
     workspace : ndarray of shape (size,), default=None
         Scratch memory of the dtype of the product with at least `workspace_size` elements, for
         reuse by many calls. Allocated when None.
@@ -152,38 +151,39 @@ def matmul(
                 f"got shape {workspace.shape}"
             )
     _require_memory(left, right, out, shape, dtype, 0 if workspace is not None else needed)
-    by_blas = n_levels == 0 and n_threads is None and rows * inner * shape[-1] < LONG
-    if by_blas and left.ndim == 2:
-        return np.matmul(left, right, out=out)
-
     result = np.empty(shape, dtype) if out is None else out
+    pairs: Iterable[tuple[NDArray, NDArray]]
+    if as_one:
+        pairs = [(left.reshape(rows, -1), result.reshape(rows, -1))]
+    else:
+        pairs = [(left, result)] if left.ndim == 2 else zip(left, result, strict=True)
+    if n_levels == 0 and n_threads is None:
+        for matrix, product in pairs:
+            _multiply_by_numpy(matrix, right, product)
+        return result
+
     if result.size == 0 or inner == 0:
         result[...] = 0
         return result
     if workspace is None or workspace.size == 0:
         workspace = np.empty(max(needed, 1), dtype)
     right = _with_unit_stride(right, dtype)
-    pairs: Iterable[tuple[NDArray, NDArray]]
-    if as_one:
-        pairs = [(left.reshape(rows, -1), result.reshape(rows, -1))]
-    else:
-        pairs = [(left, result)] if left.ndim == 2 else zip(left, result, strict=True)
-    with _kernel_threads(by_blas, n_threads) as threads:
+    n_threads = resolve_threads(n_threads)
+    with blas_threads(1):
         for matrix, product in pairs:
             matrix = _with_unit_stride(matrix, dtype)
-            _multiply_into(matrix, right, product, n_levels, workspace, threads)
+            _multiply_into(matrix, right, product, n_levels, workspace, n_threads)
     return result
 
 
-@contextmanager
-def _kernel_threads(by_blas: bool, n_threads: int | None) -> Iterator[int]:
-    """Threads for the kernel: ours, with BLAS limited to one, or 0 for those of BLAS."""
-    if by_blas:
-        yield 0
-    else:
-        n_threads = resolve_threads(n_threads)
-        with blas_threads(1):
-            yield n_threads
+def _multiply_by_numpy(a: NDArray, b: NDArray, product: NDArray) -> None:
+    """Write a b into `product`, rows after rows: Python hears Ctrl-C between two calls."""
+    rows = len(a)
+    n_parts = max(1, round(rows * b.size / LONG))
+    step = max(1, -(-rows // (n_parts * TILE)) * TILE)
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        np.matmul(a[part], b, out=product[part])
 
 
 def _multiply_into(

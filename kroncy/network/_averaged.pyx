@@ -27,6 +27,7 @@ def averaged(Engine engine):
         return engine
     if mean is None:
         mean = engine.make_mean()
+        mean.join(engine.ranks)
         mean.coefficients = average.mean_coefficients()
         mean.skip_coefficients = average.mean(
             engine.skip_coefficients, average.skip_sums, average.alpha)

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ..pairs._panels cimport PanelStore
+from ._ranks cimport Ranks
 from ._tiles cimport TiledMatrix
 
 
@@ -21,6 +22,7 @@ cdef class Coefficients(PanelStore):
     cdef readonly bint is_double
     cdef readonly bint averaged             # whether D is stored, too
     cdef readonly TiledMatrix entries       # those with a value of their own
+    cdef public Ranks ranks                 # this store has the neurons of one of them
     cdef object signs
     cdef const void *sign_values            # (n_neurons, n_outputs) reals
     cdef int64_t itemsize                   # bytes of a real

@@ -118,6 +118,7 @@ cdef class Coefficients:
         """A store of (alpha C + D) / count, to be read only."""
         made = type(self)(self.signs, self.n_samples)
         (<Coefficients> made).entries = self.entries.average(alpha, count)
+        (<Coefficients> made).ranks = self.ranks
         return made
 
     cdef const void *block_signs(self, int64_t block) noexcept nogil:
@@ -303,7 +304,8 @@ cdef class SharedCoefficients(Coefficients):
         return self.block_signs(block)
 
     cdef void begin_add(self, const Step *step) noexcept nogil:
-        # Samples without a pattern take the fired set of this step; their shared value becomes 0.
+        # Samples without a pattern, on any rank, take the fired set of this step; their shared
+        # value becomes 0.
         cdef int64_t w
         cdef int c
         cdef const uint64_t *bits
@@ -315,6 +317,9 @@ cdef class SharedCoefficients(Coefficients):
                 w += 1
             if w == self.n_words:
                 self.adopt |= <uint32_t> 1 << c
+        self.adopt = self.ranks.intersect(self.adopt)
+        for c in range(step.count):
+            if self.adopt >> c & 1:
                 memset(<char *> self.shared + step.rows[c] * self.itemsize, 0, self.itemsize)
                 if self.averaged:
                     memset(<char *> self.sums + step.rows[c] * self.itemsize, 0, self.itemsize)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t
 from ._average cimport Average
 from ._coefficients cimport Coefficients, Step
 from ._fired cimport FiredSets
+from ._ranks cimport Ranks
 from ._workspace cimport Source, Workspace
 
 
@@ -25,6 +26,7 @@ cdef class Engine:
     cdef readonly object skip_coefficients, signs
     cdef FiredSets fired
     cdef readonly Source source                 # the training samples
+    cdef readonly Ranks ranks                   # this engine has the neurons of one of them
     cdef int64_t itemsize           # bytes of a real
     cdef int64_t n_blocks           # of 256 neurons
     cdef void *skip_values          # (n_samples, n_outputs) reals

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._average import Average
 from ._coefficients import Coefficients
+from ._ranks import Ranks
 from ._workspace import Source
 
 class Engine:
@@ -21,9 +22,11 @@ class Engine:
     skip_coefficients: np.ndarray
     signs: np.ndarray
     source: Source
+    ranks: Ranks
     def __init__(
         self, source: Source, signs: np.ndarray, threshold: float, skip: float, n_threads: int
     ) -> None: ...
+    def join(self, ranks: Ranks) -> None: ...
     def coefficient_arrays(self) -> dict[str, np.ndarray]: ...
     def set_coefficient_arrays(
         self, arrays: dict[str, np.ndarray], scale: float, start_scale: float

@@ -7,7 +7,8 @@ An engine says how the pre-activations z of a block come about (`group_z`), or h
 samples gets its masks and outputs (`panel_forward`), and what else moves when C does
 (`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a
 time and exchange only their partial outputs, summed in the order of the blocks: results do not
-depend on the number of threads.  W(t) = start_scale W(0) + scale C X, so that weight decay costs
+depend on the number of threads, nor on that of the ranks, each of which has an engine for some of
+the blocks.  W(t) = start_scale W(0) + scale C X, so that weight decay costs
 two products.
 """
 import numpy as np
@@ -21,8 +22,10 @@ from .._base._team cimport kroncy_atomic_set, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._average cimport Average
 from ._fired cimport FiredSets
+from ._ranks cimport Ranks
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
 
+from ..parallel.shard import Shard
 from ._coefficients import make_coefficients
 
 
@@ -69,7 +72,7 @@ cdef class Engine:
     source : Source
         The training rows.
     signs : ndarray of shape (n_neurons, n_outputs)
-        Output signs in the dtype of the computation.
+        Output signs of the neurons of this rank, in the dtype of the computation.
     threshold, skip : float
     n_threads : int
     """
@@ -92,6 +95,11 @@ cdef class Engine:
         self.fired = FiredSets(self.n_neurons, self.n_samples)
         self.work = Workspace()
         self.work.fired = self.fired
+        self.join(Ranks(Shard(self.n_neurons)))
+
+    def join(self, Ranks ranks):
+        """Become the engine of one of several ranks; before anything is read or trained."""
+        self.ranks = self.coefficients.ranks = ranks
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -143,10 +151,18 @@ cdef class Engine:
 
     def counters(self):
         """Operations so far, as a dict of int."""
-        return self.work.counters()
+        return self.ranks.add_counters(self.own_counters())
 
     def set_counters(self, counters):
         """Go on counting from the counts of an earlier run."""
+        self.set_own_counters(self.ranks.divide_counters(counters))
+
+    def own_counters(self):
+        """Operations of this rank."""
+        return self.work.counters()
+
+    def set_own_counters(self, counters):
+        """Replace what `own_counters` returns."""
         self.work.set_counters(counters)
 
     def expect(self, order, batch_size):
@@ -177,6 +193,7 @@ cdef class Engine:
             places = &each[0] if fired else NULL
             with nogil:
                 self.forward(work, source, &rows[0], rows.shape[0], &f[0, 0], z_out, places)
+        self.ranks.check()
         if fired:
             return work.fired.bits
         return z if preactivations else np.asarray(f)
@@ -223,6 +240,7 @@ cdef class Engine:
         cdef ForwardLoop loop
         cdef int width = self.row_width(count)
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
+        cdef const void *sums
         self.prepare(work, source, rows, count)
         loop.engine, loop.work, loop.source = <void *> self, <void *> work, <void *> source
         loop.rows, loop.count, loop.width = rows, count, width
@@ -231,8 +249,10 @@ cdef class Engine:
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
         memset(f, 0, count * self.n_outputs * sizeof(double))
-        kroncy_sum_outputs(self.is_double, self.n_blocks, width, <int> count, self.n_outputs,
-                           1 / sqrt(<double> self.n_neurons), work.f, f)
+        sums = self.ranks.gather(work.f, self.n_outputs * width * self.itemsize)
+        if sums != NULL:
+            kroncy_sum_outputs(self.is_double, self.ranks.n_blocks, width, <int> count,
+                               self.n_outputs, 1 / sqrt(<double> self.ranks.n_neurons), sums, f)
         if self.skip > 0:
             self.skip_outputs(work, count, f)
         work.multiply_adds += multiply_adds
@@ -294,7 +314,7 @@ cdef class Engine:
         cdef BackwardLoop loop
         if decay != 1.0:
             self.decay_weights(decay)
-        factor = -step / (sqrt(<double> self.n_neurons) * self.scale)
+        factor = -step / (sqrt(<double> self.ranks.n_neurons) * self.scale)
         for j in range(count * self.n_outputs):
             self.work.scaled[j] = factor * e[j]
         part.masks = self.work.masks

@@ -39,6 +39,7 @@ def run_batches(
     cdef Py_ssize_t begin = 0, count, n = order.shape[0], i, k
     cdef int n_outputs = engine.n_outputs, failed = 0
     cdef double now, decay = 1 - learning_rate * weight_decay
+    cdef bint alone = engine.ranks.alone
     cdef double[:, ::1] f = np.empty((max(1, min(batch_size, n)), n_outputs))
     engine.begin_batches(min(batch_size, n))
     with nogil:
@@ -46,6 +47,8 @@ def run_batches(
             count = min(batch_size, n - begin)
             engine.forward(engine.work, engine.source, &order[begin], count, &f[0, 0], NULL,
                            &order[begin])
+            if engine.ranks.stopped:
+                break
             now = 0
             if targets.shape[1] > n_outputs:
                 for i in range(count):
@@ -59,12 +62,15 @@ def run_batches(
             total += now
             failed = engine.backward(&order[begin], count, &f[0, 0], learning_rate / count, decay)
             if failed:
-                break
+                if alone:
+                    break
+                engine.ranks.failed = True      # all stop together, at the next batch
             begin += count
+            engine.ranks.n_batches += 1
             n_unaveraged -= 1
             if n_unaveraged < 0 and engine.average is not None:
                 engine.average.count_iterate(engine.scale, engine.start_scale)
-    if failed < 0:
+    if engine.ranks.settle_failure(failed < 0):
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin
 
@@ -82,6 +88,7 @@ def read_batch(Engine engine, const int64_t[::1] rows):
         with nogil:
             engine.forward(engine.work, engine.source, &rows[0], n, &f[0, 0], NULL, &rows[0])
             memcpy(&masks[0], engine.work.masks, masks.shape[0] * sizeof(uint32_t))
+    engine.ranks.check()
     return np.asarray(f), np.asarray(masks)
 
 
@@ -93,6 +100,7 @@ def try_batch(Engine engine, const int64_t[::1] rows):
     if n:
         with nogil:
             engine.forward(engine.work, engine.source, &rows[0], n, &f[0, 0], NULL, NULL)
+    engine.ranks.check()
     return np.asarray(f)
 
 
@@ -111,6 +119,6 @@ def descend(
         with nogil:
             memcpy(engine.work.masks, &masks[0], masks.shape[0] * sizeof(uint32_t))
             status = engine.backward(&rows[0], n, &e[0, 0], step, 1.0)
-    if status < 0:
+    if engine.ranks.settle_failure(status < 0):
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return status == 0

@@ -105,19 +105,20 @@ cdef class LazyEngine(Engine):
 
     def evaluate(self, Source source, const int64_t[::1] rows, *, preactivations=False,
                  fired=False):
-        cost = self.reading_cost(rows.shape[0])
+        n_entries = self.ranks.total(self.coefficients.n_entries())
+        cost = self.reading_cost(rows.shape[0], n_entries)
         pairs = (<GramSource> source).as_pairs() if cost > WORTH_PAIRS else None
         if pairs is not None:
             skip = self.skip_coefficients if self.skip > 0 else None
-            reading = PairReading(pairs, self.coefficients, skip, rows)
+            reading = PairReading(pairs, self.coefficients, skip, rows, n_entries)
             if reading.cost() < cost:
                 return self.read_panels(source, reading, preactivations, fired)
         return Engine.evaluate(self, source, rows, preactivations=preactivations, fired=fired)
 
-    def reading_cost(self, int64_t n_rows):
+    def reading_cost(self, int64_t n_rows, int64_t n_entries):
         """Rows of 128 bytes that are multiplied and added where G is read column by column."""
         width = self.panel_width()
-        return (n_rows + width - 1) // width * (self.coefficients.n_entries() + self.n_samples)
+        return (n_rows + width - 1) // width * (n_entries + self.n_samples)
 
     def read_panels(self, Source source, PairReading reading, bint preactivations, bint fired):
         """`evaluate`, panel by panel of outer objects."""
@@ -155,6 +156,7 @@ cdef class LazyEngine(Engine):
                             memcpy(z_out + places[at + c] * row_bytes, z_part + c * row_bytes,
                                    row_bytes)
                     at += now
+        self.ranks.check()
         if fired:
             return work.fired.bits
         return z if preactivations else np.asarray(f)

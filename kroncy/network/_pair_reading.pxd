@@ -14,6 +14,7 @@ cdef class PairReading:
     cdef Coefficients coefficients
     cdef object skip_coefficients
     cdef const void *skip_values
+    cdef int64_t n_entries, n_groups    # of all ranks
     cdef bint is_zero                   # C and the coefficients of the skip
 
     cdef void begin_segment(self, int64_t segment, int64_t begin) noexcept nogil

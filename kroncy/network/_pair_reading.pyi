@@ -15,5 +15,6 @@ class PairReading:
         coefficients: Coefficients,
         skip_coefficients: np.ndarray | None,
         chosen: np.ndarray,
+        n_entries: int | None = None,
     ) -> None: ...
     def cost(self) -> int: ...

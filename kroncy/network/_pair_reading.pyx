@@ -31,9 +31,12 @@ cdef class PairReading:
         None: there is no skip.
     chosen : ndarray of int64
         Rows to be read.
+    n_entries : int, optional
+        Of the coefficients of all ranks, which take the same decisions.  Default: there is one.
     """
 
-    def __init__(self, PairRows rows, Coefficients coefficients, skip_coefficients, chosen):
+    def __init__(self, PairRows rows, Coefficients coefficients, skip_coefficients, chosen,
+                 n_entries=None):
         chosen = np.asarray(chosen)
         n_outputs = 0
         if skip_coefficients is not None:
@@ -42,9 +45,11 @@ cdef class PairReading:
         self.skip_coefficients = skip_coefficients
         self.coefficients = coefficients
         self.product = PanelProduct(rows, coefficients.n_neurons, n_outputs)
-        self.is_zero = not coefficients.nnz and (
+        self.n_entries = coefficients.n_entries() if n_entries is None else n_entries
+        self.n_groups = self.product.groups_of(coefficients.ranks.n_neurons)
+        self.is_zero = not self.n_entries and (
             skip_coefficients is None or not skip_coefficients.any())
-        self.capacity = min(max(LINEAR_BYTES // (self.product.n_groups * ROW_BYTES),
+        self.capacity = min(max(LINEAR_BYTES // (self.n_groups * ROW_BYTES),
                                 self.product.group), KRONCY_TILE)
         self.places = np.arange(len(chosen))
         objects = rows.outer_index
@@ -64,8 +69,7 @@ cdef class PairReading:
         dense = self.visits.n_rows * rows.width
         if rows.projection != NULL:
             dense += self.visits.n_segments * self.product.group * rows.n_inner * rows.width
-        return (self.visits.n_segments * self.coefficients.n_entries()
-                + self.product.n_groups * dense // DENSE_SPEED)
+        return (self.visits.n_segments * self.n_entries + self.n_groups * dense // DENSE_SPEED)
 
     cdef void begin_segment(self, int64_t segment, int64_t begin) noexcept nogil:
         """product.linear = C G of the visits from `begin` to the end of a segment."""

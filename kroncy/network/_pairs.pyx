@@ -134,7 +134,9 @@ cdef class PairsEngine(LazyEngine):
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         self.reserve_segment()
-        if self.visits.has_tables and self.table_size() <= self.table_limit:
+        # All ranks together, so that their number changes nothing.
+        size = self.product.groups_of(self.ranks.n_neurons) * self.product.table_bytes
+        if self.visits.has_tables and size <= self.table_limit:
             self.reserve_table()
         return Engine.begin_batches(self, batch_size)
 
@@ -292,8 +294,8 @@ cdef class PairsEngine(LazyEngine):
     ) noexcept nogil:
         """`PanelProduct.multiply`, counted."""
         if fresh:
-            self.gathered += self.product.gather_cost(self.coefficients)
-        self.multiplied += self.product.dense_cost(count)
+            self.gathered += self.product.gather_cost(self.coefficients, self.ranks.is_first)
+        self.multiplied += self.product.dense_cost(count, self.ranks.is_first)
         self.product.multiply(self.coefficients, self.skip_values, table, fresh, rows, count, at)
 
     cdef bint multiply_recent(
@@ -364,13 +366,13 @@ cdef class PairsEngine(LazyEngine):
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil:
         return 0
 
-    def counters(self):
+    def own_counters(self):
         parts = {"gather_multiply_adds": self.gathered, "dense_multiply_adds": self.multiplied,
                  "correction_multiply_adds": self.corrected}
-        return super().counters() | {"multiply_adds": sum(parts.values())} | parts
+        return super().own_counters() | {"multiply_adds": sum(parts.values())} | parts
 
-    def set_counters(self, counters):
-        super().set_counters(counters)
+    def set_own_counters(self, counters):
+        super().set_own_counters(counters)
         self.gathered = counters["gather_multiply_adds"]
         self.multiplied = counters["dense_multiply_adds"]
         self.corrected = counters["correction_multiply_adds"]

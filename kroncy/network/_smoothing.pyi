@@ -1,11 +1,11 @@
 import numpy as np
 
-def add_expected_excess(
+def expected_excess(
     z: np.ndarray,
     deviation: np.ndarray,
     signs: np.ndarray,
     threshold: float,
     factor: float,
-    f: np.ndarray,
+    n_neurons: int,
     n_threads: int,
-) -> None: ...
+) -> np.ndarray: ...

@@ -117,13 +117,13 @@ cdef class TreeEngine(LazyEngine):
         self.set_z0(values)
         self.tree_scale = float(arrays["tree_scale"][0])
 
-    def counters(self):
-        return super().counters() | {
+    def own_counters(self):
+        return super().own_counters() | {
             "tree_nodes_read": self.work.nodes_read, "tree_nodes_written": self.nodes_written,
         }
 
-    def set_counters(self, counters):
-        super().set_counters(counters)
+    def set_own_counters(self, counters):
+        super().set_own_counters(counters)
         self.work.nodes_read = counters["tree_nodes_read"]
         self.nodes_written = counters["tree_nodes_written"]
 

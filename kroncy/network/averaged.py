@@ -33,8 +33,9 @@ class AveragedNetwork(NetworkView):
         self.data, self.rows = network.data, network.rows
         self.settings, self.compression = network.settings, network.compression
         self.nbytes, self.dtype = network.nbytes, network.dtype
-        self.n_outputs, self.guard = network.n_outputs, network.guard
-        self._signs, self._init, self._engine = engine.signs, init, engine
+        self.n_outputs, self.guard, self.shard = network.n_outputs, network.guard, network.shard
+        self._signs = network.signs.reshape(network.n_hidden, -1)
+        self._init, self._engine = init, engine
         self._space = space
 
     def _reading(self) -> Engine:

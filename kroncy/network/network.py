@@ -13,9 +13,12 @@ from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import saved_state
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
+from ..parallel.communicator import Communicator
+from ..parallel.shard import Shard
 from . import bitsets, planning
 from .averaged import AveragedNetwork
 from .descent import DescentNetwork
+from .parts import own_state, whole_state
 from .settings import NetworkSettings, check_data, check_signs
 from .state import NetworkState, check_counters, from_members, to_members
 from .view import NetworkView
@@ -40,6 +43,9 @@ class Network(DescentNetwork):
         What training has changed so far.  Default: nothing.
     counters : dict of int, optional
         Operations so far, under the names of the attribute `counters`.  Default: none.
+    comm : Communicator, optional
+        Ranks among which the neurons are divided; all of them make the same network.  Arguments
+        and results are of all neurons.  Default: this process alone.
 
     Attributes
     ----------
@@ -61,6 +67,8 @@ class Network(DescentNetwork):
     n_outputs : int
     guard : Guard
         Of the state: what reads waits while an iteration runs, and what trains claims it.
+    shard : Shard
+        The neurons of this rank.
 
     Raises
     ------
@@ -96,8 +104,10 @@ class Network(DescentNetwork):
         *,
         state: NetworkState | None = None,
         counters: Mapping[str, int] | None = None,
+        comm: Communicator | None = None,
     ) -> None:
         check_data(data)
+        self.shard = Shard(settings.n_hidden, comm)
         signs = check_signs(signs, settings)
         self.data = data
         self.dtype = np.dtype(settings.dtype)
@@ -106,13 +116,16 @@ class Network(DescentNetwork):
         with np.errstate(over="ignore", under="ignore"):
             rows = data.compact().astype(self.dtype)
         planning.check_norms(rows)
-        plan, engine, self._space = planning.resolve(rows, settings)
+        plan, engine, self._space = planning.resolve(rows, settings, self.shard)
         self.compression = plan.compression
         self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
         self.rows = plan.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        self.nbytes = planning.check_memory(plan, self.settings, self._space, self.n_outputs)
+        with self.shard.comm.same_error():
+            self.nbytes = planning.check_memory(
+                plan, self.settings, self._space, self.n_outputs, self.shard
+            )
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
@@ -120,26 +133,26 @@ class Network(DescentNetwork):
                 average=settings.average,
             )
         self._streams = Streams(
-            settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads
+            settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads, shard=self.shard
         )
         self._init = plan.make(self._streams, self.memory_budget)
         self._engine = planning.make_engine(
             engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
-            self._space, planning.table_limit(self.memory_budget),
+            self._space, planning.table_limit(self.memory_budget), self.shard,
         )
         if settings.average:
             self._engine.start_average()
         if state is None:
             self._engine.fired_bits[...] = self._begin()
         else:
-            self.restore(state)
+            self.restore(own_state(state, self.shard))
         if counters is not None:
             self._engine.set_counters(check_counters(counters, engine))
 
     def _begin(self) -> NDArray[np.uint64]:
         """Fired sets before the first step: from z(0), where the engine needs it, without G."""
         if not self._engine.needs_z0:
-            return self.fired_bits()
+            return self._evaluate(np.arange(self.data.n_samples), fired=True)
         z0 = self._init.z0()
         bits = bitsets.pack_above(z0, self.threshold, self._engine.fired_bits.shape[1])
         self._engine.set_z0(z0)
@@ -172,7 +185,7 @@ class Network(DescentNetwork):
             raise ValueError("coefficients must be finite")
         with self.guard.change("set_coefficients"):
             csr.data /= self.dtype.type(self._engine.scale)
-            self._engine.set_csr(csr)
+            self._engine.set_csr(csr[self.shard.first : self.shard.last])
 
     @property
     def averaged(self) -> NetworkView:
@@ -205,7 +218,7 @@ class Network(DescentNetwork):
         Returns
         -------
         NetworkState
-            Copies.
+            Copies; of the neurons of this rank.
 
         Notes
         -----
@@ -262,7 +275,9 @@ class Network(DescentNetwork):
                 f"a network with average={self.settings.average} cannot go on from one with "
                 f"average={other.settings.average}"
             )
-        self.restore(other.snapshot().extended(self.recorded_bits()))
+        with self.guard.read():
+            bits = self._engine.fired_bits
+        self.restore(other.snapshot().extended(bits))
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and named arrays, for `from_state`.
@@ -274,13 +289,15 @@ class Network(DescentNetwork):
         arrays : dict of ndarray
             Copies, but for those of the data, which never change.
         """
+        state = whole_state(self.snapshot(), self.shard)
         return to_members(
-            self.data, self._signs, self.settings, self.compression, self.snapshot(), self.counters
+            self.data, self._signs, self.settings, self.compression, state, self.counters
         )
 
     @classmethod
     def from_state(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray],
+        comm: Communicator | None = None,
     ) -> "Network":
         """The network whose `get_state` gave these values.
 
@@ -290,6 +307,8 @@ class Network(DescentNetwork):
             Values as `get_state` returned them.
         arrays : dict of ndarray
             Arrays as `get_state` returned them; further names are passed over.
+        comm : Communicator, optional
+            Ranks among which the neurons are divided; any number.
 
         Returns
         -------
@@ -305,4 +324,4 @@ class Network(DescentNetwork):
             The network does not fit the machine.
         """
         with saved_state("the state of the network"):
-            return cls(**from_members(meta, arrays))
+            return cls(**from_members(meta, arrays), comm=comm)

@@ -14,23 +14,26 @@ from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from ..init.plan import InitPlan, choose_compression, plan_init
+from ..parallel.shard import BLOCK, Shard
 from ..trees._max_trees import tree_nbytes
 from ._engine import Engine
 from ._explicit import ExplicitEngine
 from ._lazy import GramSource, LazyEngine
 from ._pairs import PairsEngine
+from ._ranks import Ranks
 from ._tree_engine import TreeEngine
 from .costs import engine_costs
 from .pair_space import PairSpace
 from .prediction import dense_source
 from .settings import ROW_BYTES, NetworkSettings
 
-BLOCK = 256  # neurons of a block
 TABLE_BYTES = 2**30  # most that the sums over objects of a panel take
 UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 
 
-def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, str, PairSpace]:
+def resolve(
+    rows: KroneckerData, settings: NetworkSettings, shard: Shard | None = None
+) -> tuple[InitPlan, str, PairSpace]:
     """``(plan, engine, space)`` for these training rows, "auto" replaced by the cheaper.
 
     Parameters
@@ -38,6 +41,8 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
     rows : KroneckerData
         The training rows, compact and in the dtype of the training.
     settings : NetworkSettings
+    shard : Shard, optional
+        The neurons of this rank; the choices are those of all ranks.  Default: this one is alone.
 
     Returns
     -------
@@ -52,6 +57,12 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
         The data or the start do not go with what was asked for.
     """
     start, engine, compress = settings.start, settings.engine, settings.compress
+    shard = Shard(settings.n_hidden) if shard is None else shard
+    if engine == "tree" and shard.comm.size > 1:
+        raise ValueError(
+            "engine='tree' adds the outputs of fired neurons one by one, which ranks cannot share; "
+            "with comm use engine='lazy', 'pairs', 'explicit' or 'auto'"
+        )
     features = rows.has_features
     if start == "gaussian" and not features:
         raise ValueError("start='gaussian' needs factors; data given as kernels use 'gram'")
@@ -77,7 +88,7 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
         d = rows.n_features if compression is None else compression.n_coordinates
         costs = engine_costs(space, m, d)
         barred = {"explicit"} if start == "gram" else set()
-        if settings.shuffled or not _fits(plan, settings, space):
+        if settings.shuffled or not _fits(plan, settings, space, shard):
             barred.add("pairs")
         engine = costs.cheapest(barred)
         if engine == "explicit" and plan.kind != "gaussian":
@@ -85,19 +96,20 @@ def resolve(rows: KroneckerData, settings: NetworkSettings) -> tuple[InitPlan, s
     return plan, engine, space
 
 
-def _fits(plan: InitPlan, settings: NetworkSettings, space: PairSpace) -> bool:
-    """Whether the engine "pairs" fits the memory."""
+def _fits(plan: InitPlan, settings: NetworkSettings, space: PairSpace, shard: Shard) -> bool:
+    """Whether the engine "pairs" fits the memory of every rank."""
     try:
-        check_memory(plan, replace(settings, engine="pairs"), space)
+        check_memory(plan, replace(settings, engine="pairs"), space, shard=shard)
     except MemoryError:
-        return False
-    return True
+        return not shard.comm.any(True)
+    return not shard.comm.any(False)
 
 
 def check_memory(
-    plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int = 1
+    plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int = 1,
+    shard: Shard | None = None,
 ) -> int:
-    """Bytes of a network and of the caller's snapshots, by estimate.
+    """Bytes of a network and of the caller's snapshots, by estimate, on the rank that has most.
 
     What the training takes and what making z(0) takes meanwhile count together, and so do the
     snapshots, that of `run` and those of the caller, and the rows that it binds.  The copy
@@ -109,8 +121,9 @@ def check_memory(
         They exceed the `memory_limit`, or what the machine has.
     """
     rows, engine, limit = plan.rows, settings.engine, settings.memory_limit
-    n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
-    z0, base, moving, read = _engine_nbytes(plan, settings, space)
+    m = settings.n_hidden if shard is None else shard.most_owned
+    n, itemsize = rows.n_samples, rows.dtype.itemsize
+    z0, base, moving, read = _engine_nbytes(plan, settings, space, m)
     sets = n * -(-m // BLOCK) * BLOCK // 8
     masks = sets * itemsize // 4  # of a reading of all samples
     entries = n * m * float(norm.sf(settings.threshold))
@@ -163,25 +176,29 @@ def table_limit(budget: int | None) -> int:
 
 
 def _engine_nbytes(
-    plan: InitPlan, settings: NetworkSettings, space: PairSpace
+    plan: InitPlan, settings: NetworkSettings, space: PairSpace, m: int
 ) -> tuple[int, int, int, int]:
-    """``(z0, base, moving, read)`` bytes of an engine beside C.
+    """``(z0, base, moving, read)`` bytes of an engine for m neurons beside C.
 
     z(0) until it is built, itself, its snapshot, and what reads an average.
     """
     rows = plan.rows
-    n, m, itemsize = rows.n_samples, settings.n_hidden, rows.dtype.itemsize
+    n, itemsize = rows.n_samples, rows.dtype.itemsize
     if settings.engine == "explicit":
         weights = m * int(rows.n_features) * itemsize
         sums = weights if settings.average else 0
-        return 0, weights + sums + ROW_BYTES * int(rows.n_features), weights + sums, weights
+        sparse = [table for table in rows.modes.tables if table.is_sparse]
+        copies = sum(len(table) * int(table.width) * itemsize for table in sparse)
+        base = weights + sums + copies + ROW_BYTES * int(rows.n_features)
+        return 0, base, weights + sums, weights
     z0 = n * m * itemsize
     if settings.engine == "pairs":
         pairs = space.nbytes(m, resolve_threads(settings.n_threads))
-        table = space.table_nbytes(m)
-        if settings.memory_limit is None and table <= TABLE_BYTES:
+        fits = space.table_nbytes(settings.n_hidden) <= TABLE_BYTES
+        table = space.table_nbytes(m) if fits else 0
+        if settings.memory_limit is None:
             pairs += table
-        return z0, plan.root_nbytes + pairs, table if table <= TABLE_BYTES else 0, 0
+        return z0, plan.root_nbytes + pairs, table, 0
     gram = n * n * itemsize
     base = plan.root_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
     if settings.engine == "tree":
@@ -200,24 +217,31 @@ def make_engine(
     n_threads: int,
     space: PairSpace,
     table_limit: int,
+    shard: Shard,
 ) -> Engine:
-    """An engine at C = 0, without z(0) yet.
+    """An engine for the neurons of a rank at C = 0, without z(0) yet.
 
     `init` draws the weights of "explicit"; `space` and the bytes that sums of a panel may take are
-    for "pairs".
+    for "pairs"; `signs` are those of all neurons.
     """
-    args = (signs, threshold, skip, n_threads)
+    made: Engine
+    args = (shard.own(signs), threshold, skip, n_threads)
     if engine == "pairs":
         pairs = space.training_rows()
         source = GramSource(cross_panels(rows, rows), None, pairs=pairs)
-        return PairsEngine(source, *args, pairs, table_limit)
-    if engine == "explicit":
-        weights = init.weights(np.arange(len(signs)))
-        return ExplicitEngine(dense_source(rows), *args, weights)
-    panels = training_panels(rows, n_threads)
-    if engine == "tree":
-        return TreeEngine(GramSource(panels, None), *args)
-    return LazyEngine(GramSource(panels, None, pairs=space.readable_training_rows), *args)
+        made = PairsEngine(source, *args, pairs, table_limit)
+    elif engine == "explicit":
+        weights = init.weights(np.arange(shard.first, shard.last))
+        made = ExplicitEngine(dense_source(rows), *args, weights)
+    elif engine == "tree":
+        made = TreeEngine(GramSource(training_panels(rows, n_threads), None), *args)
+    else:
+        source = GramSource(
+            training_panels(rows, n_threads), None, pairs=space.readable_training_rows
+        )
+        made = LazyEngine(source, *args)
+    made.join(Ranks(shard))
+    return made
 
 
 def check_norms(rows: KroneckerData) -> None:

@@ -15,7 +15,7 @@ from ..init.gram import GramInit
 from ._engine import Engine
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
-from ._smoothing import add_expected_excess
+from ._smoothing import expected_excess
 from ._workspace import Source
 from .pair_space import PairSpace
 
@@ -73,11 +73,13 @@ class BoundRows:
             return squeeze(self._evaluate())
         with self._guard.read():  # one state
             engine = self._reading()
-            outputs = self._evaluate()
-            add_expected_excess(
-                self.preactivations(), self._deviation, engine.signs, engine.threshold,
-                engine.start_scale, outputs, engine.n_threads,
+            outputs, shard = self._evaluate(), engine.ranks.shard
+            sums = expected_excess(
+                self._evaluate(preactivations=True), self._deviation, engine.signs,
+                engine.threshold, engine.start_scale, shard.n_neurons, engine.n_threads,
             )
+            for of_block in shard.gather(sums):
+                outputs += of_block
         return squeeze(outputs)
 
     def preactivations(self) -> NDArray:
@@ -88,7 +90,7 @@ class BoundRows:
         ndarray of shape (n, n_hidden), in the dtype of the network
             Pre-activations, one row for each sample.
         """
-        return self._evaluate(preactivations=True)
+        return self._reading().ranks.shard.gather(self._evaluate(preactivations=True), axis=1)
 
     def _evaluate(self, **options: bool) -> NDArray:
         with self._guard.read(), blas_threads(1):
@@ -109,8 +111,8 @@ def bind_rows(
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:
-    """The rows themselves, and a part of z(0) that the weights do not give."""
-    return DenseSource([mode.table.array for mode in rows.modes], rows.indices, z0)
+    """The rows themselves, of dense factors, and a part of z(0) that the weights do not give."""
+    return DenseSource([mode.table.dense() for mode in rows.modes], rows.indices, z0)
 
 
 def rows_at_a_time(row_bytes: int, budget: int | None) -> int:

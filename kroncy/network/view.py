@@ -13,10 +13,13 @@ from ..data.grouping import Grouping
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
+from ..parallel.agreement import require_agreement
+from ..parallel.shard import Shard
 from . import bitsets
 from ._engine import Engine
 from .costs import EngineCosts, engine_costs
 from .pair_space import PairSpace
+from .parts import whole_csr
 from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
 from .settings import NetworkSettings
 
@@ -35,6 +38,7 @@ class NetworkView:
     dtype : numpy.dtype
     n_outputs : int
     guard : Guard
+    shard : Shard
     """
 
     data: KroneckerData
@@ -45,7 +49,8 @@ class NetworkView:
     dtype: np.dtype
     n_outputs: int
     guard: Guard
-    _signs: NDArray  # (n_hidden, n_outputs)
+    shard: Shard
+    _signs: NDArray  # (n_hidden, n_outputs): of all ranks, as what the methods return
     _init: GaussianInit | GramInit
     _engine: Engine
     _space: PairSpace
@@ -162,7 +167,8 @@ class NetworkView:
         wanted = self.dtype if dtype is None else np.dtype(dtype)
         with self.guard.read():
             engine = self._reading()
-            return engine.to_csr().astype(wanted) * np.array(engine.scale, wanted)[()]
+            own = engine.to_csr().astype(wanted) * np.array(engine.scale, wanted)[()]
+            return whole_csr(own, self.shard)
 
     def outputs(self, indices: ArrayLike | None = None) -> NDArray[np.float64]:
         """Outputs f of training samples.
@@ -211,8 +217,9 @@ class NetworkView:
         """
         rows = self.data.check_samples(indices, "indices")
         size = len(rows) * self.n_hidden * self.dtype.itemsize
-        require_memory(size, f"pre-activations of {len(rows)} samples")
-        return self._evaluate(rows, preactivations=True)
+        with self.shard.comm.same_error():
+            require_memory(size, f"pre-activations of {len(rows)} samples")
+        return self.shard.gather(self._evaluate(rows, preactivations=True), axis=1)
 
     def fired(self, indices: ArrayLike | None = None) -> scipy.sparse.csr_array:
         """Neurons that fire on training samples.
@@ -257,7 +264,8 @@ class NetworkView:
         ValueError, TypeError
             `indices` are not samples.
         """
-        return self._evaluate(self.data.check_samples(indices, "indices"), fired=True)
+        bits = self._evaluate(self.data.check_samples(indices, "indices"), fired=True)
+        return self.shard.gather(bits, axis=1)
 
     def recorded_bits(self, indices: ArrayLike | None = None) -> NDArray[np.uint64]:
         """Fired sets at the last visit of each training sample, from which flips are counted.
@@ -279,7 +287,7 @@ class NetworkView:
         """
         rows = self.data.check_samples(indices, "indices")
         with self.guard.read():
-            return self._engine.fired_bits[rows]
+            return self.shard.gather(self._engine.fired_bits[rows], axis=1)
 
     @blas_threads(1)
     def initial_reading(self) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
@@ -303,11 +311,12 @@ class NetworkView:
         """
         z = self._init.z0()
         outputs = np.empty((len(z), self.n_outputs))
-        bits = bitsets.pack_above(z, self.threshold, self._engine.fired_bits.shape[1])
+        own = bitsets.pack_above(z, self.threshold, self._engine.fired_bits.shape[1])
+        bits = self.shard.gather(own, axis=1)
         signs, threshold = self._signs.astype(np.float64), self.dtype.type(self.threshold)
         for begin in range(0, len(z), FIRED_ROWS):
             part = slice(begin, begin + FIRED_ROWS)
-            excess = np.maximum(z[part] - threshold, 0)
+            excess = np.maximum(self.shard.gather(z[part], axis=1) - threshold, 0)
             outputs[part] = excess @ signs / np.sqrt(self.n_hidden)
         return squeeze(outputs), bits
 
@@ -337,8 +346,11 @@ class NetworkView:
         Rows are read a few at a time: z(0) of them takes at most 1 GB, and an eighth of the
         `memory_budget`.  The cost is that of drawing z(0) and of one pass over C for each.
         """
+        require_agreement(self.shard.comm, {"data": data})
         self.data.check_compatible(data, "data")
+        # As many for any number of ranks: BLAS rounds by the shape of its operands.
         chunk = rows_at_a_time(self.n_hidden * self.dtype.itemsize, self.memory_budget)
+        chunk = int(self.shard.comm.gather_numbers(chunk).min())
         with self.guard.read():  # one state for all rows
             parts = [
                 self.bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
@@ -372,6 +384,7 @@ class NetworkView:
         -----
         z(0) of the rows is computed once and stored: len(data) * n_hidden reals.
         """
+        require_agreement(self.shard.comm, {"data": data})
         self.data.check_compatible(data, "data")
         data = data.compact().astype(self.dtype)
         return bind_rows(
@@ -426,6 +439,7 @@ class NetworkView:
 
     def _evaluate(self, rows: NDArray[np.int64], **options: bool) -> NDArray:
         """Outputs (len(rows), n_outputs), or what the options of `Engine.evaluate` ask for."""
+        require_agreement(self.shard.comm, {"indices": rows})
         self.prepare()
         with self.guard.read(), blas_threads(1):
             engine = self._reading()

@@ -89,14 +89,15 @@ cdef class PanelProduct:
 
     cdef int reserve(self, int64_t capacity, int n_threads) except -1
     cdef void release(self) noexcept
+    cdef int64_t groups_of(self, int64_t n_neurons) noexcept nogil
     cdef char *row(self, int64_t group, int64_t at) noexcept nogil
     cdef void begin_panel(self, const int64_t *rows, int64_t count) noexcept nogil
     cdef void set_objects(self, const int64_t *objects, int count) noexcept nogil
     cdef void fill_columns(self) noexcept nogil
     cdef void fill_records(self, PanelStore coefficients) noexcept nogil
     cdef int64_t stride(self) noexcept nogil
-    cdef int64_t gather_cost(self, PanelStore coefficients) noexcept nogil
-    cdef int64_t dense_cost(self, int64_t count) noexcept nogil
+    cdef int64_t gather_cost(self, PanelStore coefficients, bint with_skip) noexcept nogil
+    cdef int64_t dense_cost(self, int64_t count, bint with_skip) noexcept nogil
     cdef void multiply(self, PanelStore coefficients, const void *skip_values, char *table,
                        bint fresh, const int64_t *rows, int64_t count, int64_t at) noexcept nogil
     cdef void multiply_group(self, int64_t group, PanelStore coefficients,

@@ -118,7 +118,7 @@ cdef class PanelProduct:
         self.n_neurons, self.n_outputs = n_neurons, n_outputs
         self.group = ROW_BYTES // real_size(rows.is_double)
         self.n_neuron_groups = (self.n_neurons + self.group - 1) // self.group
-        self.n_groups = self.n_neuron_groups + (self.n_outputs + self.group - 1) // self.group
+        self.n_groups = self.groups_of(self.n_neurons)
         self.columns = allocate(rows.n_outer * ROW_BYTES)
         self.parts = allocate(rows.outer_panels.workspace_size())
         self.records = <char *> allocate(
@@ -170,6 +170,11 @@ cdef class PanelProduct:
                 kroncy_pairs_most_strips(capacity, self.group) * sizeof(kroncy_strip))
             self.capacity = capacity
         return 0
+
+    cdef int64_t groups_of(self, int64_t n_neurons) noexcept nogil:
+        """Groups of so many neurons, and of the outputs of the skip."""
+        return ((n_neurons + self.group - 1) // self.group
+                + (self.n_outputs + self.group - 1) // self.group)
 
     cdef char *row(self, int64_t group, int64_t at) noexcept nogil:
         """Where a group of neurons has sample `at` in `linear`."""
@@ -226,17 +231,17 @@ cdef class PanelProduct:
         """Bytes from a sample in one group of neurons to the same in the next."""
         return self.capacity * ROW_BYTES
 
-    cdef int64_t gather_cost(self, PanelStore coefficients) noexcept nogil:
+    cdef int64_t gather_cost(self, PanelStore coefficients, bint with_skip) noexcept nogil:
         """Multiply-adds of the sums over objects of the panel."""
         return self.n_objects * (coefficients.n_entries()
-                                 + self.n_outputs * coefficients.n_samples)
+                                 + with_skip * self.n_outputs * coefficients.n_samples)
 
-    cdef int64_t dense_cost(self, int64_t count) noexcept nogil:
+    cdef int64_t dense_cost(self, int64_t count, bint with_skip) noexcept nogil:
         """Multiply-adds of the products of these sums with `count` columns."""
         cdef int64_t total = count * self.rows.width
         if self.rows.projection != NULL:
             total += self.n_objects * self.rows.n_inner * self.rows.width
-        return total * (self.n_neurons + self.n_outputs)
+        return total * (self.n_neurons + with_skip * self.n_outputs)
 
     cdef void multiply(
         self, PanelStore coefficients, const void *skip_values, char *table, bint fresh,
@@ -264,9 +269,9 @@ cdef class PanelProduct:
         loop.fresh = fresh
         loop.at = at
         team_run(self.n_threads, self.n_strips, PACKED * count * self.rows.width, pack_strip, &loop)
-        work = DENSE * self.dense_cost(count)
+        work = DENSE * self.dense_cost(count, True)
         if fresh:
-            work += GATHER * self.gather_cost(coefficients)
+            work += GATHER * self.gather_cost(coefficients, True)
         team_run(self.n_threads, self.n_groups, work, multiply_group, &loop)
 
     cdef void pack_strip(self, int64_t strip) noexcept nogil:

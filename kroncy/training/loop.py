@@ -14,6 +14,8 @@ from .._base.exceptions import DivergenceError
 from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
+from ..parallel.agreement import require_agreement
+from ..parallel.communicator import Communicator
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
 from .options_reader import OptionsReader
@@ -56,6 +58,7 @@ class TrainingLoop(OptionsReader):
         offset: NDArray[np.float64] | None = None,
     ) -> None:
         self._network = network
+        self._comm = network.shard.comm
         self._order = SampleOrder.of(options.order, network)
         self.options = replace(options, order=self._order.kind)
         self._targets, self._offset = targets, offset
@@ -77,10 +80,11 @@ class TrainingLoop(OptionsReader):
             return float(options.learning_rate)
         if options.solver == "gauss-newton":
             return 1.0
-        return stable_learning_rate(
+        rate = stable_learning_rate(
             self._network, options.batch_size, self._weights, options.weight_decay,
             None if self.order == "random" else self.epoch_order(1),
         )
+        return self._comm.first(rate)  # processors may differ in a last digit
 
     # -- training -------------------------------------------------------------------------------
 
@@ -115,6 +119,7 @@ class TrainingLoop(OptionsReader):
         rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
         if not len(rows):
             raise ValueError("indices must name at least one sample, got none")
+        require_agreement(self._comm, {"indices": rows})
         with self.network.guard.claim("step"):
             total, done = self._run_batches(rows, len(rows))
             if done < len(rows):
@@ -164,12 +169,13 @@ class TrainingLoop(OptionsReader):
         iterations under way, about 0.2 s, not for the end of the training.
         """
         n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
+        require_agreement(self._comm, {"n_epochs": n_epochs})
         check_callback(callback, "callback")
         with self.network.guard.claim("run"):
             self.network.prepare()
             for _ in range(n_epochs):
                 self._run_epoch(progress)
-                if wants_stop(callback, self):
+                if self._comm.any(wants_stop(callback, self)):
                     break
         return self
 
@@ -204,6 +210,7 @@ class TrainingLoop(OptionsReader):
         RuntimeError
             Another thread trains this network.
         """
+        require_agreement(self._comm, {"samples": samples})
         with self.network.guard.claim("run_samples"):
             self.network.prepare()
             return self._run_pass(samples, batch_size, progress, bound)
@@ -237,16 +244,17 @@ class TrainingLoop(OptionsReader):
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
         self.network.expect(order, batch_size)
+        shown = progress and self._comm.rank == 0
         with tqdm(
-            total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not progress,
+            total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not shown,
             leave=False,
         ) as bar:
-            for part in _parts(order, batch_size):
+            for part in _parts(order, batch_size, self._comm):
                 total, done = self._run_batches(part, batch_size, total, bound)
                 if done < len(part):
                     raise DivergenceError(self._iterations + 1, self.learning_rate)
                 bar.update(done)
-                if progress:
+                if shown:
                     bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
         counts = {name: count - before[name] for name, count in self.counters.items()}
         self.history.append(
@@ -270,6 +278,7 @@ class TrainingLoop(OptionsReader):
         with blas_threads(1):
             if self._gauss_newton is None:
                 for part, rate in self._parts_and_rates(order, batch_size, bound):
+                    self._note_iteration()
                     total, n = self._network.run_batches(
                         part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
@@ -281,6 +290,7 @@ class TrainingLoop(OptionsReader):
                         break
                 return total, done
             for begin in range(0, len(order), batch_size):
+                self._note_iteration()
                 batch = order[begin : begin + batch_size]
                 loss = self._gauss_newton.step(batch, self._learning_rate)
                 if loss is None:
@@ -290,7 +300,12 @@ class TrainingLoop(OptionsReader):
                 if options.average and options.n_unaveraged(self._iterations) == 0:
                     self._network.count_iterate()
                 self._iterations += 1
+        self._note_iteration()
         return total, done
+
+    def _note_iteration(self) -> None:
+        """What the message about a rank that was lost will say."""
+        self._comm.iteration, self._comm.batches = self._iterations, 0
 
     def _parts_and_rates(
         self, order: NDArray[np.int64], batch_size: int, bound: bool
@@ -387,12 +402,14 @@ class TrainingLoop(OptionsReader):
         self._generator.bit_generator.state = progress.generator
 
 
-def _parts(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Consecutive parts of `order`, each whole batches worth about PART_SECONDS."""
+def _parts(
+    order: NDArray[np.int64], batch_size: int, comm: Communicator
+) -> Iterator[NDArray[np.int64]]:
+    """Consecutive parts of `order`, each whole batches worth about PART_SECONDS of rank 0."""
     begin, batches = 0, 1
     while begin < len(order):
         began = time.perf_counter()
         yield order[begin : begin + batches * batch_size]
         begin += batches * batch_size
-        seconds = max(time.perf_counter() - began, 1e-9)
+        seconds = max(comm.gather_numbers(time.perf_counter() - began)[0], 1e-9)
         batches = max(1, min(2 * batches, int(batches * PART_SECONDS / seconds)))

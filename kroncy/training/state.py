@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .._base.validation import check_bool, check_integer, check_real
 from ..network.network import Network
 from ..network.state import check_values
+from ..parallel.communicator import Communicator
 from .options import TrainingOptions
 from .progress import Progress
 from .step_size import is_auto
@@ -49,7 +50,7 @@ def to_members(
 
 
 def from_members(
-    meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray], comm: Communicator
 ) -> dict[str, Any]:
     """The arguments of `TrainingLoop` for what `to_members` returned; ValueError if damaged."""
     rate = check_real(meta["learning_rate"], "learning_rate")
@@ -59,7 +60,7 @@ def from_members(
         raise ValueError("weighted and sample_weight contradict each other")
     if check_bool(meta["offset"], "offset") != ("offset" in arrays):
         raise ValueError("offset and its array contradict each other")
-    network = Network.from_state(meta["network"], arrays)
+    network = Network.from_state(meta["network"], arrays, comm)
     if network.settings.average != bool(options.average):
         raise ValueError("average contradicts the sums of the iterates that the network holds")
     n = network.data.n_samples

@@ -18,6 +18,8 @@ from ..network.settings import (
     draw_seeds,
     make_signs,
 )
+from ..parallel.agreement import require_agreement, require_cores
+from ..parallel.mpi import as_communicator
 from . import state
 from .gauss_newton import DAMPING
 from .loop import TrainingLoop
@@ -118,6 +120,11 @@ class KroneckerSGD(TrainingLoop):
         Rows that you will `bind`.  They count in the estimate of the memory.
     memory_held : int, default=0
         Bytes of `memory_limit` in use elsewhere while the trainer is made, such as by another.
+    comm : mpi4py.MPI.Comm, optional
+        Processes that train one network together: every rank calls the same methods with the same
+        arguments, and has the same results, bit for bit those of a single process.  See
+        docs/scaling.md.  `memory_limit` and `n_threads` are of each rank.  Default: this process
+        alone.
 
     Attributes
     ----------
@@ -223,7 +230,13 @@ class KroneckerSGD(TrainingLoop):
         n_snapshots: int = 0,
         n_bound: int = 0,
         memory_held: int = 0,
+        comm: Any = None,
     ) -> None:
+        own = ("self", "__class__", "comm", "n_threads")  # may differ, unlike all that was given
+        given = {name: value for name, value in locals().items() if name not in own}
+        ranks = as_communicator(comm)
+        require_agreement(ranks, given)
+        require_cores(ranks, n_threads)
         check_data(data)
         check_order(order, engine)
         options = TrainingOptions(
@@ -234,7 +247,7 @@ class KroneckerSGD(TrainingLoop):
         weights = check_sample_weight(sample_weight, data.n_samples)
         if threshold is None:
             threshold = default_threshold(n_hidden)
-        seed, generator = draw_seeds(random_state)
+        seed, generator = ranks.first(draw_seeds(random_state))
         settings = NetworkSettings(
             n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
             memory_limit, n_snapshots, n_bound, memory_held, order == "random",
@@ -243,7 +256,7 @@ class KroneckerSGD(TrainingLoop):
         signs = make_signs(signs, targets.shape[1], settings, generator)
         options.require_memory(targets.shape[1], settings.memory_limit)
         offset = check_offset(offset, targets.shape, loss)
-        network = Network(data, signs, settings)
+        network = Network(data, signs, settings, comm=ranks)
         super().__init__(network, targets, weights, options, generator, offset=offset)
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -263,7 +276,7 @@ class KroneckerSGD(TrainingLoop):
 
     @classmethod
     def from_state(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], *, comm: Any = None
     ) -> Self:
         """A trainer that goes on, bit for bit, where `get_state` was called.
 
@@ -273,6 +286,8 @@ class KroneckerSGD(TrainingLoop):
             Values as `get_state` returned them.
         arrays : dict of ndarray
             Arrays as `get_state` returned them.
+        comm : mpi4py.MPI.Comm, optional
+            Processes that go on together, any number of them.  Default: this one alone.
 
         Returns
         -------
@@ -287,9 +302,10 @@ class KroneckerSGD(TrainingLoop):
         MemoryError
             The network does not fit the machine.
         """
-        trainer = cls.__new__(cls)
+        trainer, ranks = cls.__new__(cls), as_communicator(comm)
+        require_agreement(ranks, {"meta": meta, "arrays": arrays})
         with saved_state("the state of the trainer"):
-            TrainingLoop.__init__(trainer, **state.from_members(meta, arrays))
+            TrainingLoop.__init__(trainer, **state.from_members(meta, arrays, ranks))
         return trainer
 
     def __reduce__(self):

@@ -60,6 +60,7 @@ def run(command, *options, model="M.npz", target="affinity"):
     arguments += ["--model", model]
     if command == "train":
         arguments += ["--target", target, *OPTIONS]
+        arguments += [] if "--resume" in options else ["--overwrite"]
     return cli.main([*arguments, *options])
 
 
@@ -119,7 +120,8 @@ def test_version(capsys):
 
 def test_neurons_beyond_the_memory_are_refused_with_the_estimate(files, capsys):
     assert run("train", "--hidden", str(10**13)) == 1
-    assert re.search(r"10000000000000 neurons needs? 240 TB", capsys.readouterr().err)
+    told = r"10000000000000 neurons \(engine \w+, start \w+\) needs [\d.]+ PB"
+    assert re.search(told, capsys.readouterr().err)
 
 
 def test_standardizing_makes_units_irrelevant(files):
@@ -341,7 +343,7 @@ def test_missing_files(files, capsys):
 
 def test_unwritable_output_is_found_before_training(files, capsys, monkeypatch):
     # Nothing is read, let alone trained.
-    monkeypatch.setattr("kroncy.cli.train.read_objects", None)
+    monkeypatch.setattr("kroncy.cli.train.read_training", None)
     assert run("train", model="none/M.npz") == 1
     assert "--model none/M.npz cannot be written" in capsys.readouterr().err
     assert run("predict", "--out", ".") == 1
@@ -384,6 +386,11 @@ def test_model_saved_from_python_is_explained(files, capsys):
         ("--separator", "1", "must be a character such as ; or tab, got '1'"),
         ("--decimal", ";", "invalid choice: ';'"),
         ("--task", "ranking", "invalid choice: 'ranking'"),
+        ("--missing", "median", "invalid choice: 'median'"),
+        ("--unknown", "drop", "invalid choice: 'drop'"),
+        ("--columns", "a,,b", "must be names, separated by commas, got 'a,,b'"),
+        ("--members", "0", "must be at least 1, got 0"),
+        ("--validation-by", "drugs", "must be one of pairs, left, right, both, got 'drugs'"),
     ],
 )
 def test_invalid_options_are_named(files, capsys, option, value, message):
@@ -554,3 +561,205 @@ def test_demo_without_matplotlib(tmp_path, capsys, monkeypatch):
     arguments = ["demo", "--fast", "--epochs", "1", "--threads", "1", "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
     assert "pip install 'kroncy[plot]'" in capsys.readouterr().out
+
+
+# -- Columns, missing cells, unknown ids ----------------------------------------------------------
+
+
+def predictions(**options):
+    assert run("predict", "--out", "o.csv", **options) == 0
+    return read("o.csv")[1:]
+
+
+def test_columns_are_chosen_by_name_and_by_pattern(files, capsys):
+    edit("L.csv", 3, 2, "some text")  # of a column that is not used
+    assert run("train", "--columns", "a,c", "--columns", "u*") == 0
+    assert "d = 6 features" in capsys.readouterr().out
+    before = predictions()
+    assert run("train", "--drop", "b,v", model="other.npz") == 0
+    assert predictions(model="other.npz") == before
+    for options, message in (
+        (["--columns", "a,w,u"], "--columns w: L.csv and R.csv have no such column"),
+        (["--drop", "b,d*"], "--drop d*: L.csv and R.csv have no such column"),
+        (["--columns", "a"], "R.csv, line 1: --columns and --drop leave no column"),
+    ):
+        assert run("train", *options) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_missing_cells_are_filled_in_training_and_prediction(files, capsys):
+    values = np.array([float(row[1]) for row in read("L.csv")[1:]])
+    for line, text in ((3, ""), (5, "NA"), (6, "NaN")):
+        edit("L.csv", line, 1, text)
+    assert run("train") == 1
+    assert "column 'a': the cell is empty; --missing drop leaves such" in capsys.readouterr().err
+    assert run("train", "--missing", "mean", "--standardize") == 0
+    assert "L.csv: 3 missing cells of 3 objects filled" in capsys.readouterr().out
+    before = predictions()
+    # The same as where the mean stands in the file, whatever else is in the file of predictions.
+    mean = np.delete(values, [1, 3, 4]).mean()
+    for line in (3, 5, 6):
+        edit("L.csv", line, 1, repr(float(mean)))
+    rows = read("L.csv")
+    write("L.csv", [*rows[:6], ["d99", "1e6", "0", "0"], *rows[6:]])
+    assert predictions() == before
+    for line in range(2, 15):
+        edit("L.csv", line, 1, "")
+    assert run("train", "--missing", "mean") == 1
+    assert "L.csv, line 1, column 'a': every cell of this column is missing" in (
+        capsys.readouterr().err)
+
+
+def test_objects_with_missing_cells_are_left_out_with_their_pairs(files, capsys):
+    edit("L.csv", 3, 2, "")  # d1
+    edit("P.csv", 4, 2, "null")
+    count = sum(row[0] == "d1" for row in read("P.csv"))
+    without_target = read("P.csv")[3][0] != "d1"
+    assert run("train", "--missing", "drop") == 0
+    out = capsys.readouterr().out
+    assert "L.csv: 1 object with missing cells left out, such as 'd1'" in out
+    assert f"{100 - count - without_target} pairs of 11 left" in out
+    assert f"P.csv: {count} pairs of objects with missing cells left out, first line" in out
+    rows = predictions()
+    assert len(rows) == 100 - count and "d1" not in {row[0] for row in rows}
+    assert f"P.csv: {count} pairs of objects with missing cells" in capsys.readouterr().out
+    assert run("train", "--missing", "drop", "--resume") == 0
+    assert run("train", "--missing", "mean", "--resume") == 1
+    assert "other columns or another task" in capsys.readouterr().err
+
+
+def test_unknown_ids_are_skipped_and_counted(files, capsys):
+    edit("P.csv", 7, 0, "d99")
+    edit("P.csv", 9, 1, "t98")
+    assert run("train") == 1
+    assert "does not occur in L.csv; --unknown skip leaves such" in capsys.readouterr().err
+    assert run("train", "--unknown", "skip") == 0
+    out = capsys.readouterr().out
+    assert "98 pairs of 12 left" in out
+    assert "P.csv: 2 pairs of unknown ids left out, first line 7, drug 'd99'" in out
+    assert run("predict", "--out", "o.csv", "--unknown", "skip") == 0
+    assert len(read("o.csv")) == 99
+    write("P.csv", [["drug", "target"], ["d99", "t1"]])
+    assert run("predict", "--out", "o.csv", "--unknown", "skip") == 1
+    assert "all pairs are left out" in capsys.readouterr().err
+
+
+def test_pairs_from_standard_input(files):
+    assert run("train") == 0
+    expected = predictions()
+    command = ["predict", "--left", "L.csv", "--right", "R.csv", "--pairs", "-", "--model", "M.npz"]
+    with open("P.csv", "rb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "kroncy", *command, "--out", "p.csv"], stdin=stream,
+            check=True, capture_output=True,
+        )
+    assert done.stderr == b"" and read("p.csv")[1:] == expected
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "kroncy", *command, "--out", "p.csv"], input=b"a,b\nd0\n",
+        capture_output=True, check=False,
+    )
+    assert b"standard input, line 2, column 'b': the header has 2 columns" in done.stderr
+
+
+# -- What is told before and after ----------------------------------------------------------------
+
+
+def test_an_existing_model_is_not_replaced(files, capsys):
+    arguments = ["train", "--left", "L.csv", "--right", "R.csv", "--pairs", "P.csv", "--target",
+                 "affinity", "--model", "M.npz", *OPTIONS]
+    assert cli.main(arguments) == 0
+    before = (files / "M.npz").read_bytes()
+    assert cli.main(arguments) == 1
+    assert "--model M.npz exists: add --resume to continue" in capsys.readouterr().err
+    assert (files / "M.npz").read_bytes() == before
+    assert cli.main([*arguments, "--overwrite", "--seed", "1"]) == 0
+    assert (files / "M.npz").read_bytes() != before
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--overwrite", "--resume"])
+
+
+def test_what_a_training_will_take_is_told_before_it(files, capsys):
+    assert run("train") == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == "reading L.csv, R.csv, P.csv"
+    assert re.fullmatch(r"forecast: engine \w+, start \w+; multiply-adds a sample: .*", lines[2])
+    told = (r"forecast: [\d.]+ kB of memory, .* to start, then .* an epoch, by a probe of 100 "
+            r"samples")
+    assert re.fullmatch(told, lines[3])
+    assert lines[4] == "start" and lines[5].startswith("epoch   1")
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("pairs", "of objects that occur in training pairs too (for new objects see "
+         "--validation-by)"),
+        ("left", "of left objects that occur in no training pair"),
+        ("both", "of left and right objects that occur in no training pair"),
+    ],
+)
+def test_what_is_new_in_held_out_pairs_is_told(files, capsys, by, told):
+    assert run("train", "--validation-by", by, "--validation", "0.3") == 0
+    assert told in capsys.readouterr().out
+    assert kroncy.load("M.npz").validation_by == by
+
+
+def test_columns_of_different_scale_are_told(files, capsys):
+    assert run("train") == 0
+    assert "--standardize" not in capsys.readouterr().out
+    for line in range(2, 14):
+        edit("L.csv", line, 1, str(1000 * float(read("L.csv")[line - 1][1])))
+        edit("L.csv", line, 3, str(line % 2))  # zeros and ones are no matter of units
+    assert run("train") == 0
+    out = capsys.readouterr().out
+    told = r"L.csv: the spread of column 'a' \([\d.e+]+\) is [\d,]+ times that of 'b'"
+    assert re.search(told, out)
+    assert run("train", "--standardize") == 0
+    assert "spread of column" not in capsys.readouterr().out
+
+
+def test_suggestions_are_options(files, capsys):
+    command = ["suggest", "--left", "L.csv", "--right", "R.csv", "--pairs", "P.csv"]
+    for task, target in (("regression", "affinity"), ("classification", "binds")):
+        assert cli.main([*command, "--task", task, "--target", target]) == 0
+        out = capsys.readouterr().out
+        assert "neurons fire on a sample" in out and "n_hidden" not in out
+        options = out.splitlines()[-1].removeprefix("kroncy train ... ").split()
+        assert options[::2] == ["--hidden", "--threshold", "--batch-size", "--learning-rate",
+                                "--epochs"]
+        assert run("train", "--task", task, *options, "--epochs", "1", target=target) == 0
+        capsys.readouterr()
+
+
+# -- Several members ------------------------------------------------------------------------------
+
+
+def test_members_and_their_spread(files, capsys):
+    assert run("train", "--members", "3") == 0
+    out = capsys.readouterr().out
+    assert out.count("member  2   epoch") == 4 and "members: validation R2" in out
+    assert re.search(r"mean of the members: RMSE [\d.]+ on these; the spread of the members", out)
+    assert run("predict", "--out", "o.csv", "--std") == 0
+    rows = read("o.csv")
+    assert rows[0] == ["drug", "target", "prediction", "std"]
+    model = kroncy.load("M.npz")
+    assert isinstance(model, kroncy.KroneckerEnsemble) and model.n_members == 3
+    assert min(float(row[3]) for row in rows[1:]) > 0
+    assert cli.main(["info", "--model", "M.npz"]) == 0
+    assert "members    3" in capsys.readouterr().out
+    assert run("train", "--resume") == 1
+    assert "M.npz holds --members, whose training cannot be resumed" in capsys.readouterr().err
+    assert run("train", "--resume", "--members", "2") == 1
+    assert "--resume continues one network" in capsys.readouterr().err
+    assert run("train") == 0
+    assert run("predict", "--out", "o.csv", "--std") == 1
+    assert "--std needs a model of several members" in capsys.readouterr().err
+
+
+def test_members_for_labels(files):
+    assert run("train", "--members", "2", "--task", "classification", target="binds") == 0
+    assert run("predict", "--out", "o.csv", "--std") == 0
+    rows = read("o.csv")
+    assert rows[0] == ["drug", "target", "prediction", "std", "probability_no", "probability_yes"]
+    assert all(float(row[4]) + float(row[5]) == pytest.approx(1) for row in rows[1:])

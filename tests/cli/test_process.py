@@ -15,7 +15,10 @@ import pytest
 import kroncy
 from kroncy import cli
 
-SLOW = "--left L.csv --right R.csv --pairs P.csv --model M.npz --target y --hidden 4096 --threads 1"
+SLOW = (
+    "--left L.csv --right R.csv --pairs P.csv --model M.npz --target y --hidden 4096 --threads 1 "
+    "--overwrite"
+)
 QUICK = SLOW.replace("4096", "64") + " --epochs 2"
 
 

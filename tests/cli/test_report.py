@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 import kroncy
-from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy import (
+    KroneckerClassifier,
+    KroneckerData,
+    KroneckerEnsemble,
+    KroneckerRegressor,
+    KroneckerRidge,
+    KroneckerSGD,
+)
 from kroncy.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -15,11 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4))
 Y = X[:, 0] * X[:, 1]
-
-
-@pytest.fixture(autouse=True)
-def small_costs(monkeypatch):
-    monkeypatch.setattr("kroncy.cli.report.measure_costs", lambda *_: [1.0, 1.1, 1.0])
 
 
 def page_of(model, folder):
@@ -38,6 +40,14 @@ def trainer():
     return KroneckerSGD(data, Y, n_hidden=256, antithetic=True, random_state=0).run(4)
 
 
+def ensemble():
+    rng = np.random.default_rng(0)
+    left, right = rng.integers(9, size=90), rng.integers(8, size=90)
+    data = KroneckerData([X[:9], X[9:17]], [left, right], bias=1.0)
+    member = KroneckerRegressor(64, max_iter=2, validation_fraction=0.3)
+    return KroneckerEnsemble(member, 2, random_state=0).fit(data, X[left, 0] * X[9 + right, 1])
+
+
 def classifier():
     kernels = [X @ X.T, X @ X.T]
     data = KroneckerData.from_kernels(kernels, [np.arange(80), np.arange(80)[::-1]])
@@ -47,10 +57,14 @@ def classifier():
 @pytest.mark.parametrize(
     ("make", "pictures", "words"),
     [
-        (regressor, 6, ["KroneckerRegressor", "R2 of the held-out", "out of reach",
-                        "epochs</td><td>4", "tolerance</td><td>0.002", "pairs</td><td>yes"]),
+        (regressor, 7, ["KroneckerRegressor", "R2 of the held-out", "out of reach",
+                        "epochs</td><td>4", "tolerance</td><td>0.002", "pairs</td><td>yes",
+                        "8 held-out pairs", "RMSE</td>", "concordance</td>"]),
         (trainer, 5, ["KroneckerSGD", "predict", "features d</td><td>16", "their bound"]),
-        (classifier, 6, ["infinitely many", "80 objects", "softmax"]),
+        (classifier, 9, ["infinitely many", "80 objects", "softmax", "right labels</td>",
+                         "ROC curve", "Calibration"]),
+        (ensemble, 10, ["KroneckerEnsemble, 2 members", "spread of the 2 members",
+                        "RMSE by object of factor 1", "RMSE by object of factor 2"]),
     ],
 )
 def test_the_page_is_whole_and_self_contained(tmp_path, make, pictures, words):
@@ -86,9 +100,11 @@ def explicit_linear_training(sgd, y, rates):
 def curves_of_the_report(model, folder, monkeypatch):
     """What the page of a model plots: losses, predicted, bound."""
     plotted = []
-    monkeypatch.setattr("kroncy.cli.report.plot_rate", lambda *curves: plotted.append(curves[:3]))
+    monkeypatch.setattr(
+        "kroncy.cli.report.theory.plot_rate", lambda *curves: plotted.append(curves[:3])
+    )
     page_of(model, folder)
-    return plotted[0]
+    return plotted[0] if plotted else None
 
 
 def test_curves_of_a_falling_step_are_those_of_its_schedule(tmp_path, monkeypatch):
@@ -134,11 +150,11 @@ def test_no_curve_is_predicted_where_training_is_another(tmp_path, monkeypatch):
     data, y = linear_problem()
     for options in ({"weight_decay": 1e-4}, {"solver": "gauss-newton"}):
         sgd = KroneckerSGD(data, y, n_hidden=64, random_state=0, **options).run(1)
-        assert curves_of_the_report(sgd, tmp_path, monkeypatch)[1:] == (None, None)
+        assert curves_of_the_report(sgd, tmp_path, monkeypatch) is None
 
 
 def test_samples_beyond_the_limit_are_represented(tmp_path, monkeypatch):
-    monkeypatch.setattr("kroncy.cli.report.EXAMINED", 30)
+    monkeypatch.setattr("kroncy.cli.report.theory.EXAMINED", 30)
     page = page_of(trainer(), tmp_path)
     assert "from 30 of the samples" in page and "of 30 of the 80 samples" in page
 
@@ -146,7 +162,7 @@ def test_samples_beyond_the_limit_are_represented(tmp_path, monkeypatch):
 def test_what_is_being_computed_is_printed(tmp_path, capsys):
     page_of(regressor(), tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5 and all(line.startswith("report: ") for line in lines)
+    assert len(lines) == 4 and all(line.startswith("report: ") for line in lines)
 
 
 def test_an_untrained_model_is_refused(tmp_path, capsys):
@@ -155,6 +171,12 @@ def test_an_untrained_model_is_refused(tmp_path, capsys):
     assert main(["report", str(path), "--out", str(tmp_path / "r.html")]) == 1
     assert "no complete epoch to report (0 iterations): train it first" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_model_that_is_no_network_is_refused(tmp_path, capsys):
+    kroncy.save(KroneckerRidge().fit(X, Y), tmp_path / "m.npz")
+    assert main(["report", str(tmp_path / "m.npz"), "--out", str(tmp_path / "r.html")]) == 1
+    assert "holds a KroneckerRidge; a report is about a network" in capsys.readouterr().err
 
 
 def test_missing_matplotlib_names_the_extra(tmp_path, capsys, monkeypatch):

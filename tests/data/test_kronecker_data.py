@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import dense_rows
+from sklearn.ensemble import BaggingRegressor
+from sklearn.inspection import permutation_importance
 
-from kroncy import KroneckerData
+from kroncy import KroneckerData, KroneckerRidge
 
 
 @st.composite
@@ -141,8 +143,26 @@ EYE = [[1.0, 0.0], [0.0, 1.0]]
      "smallest eigenvalue is -1"),
     (lambda: KroneckerData.from_kernels([EYE, EYE], None), TypeError, "indices must be given"),
     (lambda: KroneckerData([EYE, EYE]).take([]), ValueError, "at least one sample"),
-    (lambda: KroneckerData([EYE, EYE])[0], TypeError, "slice, a mask"),
+    (lambda: KroneckerData([EYE, EYE])[:, [0]], IndexError, "indexed by samples alone.*average"),
+    (lambda: np.asarray(KroneckerData([EYE, EYE])), TypeError, "is no array.*to_dense"),
+    (lambda: KroneckerData([EYE, EYE])[10**6], IndexError, "out of bounds"),
 ])
 def test_bad_input_is_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_number_takes_one_sample_as_sparse_matrices_do():
+    data = KroneckerData([EYE, EYE])
+    assert data[1].shape == (1, data.n_features)
+    assert np.array_equal(data[-1].to_dense(), data.to_dense([len(data) - 1]))
+    assert [len(sample) for sample in data] == [1] * len(data)
+
+
+def test_what_scikit_learn_does_with_columns_is_answered_by_what_to_use_instead():
+    data, y = KroneckerData([np.eye(6), np.eye(6)]), np.arange(6.0)
+    model = KroneckerRidge(alpha=1.0).fit(data, y)
+    with pytest.raises(TypeError, match=r"BaggingRegressor.*average models"):
+        BaggingRegressor(KroneckerRidge()).fit(data, y)
+    with pytest.raises(TypeError, match=r"permutation_importance.*data\.like"):
+        permutation_importance(model, data, y)

@@ -5,6 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from kroncy import (
     KroneckerClassifier,
+    KroneckerEnsemble,
     KroneckerRegressor,
     KroneckerRidge,
     KroneckerRidgeClassifier,
@@ -28,6 +29,8 @@ def failing_checks(estimator):
         held_out = estimator.alpha == "auto" or isinstance(estimator, KroneckerRidgeClassifier)
         equivalence = "check_sample_weight_equivalence_on_dense_data"
         return {equivalence: REPEATS_ARE_HELD_OUT} if held_out else {}
+    if isinstance(estimator, KroneckerEnsemble):
+        estimator = estimator.estimator
     failing = {"check_sample_weight_equivalence_on_dense_data": WEIGHTS_ARE_NOT_REPEATS}
     if estimator.dtype == "float32":
         failing |= dict.fromkeys(
@@ -49,6 +52,8 @@ def conventions(*estimators):
     KroneckerRegressor(n_hidden=128, max_iter=30, n_threads=1),
     KroneckerRegressor(n_hidden=64, max_iter=30, n_threads=1, dtype="float64"),
     KroneckerClassifier(n_hidden=64, max_iter=20, n_threads=1, dtype="float64"),
+    KroneckerEnsemble(KroneckerRegressor(32, max_iter=15, n_threads=1, dtype="float64"), 2),
+    KroneckerEnsemble(KroneckerClassifier(32, max_iter=8, n_threads=1, dtype="float64"), 2),
     LimitKernelRegressor(),
     KroneckerRidge(tol=1e-10),
     KroneckerRidge(0.1, tol=1e-10),

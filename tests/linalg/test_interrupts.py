@@ -37,18 +37,29 @@ def test_a_long_product_ends_soon_after_an_interrupt(options):
 @pytest.mark.parametrize(
     "shape", [(2000, 300, 777), (777, 300, 2000), (9001, 700, 17), (3, 900, 4000)]
 )
-def test_a_long_product_has_the_same_bits_for_any_number_of_threads(monkeypatch, shape, dtype):
+def test_a_product_has_the_same_bits_for_any_number_of_threads(shape, dtype):
     m, k, n = shape
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
-    monkeypatch.setattr(strassen, "LONG", m * k * n)
-    whole = matmul(a, b)
+    whole = matmul(a, b, levels=0, n_threads=1)
     np.testing.assert_allclose(whole, a @ b, rtol=0, atol=np.finfo(dtype).eps * k * 10)
-    for n_threads in (1, 2, 5):
+    for n_threads in (2, 5):
         assert np.array_equal(matmul(a, b, levels=0, n_threads=n_threads), whole)
     out = np.empty((m, n), dtype)
-    with threadpool_limits(1, user_api="blas"):
-        assert matmul(a, b, out=out) is out and np.array_equal(out, whole)
+    assert matmul(a, b, levels=0, n_threads=2, out=out) is out and np.array_equal(out, whole)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 1000])
+@pytest.mark.parametrize("rows", [1, 16, 1001])
+def test_a_long_product_by_blas_is_made_in_parts(monkeypatch, rows, parts):
+    """Python runs signal handlers between two of them."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(rows, 40)), rng.normal(size=(40, 777))
+    monkeypatch.setattr(strassen, "LONG", a.size * 777 / parts)
+    out = np.full((rows, 777), np.nan)
+    assert matmul(a, b, levels=0, out=out) is out
+    np.testing.assert_allclose(out, a @ b, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(matmul(a, b, levels=0), a @ b, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(3400, 3001, 1111), (1111, 3001, 3400)])

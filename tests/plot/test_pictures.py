@@ -84,3 +84,25 @@ def test_a_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"kroncy\[plot\]"):
         plot_spectrum(OptimizeResult(singular_values=np.ones(2), rank=1))
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_lowest_loss_is_marked(axes):
+    plot_validation([0.7, 0.5, 0.6], axes[0], name="log loss", lower_is_better=True)
+    assert axes[0].lines[1].get_xydata().tolist() == [[2, 0.5]]
+    assert labels(axes[0]) == ["log loss", "kept: epoch 2, 0.5"]
+
+
+def test_discarded_singular_values_and_the_gap_are_drawn(axes):
+    values = [8.0, 4.0, 1e-3, 1e-9, 0.0]
+    plot_spectrum(OptimizeResult(singular_values=values, rank=2), axes[0])
+    assert axes[0].lines[0].get_ydata().tolist() == [8, 4]
+    np.testing.assert_allclose(axes[0].lines[1].get_ydata(), [1e-3, 1e-9, 8 * 2**-52])
+    assert labels(axes[0]) == ["subspace: rank 2", "discarded", "gap: a factor of 4e+03"]
+    found = OptimizeResult(singular_values=[3.0, 2.0], rank=2, threshold=1e-6, probe_residual=1e-8)
+    plot_spectrum(found, axes[1])
+    assert axes[1].lines[1].get_xydata().tolist() == [[3, pytest.approx(3e-8)]]
+    assert labels(axes[1])[-2:] == ["gap: a factor of 6.7e+07", "threshold"]

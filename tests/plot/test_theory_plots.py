@@ -46,7 +46,8 @@ def test_fired(ax):
 def test_movement(ax):
     assert plot_movement(np.linspace(0, 1, 100), norm=8.0, ax=ax) is ax
     assert sum(bar.get_height() for bar in ax.patches) == 100
-    assert ax.get_title() == "median 0.5; |w_r(0)| is about 8"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["100 neurons", "median 0.5, beside |w_r(0)| = 8"]
 
 
 @pytest.mark.parametrize("plot", [plot_rate, plot_fired])

@@ -1,0 +1,172 @@
+"""What a training of an estimator takes, before it begins: engine, memory, and by a probe time."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base.memory import format_bytes
+from ..data.kronecker_data import KroneckerData
+from ..init.plan import InitPlan
+from ..network import planning
+from ..network.costs import EngineCosts, engine_costs
+from ..network.pair_space import PairSpace
+from ..network.settings import NetworkSettings, default_threshold
+from ..training.trainer import KroneckerSGD
+
+PROBED_SAMPLES, PROBED_NEURONS = 8192, 256  # of a short training whose time is measured
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What is chosen for a training, and what it takes.
+
+    Attributes
+    ----------
+    settings : NetworkSettings
+        With the engine and the start that were chosen.
+    start : InitPlan
+    space : PairSpace
+    nbytes : int
+        Of the network, with its initial pre-activations.
+    """
+
+    settings: NetworkSettings
+    start: InitPlan
+    space: PairSpace
+    nbytes: int
+
+    @property
+    def costs(self) -> EngineCosts:
+        """What a sample costs each engine."""
+        return engine_costs(self.space, self.settings.n_hidden, self.start.rows.n_features)
+
+    @property
+    def sample_cost(self) -> float:
+        """Multiply-adds of a sample; of the engine "tree" those of the product that it saves."""
+        parts = self.costs.parts
+        return sum(parts.get(self.settings.engine, parts["lazy"]).values())
+
+
+def plan_training(model: Any, data: KroneckerData, n_outputs: int = 1) -> TrainingPlan:
+    """The plan of the network that `model.fit` trains on these samples.
+
+    Parameters
+    ----------
+    model : KroneckerRegressor or KroneckerClassifier
+    data : KroneckerData
+    n_outputs : int, default=1
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter is invalid.
+    MemoryError
+        The training does not fit; the message holds the estimate.
+    """
+    threshold = default_threshold(model.n_hidden) if model.threshold is None else model.threshold
+    settings = NetworkSettings(
+        model.n_hidden, threshold, model.skip, True, model.start, model.compress, model.engine,
+        model.dtype, n_threads=model.n_threads, memory_limit=model.memory_limit,
+        n_snapshots=int(model.early_stopping), shuffled=model.order == "random",
+        average=bool(model.average),
+    )
+    return _plan(data, settings, n_outputs)
+
+
+def _plan(data: KroneckerData, settings: NetworkSettings, n_outputs: int) -> TrainingPlan:
+    with np.errstate(over="ignore", under="ignore"):
+        rows = data.compact().astype(np.dtype(settings.dtype))
+    start, engine, space = planning.resolve(rows, settings)
+    settings = replace(settings, engine=engine, start=start.kind)
+    return TrainingPlan(
+        settings, start, space, planning.check_memory(start, settings, space, n_outputs)
+    )
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A plan with times.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    start_seconds, epoch_seconds : float
+        Until the first epoch, and of an epoch.
+    n_probed : int
+        Samples of the short training by which they are known.
+    """
+
+    plan: TrainingPlan
+    start_seconds: float
+    epoch_seconds: float
+    n_probed: int
+
+    def __str__(self) -> str:
+        settings = self.plan.settings
+        return (
+            f"engine {settings.engine}, start {settings.start}; {self.plan.costs}\n"
+            f"{format_bytes(self.plan.nbytes)} of memory, {_in_words(self.start_seconds)} to "
+            f"start, then {_in_words(self.epoch_seconds)} an epoch, by a probe of "
+            f"{self.n_probed:,} samples"
+        )
+
+
+def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast:
+    """Plan the training of an estimator, and measure a short one.
+
+    Parameters
+    ----------
+    model : KroneckerRegressor or KroneckerClassifier
+    data : KroneckerData
+    loss : {"squared", "logistic", "softmax"}
+    y : ndarray of shape (n_samples,)
+        Targets in the form of `KroneckerSGD`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter is invalid.
+    MemoryError
+        The training does not fit; the message holds the estimate.
+    """
+    n_classes = 1 + int(y.max()) if loss == "softmax" else None
+    plan = plan_training(model, data, n_classes or 1)
+    few = _few_samples(data)
+    part, m = data.take(few), min(model.n_hidden, PROBED_NEURONS)
+    compressed = plan.start.compression is not None
+    small = _plan(part, replace(plan.settings, n_hidden=m, compress=compressed), n_classes or 1)
+    began = time.perf_counter()
+    probe = KroneckerSGD(
+        part, y[few], n_hidden=m, threshold=plan.settings.threshold, loss=loss, skip=model.skip,
+        batch_size=model.batch_size, start=plan.settings.start, compress=compressed,
+        antithetic=True, engine=plan.settings.engine, order=model.order, dtype=model.dtype,
+        n_threads=model.n_threads, random_state=0, average=model.average, n_classes=n_classes,
+    )
+    start = time.perf_counter() - began
+    probe.run(3)  # the first epoch begins with empty coefficients
+    epoch = min(record["seconds"] for record in probe.history[1:])
+    samples = len(data) / len(few) * plan.sample_cost / small.sample_cost
+    return Forecast(
+        plan,
+        start * max(1.0, plan.start.multiply_adds / small.start.multiply_adds),
+        epoch * samples,
+        len(few),
+    )
+
+
+def _few_samples(data: KroneckerData) -> NDArray[np.intp]:
+    """All samples of some objects of the last factor: as dense as the whole, for "pairs"."""
+    index = data.indices[-1]
+    objects, counts = np.unique(index, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(objects))
+    n_objects = 1 + int(np.searchsorted(np.cumsum(counts[order]), PROBED_SAMPLES))
+    return np.flatnonzero(np.isin(index, objects[order[:n_objects]]))
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    return f"about {seconds:.2g} s" if seconds < 120 else f"about {seconds / 60:.2g} minutes"

@@ -1,0 +1,19 @@
+# What the engines of several ranks tell each other within an iteration.
+from libc.stdint cimport int64_t, uint32_t
+
+
+cdef class Ranks:
+    cdef readonly object shard
+    cdef readonly int64_t n_neurons, n_blocks   # of all ranks
+    cdef readonly bint is_first         # rank 0
+    cdef public bint failed             # a step of this rank found no memory: others are told
+    cdef readonly bint stopped          # a step of some rank has, or the ranks lost each other
+    cdef public int64_t n_batches       # since the training called, for messages
+    cdef object error                   # the exception that separated this rank from the others
+    cdef object mine, everyone          # buffers
+    cdef object sums                    # those of all blocks, in order
+    cdef int64_t most_blocks            # that a rank has
+
+    cdef const void *gather(self, const void *sums, int64_t block_bytes) noexcept nogil
+    cdef const void *exchange_sums(self, size_t sums, int64_t block_bytes) except NULL
+    cdef uint32_t intersect(self, uint32_t bits) noexcept nogil

@@ -1,0 +1,143 @@
+"""Communicator: what the ranks of a training need of each other, and the one of a single process.
+
+Everything is built on one primitive, `allgather`.  No number is summed by a library: each rank gets
+what all ranks have and adds it up in the order of the ranks, so that all get the same bits.
+"""
+
+import builtins
+import pickle
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+PIECE = 2**25  # bytes of a rank that travel at a time
+
+
+class Communicator:
+    """Ranks that call the same methods in the same order; this class is for one rank alone.
+
+    A subclass sets `rank` and `size` and defines `exchange`.
+
+    Attributes
+    ----------
+    rank, size : int
+    seconds : float
+        Spent in `allgather` so far, waiting for other ranks included.
+    n_messages, n_bytes : int
+        Calls of `allgather`, and what this rank has sent in them.
+
+    Examples
+    --------
+    >>> Communicator().gather_objects("a")
+    ['a']
+    """
+
+    rank = 0
+    size = 1
+
+    def __init__(self) -> None:
+        self.iteration: int | None = None  # of the training, for messages: the last that began,
+        self.batches = 0  # and batches done since
+        self.seconds = 0.0
+        self.n_messages = self.n_bytes = 0
+
+    def __deepcopy__(self, memo: Any) -> "Communicator":
+        return self  # as scikit-learn's clone asks for: the ranks are the same
+
+    def exchange(self, mine: NDArray, everyone: NDArray) -> None:
+        """Write `mine` of all ranks, the same number of bytes on each, to everyone (size, ...)."""
+        everyone[0] = mine
+
+    def allgather(self, mine: NDArray, everyone: NDArray) -> None:
+        """`exchange`, counted."""
+        began = time.perf_counter()
+        self.exchange(mine, everyone)
+        self.seconds += time.perf_counter() - began
+        self.n_messages += 1
+        self.n_bytes += mine.nbytes
+
+    def gather_numbers(self, values: ArrayLike) -> NDArray:
+        """Numbers of one shape and dtype, int64 or float64, of all ranks: (size, ...)."""
+        mine = np.asarray(values, order="C")
+        everyone = np.empty((self.size, *mine.shape), dtype=mine.dtype)
+        self.allgather(mine, everyone)
+        return everyone
+
+    def gather_arrays(self, array: NDArray) -> list[NDArray]:
+        """Arrays of all ranks, which may differ in the length of their first axis only."""
+        if self.size == 1:
+            return [array]
+        array = np.ascontiguousarray(array)
+        lengths = self.gather_numbers(len(array))
+        found = [np.empty((length, *array.shape[1:]), dtype=array.dtype) for length in lengths]
+        flat = [_bytes_of(part) for part in found]
+        mine, most = _bytes_of(array), max(len(part) for part in flat)
+        size = min(most, PIECE)
+        piece, pieces = np.empty(size, np.uint8), np.empty((self.size, size), np.uint8)
+        for begin in range(0, most, max(size, 1)):
+            part = mine[begin : begin + size]
+            piece[: len(part)] = part
+            self.allgather(piece, pieces)
+            for one, here in zip(flat, pieces, strict=True):
+                left = one[begin : begin + size]
+                left[...] = here[: len(left)]
+        return found
+
+    def gather_objects(self, value: Any) -> list[Any]:
+        """What can be pickled, of all ranks."""
+        if self.size == 1:
+            return [value]
+        data = np.frombuffer(pickle.dumps(value), dtype=np.uint8)
+        return [pickle.loads(part.tobytes()) for part in self.gather_arrays(data)]
+
+    def first(self, value: Any) -> Any:
+        """`value` of rank 0."""
+        return self.gather_objects(value if self.rank == 0 else None)[0]
+
+    def total(self, values: Any) -> Any:
+        """Integers, or arrays of them, summed over the ranks."""
+        if self.size == 1:
+            return values
+        sums = self.gather_numbers(np.asarray(values, dtype=np.int64)).sum(axis=0)
+        return sums if sums.ndim else int(sums)
+
+    def any(self, value: bool) -> bool:
+        """Whether `value` is true on some rank."""
+        return bool(self.total(int(value)))
+
+    @contextmanager
+    def same_error(self) -> Iterator[None]:
+        """An exception that the block raises on some rank is raised on every rank.
+
+        The ranks must not exchange anything within the block.
+        """
+        if self.size == 1:
+            yield
+            return
+        error = None
+        try:
+            yield
+        except Exception as raised:
+            error = raised
+        reports = self.gather_objects(None if error is None else (type(error).__name__, str(error)))
+        if error is not None and reports.count(reports[self.rank]) == self.size:
+            raise error
+        for rank, report in enumerate(reports):
+            if report is not None:
+                kind, message = report
+                raise _exception(kind)(f"on rank {rank} of {self.size}: {message}") from error
+
+
+def _exception(name: str) -> type[Exception]:
+    """A built-in exception, so that its constructor takes a message."""
+    found = getattr(builtins, name, RuntimeError)
+    return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError
+
+
+def _bytes_of(array: NDArray) -> NDArray[np.uint8]:
+    """The memory of a contiguous array."""
+    return array.reshape(-1).view(np.uint8)

@@ -1,0 +1,184 @@
+"""mpi4py's communicators as `Communicator`s, with an end for every rank when one of them is lost.
+
+MPI waits for ever for a rank that has left, hangs, or was stopped.  Here a rank that waits looks
+out for farewells, which a rank that leaves sends, and after KRONCY_MPI_TIMEOUT seconds calls the
+roll: whoever does not answer is named, and the job ends.
+"""
+
+import atexit
+import os
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .communicator import Communicator
+from .launch import check_launch, timeout_seconds
+
+SPIN = 2e-3  # seconds of waiting before naps begin: an iteration takes about as long
+NAP = 5e-5  # seconds
+LOOK = 0.05  # seconds between two looks for messages
+ANSWER = 1.0  # seconds in which a rank that waits answers a roll call
+FAREWELL, ROLL, HERE = range(3)  # kinds of messages, each with the number of exchanges done
+
+_keyval: int | None = None  # of the attribute of a communicator that is its `MpiCommunicator`
+
+
+def as_communicator(comm: Any) -> Communicator:
+    """The ranks of `comm`: a communicator of mpi4py, or None for this process alone.
+
+    A communicator of mpi4py is duplicated once, when it is first used.
+
+    Raises
+    ------
+    TypeError
+        `comm` is something else.
+    ValueError
+        It cannot be used, or this process is not the one of several ranks that it was started as.
+    """
+    if comm is None:
+        return Communicator()
+    if isinstance(comm, Communicator):
+        return comm
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is None or not isinstance(comm, mpi.Comm):
+        raise TypeError(f"comm must be a communicator of mpi4py or None, got {type(comm).__name__}")
+    if not isinstance(comm, mpi.Intracomm) or comm == mpi.COMM_NULL:
+        raise ValueError("comm must be an intracommunicator of mpi4py that has not been freed")
+    check_launch(mpi.COMM_WORLD.Get_size())
+    global _keyval
+    if _keyval is None:
+        _keyval = mpi.Comm.Create_keyval()
+    found = comm.Get_attr(_keyval)
+    if found is None:
+        found = MpiCommunicator(mpi, comm)
+        comm.Set_attr(_keyval, found)
+    return found
+
+
+class MpiCommunicator(Communicator):
+    """The ranks of a communicator of mpi4py.
+
+    Parameters
+    ----------
+    mpi : module
+        mpi4py.MPI.
+    comm : mpi4py.MPI.Intracomm
+        All its ranks make this object together.
+    """
+
+    def __init__(self, mpi: Any, comm: Any) -> None:
+        super().__init__()
+        self._mpi = mpi
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self._timeout = timeout_seconds()
+        self._done = 0  # exchanges
+        self._aside: Any = None  # for messages that do not wait for anybody
+        self._left: dict[int, int] = {}  # rank -> exchanges that it had done when it left
+        self._here: set[int] = {self.rank}  # ranks that have answered
+        self._sent: list[Any] = []  # requests and their buffers
+        self._names = [""] * self.size
+        self._comm, request = comm.Idup()
+        self._wait(request)
+        aside, request = comm.Idup()
+        self._wait(request)
+        self._aside = aside
+        self._names = self.gather_objects(f"{socket.gethostname()}, process {os.getpid()}")
+        if self.size > 1:
+            atexit.register(self._leave)
+
+    def exchange(self, mine: NDArray, everyone: NDArray) -> None:
+        """As `Communicator.exchange`; it ends the job where it would wait for ever."""
+        byte = self._mpi.BYTE
+        request = self._comm.Iallgather([mine, byte], [everyone, byte])
+        if not request.Test():
+            self._wait(request)
+        self._done += 1
+
+    def _wait(self, request: Any) -> None:
+        began = time.perf_counter()
+        look = LOOK
+        while not request.Test():
+            waited = time.perf_counter() - began
+            if waited < SPIN:
+                os.sched_yield()  # to a rank on the same core
+                continue
+            time.sleep(NAP)
+            if waited > look:
+                look = waited + LOOK
+                self._look()
+                gone = [rank for rank, done in self._left.items() if done <= self._done]
+                if gone:
+                    self._end(f"{self._named(gone)} left, {self._when()}")
+            if waited > self._timeout:
+                self._call_roll()
+
+    # -- messages -------------------------------------------------------------------------------
+
+    def _send(self, kind: int, ranks: Any) -> None:
+        for rank in ranks:
+            data = np.array([self._done], dtype=np.int64)
+            self._sent.append((self._aside.Isend(data, dest=rank, tag=kind), data))
+
+    def _look(self) -> None:
+        """Take the messages that have come."""
+        if self._aside is None:
+            return
+        status, data = self._mpi.Status(), np.empty(1, dtype=np.int64)
+        while self._aside.Iprobe(status=status):
+            rank, kind = status.Get_source(), status.Get_tag()
+            self._aside.Recv(data, source=rank, tag=kind)
+            if kind == FAREWELL:
+                self._left[rank] = int(data[0])
+            elif kind == ROLL:
+                self._send(HERE, [rank])
+            else:
+                self._here.add(rank)
+
+    def _call_roll(self) -> NoReturn:
+        """After waiting in vain: find out for whom, and end the job."""
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        if self._aside is not None:
+            self._send(ROLL, others)
+            end = time.perf_counter() + ANSWER
+            while time.perf_counter() < end:
+                self._look()
+                time.sleep(LOOK)
+        missing = [rank for rank in others if rank not in self._here]
+        seconds = f"for {self._timeout:g} s (KRONCY_MPI_TIMEOUT)"
+        if missing:
+            self._end(f"{self._named(missing)} did not answer {seconds}, {self._when()}")
+        self._end(f"the ranks wait for each other {seconds}, {self._when()}: all must call the "
+                  "same methods with the same arguments")
+
+    def _named(self, ranks: list[int]) -> str:
+        names = [f"rank {rank} ({self._names[rank]})" for rank in sorted(ranks)]
+        return f"{' and '.join(names)} of {self.size}"
+
+    def _when(self) -> str:
+        if self.iteration is None:
+            return "before any iteration"
+        return f"after iteration {self.iteration + self.batches}"
+
+    def _end(self, what: str) -> NoReturn:
+        print(f"kroncy: rank {self.rank} ends the job: {what}.  A training goes on from its last "
+              "checkpoint, on any number of ranks", file=sys.stderr, flush=True)
+        self._comm.Abort(1)
+        raise SystemExit(1)
+
+    def _leave(self) -> None:
+        """At the end of the process: those that wait for this rank must know."""
+        if self._mpi.Is_finalized():
+            return
+        if hasattr(sys, "last_value"):  # an exception that nobody has caught
+            print(f"kroncy: rank {self.rank} of {self.size} ended with an exception, and the job "
+                  "with it", file=sys.stderr, flush=True)
+            self._comm.Abort(1)
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        self._send(FAREWELL, others)
+        while not all(rank in self._left for rank in others):  # as MPI_Finalize would, for ever
+            self._look()
+            time.sleep(1e-3)

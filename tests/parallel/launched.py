@@ -1,0 +1,71 @@
+"""What tests/parallel/test_mpi.py starts on several ranks: python launched.py COMMAND ..."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+from mpi4py import MPI
+
+COMM = MPI.COMM_WORLD
+
+
+def say(*words):
+    """A line whose parts do not mix with those of other ranks."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+def exchange():
+    """The primitives; nothing else of kroncy is imported."""
+    from kroncy.parallel.mpi import as_communicator
+
+    comm = as_communicator(COMM)
+    assert comm is as_communicator(COMM)  # duplicated once
+    assert comm.gather_numbers(COMM.rank).tolist() == list(range(COMM.size))
+    parts = comm.gather_arrays(np.full((COMM.rank, 2), 0.5))
+    assert [len(part) for part in parts] == list(range(COMM.size))
+    assert comm.gather_objects({"rank": COMM.rank})[-1] == {"rank": COMM.size - 1}
+    say("exchanged", COMM.rank)
+
+
+def lose(how):
+    """Rank 1 is lost while the others wait for it."""
+    from kroncy.parallel.mpi import as_communicator
+
+    comm = as_communicator(COMM)
+    comm.iteration, comm.batches = 40, 2
+    if COMM.rank == 1:
+        if how == "exception":
+            raise RuntimeError("of rank 1")
+        if how == "exit":
+            sys.exit(0)
+        os.kill(os.getpid(), getattr(signal, how))
+    while True:
+        comm.gather_numbers(0)
+
+
+def train():
+    """Two engines; the same as one process, to the bit.  Then what differs is refused."""
+    from kroncy import KroneckerData, KroneckerSGD
+
+    rng = np.random.default_rng(0)
+    tables = rng.standard_normal((14, 5)), rng.standard_normal((12, 4))
+    data = KroneckerData(tables, [rng.integers(len(table), size=120) for table in tables])
+    y = rng.standard_normal(120)
+    for options in ({"engine": "lazy"}, {"engine": "pairs", "start": "gram", "average": "epoch"}):
+        options |= {"n_hidden": 1100, "random_state": 0, "n_threads": 1}
+        sgd = KroneckerSGD(data, y, comm=COMM, **options).run(2)
+        one = KroneckerSGD(data, y, **options).run(2)
+        assert np.array_equal(sgd.outputs(), one.outputs())
+        assert np.array_equal(sgd.coefficients.toarray(), one.coefficients.toarray())
+        assert np.array_equal(sgd.predict(data), one.predict(data))
+    say("trained", COMM.rank)
+    for arguments, extra in (((data, y + COMM.rank), {}), ((data, y), {"skip": 0.1 * COMM.rank})):
+        try:
+            KroneckerSGD(*arguments, comm=COMM, **(options | extra))
+        except ValueError as error:
+            say("refused", COMM.rank, error)
+
+
+if __name__ == "__main__":
+    {"exchange": exchange, "lose": lose, "train": train}[sys.argv[1]](*sys.argv[2:])
