@@ -221,7 +221,7 @@ def unmirrored(package, tests):
     of_package = {folder_of(path) for path in package if len(path.parts) > 1}
     of_tests = {path.parent.relative_to(tests).parts[0]
                 for path in tests.rglob("test_*.py") if path.parent != tests}
-    return sorted(of_package ^ of_tests)
+    return sorted(of_package ^ (of_tests - {"usage"}))  # days of users, of no folder in particular
 
 
 def unasked_regions(package):

@@ -162,14 +162,23 @@ def _refuse_missing(values: NDArray, what: str, missing: NDArray | None = None) 
 
 def _as_ids(values: NDArray, what: str) -> Labels:
     if values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        return _as_integers(values, what)
     kinds = {type(value) for value in values.tolist()}
     if kinds == {str}:
         return values.astype(np.str_)
     if kinds and all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
-        return values.astype(np.int64)
+        return _as_integers(values, what)
     found = " and ".join(sorted(kind.__name__ for kind in kinds))
     raise TypeError(f"{what} must hold ids of one kind, strings or integers, got {found}")
+
+
+def _as_integers(values: NDArray, what: str) -> NDArray[np.int64]:
+    limits = np.iinfo(np.int64)
+    low, high = int(values.min()), int(values.max())
+    if low < limits.min or high > limits.max:
+        far = low if low < limits.min else high
+        raise ValueError(f"{what} has {far}, beyond integers of 64 bits; make strings of its ids")
+    return values.astype(np.int64)
 
 
 def _pandas_column(series: Any, name: str, what: str) -> Column:

@@ -114,7 +114,7 @@ def test_polars_and_arrow():
 
 
 def test_sparse_columns_and_a_matrix_beside_the_frame():
-    bits = sp.random_array((U, 50), density=0.1, format="csr", rng=RNG)
+    bits = sp.random_array((U, 50), density=0.1, format="csr", random_state=RNG)
     wide = pd.DataFrame.sparse.from_spmatrix(bits, columns=[f"bit{i}" for i in range(50)])
     by_column, by_matrix = make(DRUGS.join(wide)), make((DRUGS, bits))
     for data in (by_column, by_matrix):
@@ -167,6 +167,10 @@ def test_ids_follow_the_samples(tmp_path):
         pd.testing.assert_series_equal(loaded.predict(other), expected)
     both = train.append(test)
     assert np.array_equal(both.ids[1], np.concatenate([train.ids[1], test.ids[1]]))
+    plain = both.append(KroneckerData([rows_of(data, 0)[:1, :-1], rows_of(data, 1)[:1, :-1]],
+                                      bias=1.0))
+    assert plain.ids is plain.frames is None
+    assert KroneckerData.from_state(*plain.get_state()).ids is None
     meta, arrays = data.get_state()
     state = KroneckerData.from_state(json.loads(json.dumps(meta)), arrays).like(PAIRS)
     assert np.array_equal(state.gram(), data.gram())
@@ -229,6 +233,8 @@ LEFT = {
     "sparse NaN": (DRUGS.assign(s=pd.arrays.SparseArray([np.nan] * U, fill_value=0.0)),
                    "left: column 's' has missing or infinite cells"),
     "zero row": (DRUGS[["drug", "rings"]].assign(rings=0), "left: row 0 is zero"),
+    "ids beyond 64 bits": (DRUGS.assign(drug=np.arange(U, dtype=np.uint64) + np.uint64(2**63)),
+                           "'drug' has 9223372036854775819, beyond integers of 64 bits"),
     "three things": ((DRUGS, np.eye(2), 1), "left must be a frame or .frame, matrix."),
 }
 LEFT_KINDS = {
