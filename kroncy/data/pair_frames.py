@@ -123,10 +123,12 @@ def by_pair(
     """A Series of pandas, or a DataFrame, with a row for each pair."""
     import pandas
 
+    from .pair_series import PairSeries
+
     parts = [part.astype(object) if part.dtype.kind == "U" else part for part in ids]
     index = pandas.MultiIndex.from_arrays(parts, names=names)
     if values.ndim == 1:
-        return pandas.Series(values, index=index)
+        return PairSeries(values, index=index)
     return pandas.DataFrame(values, index=index, columns=columns)
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.compose import make_column_transformer
-from sklearn.model_selection import train_test_split
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import StackingRegressor
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import kroncy
@@ -197,6 +199,26 @@ def test_predictions_come_back_by_pair_and_what_has_columns_as_arrays():
     for call in (lambda d: d.by_pair(y), lambda d: d.like(PAIRS)):
         with pytest.raises(ValueError, match=r"only data made by KroneckerData.from_frames"):
             call(KroneckerData([np.eye(2), np.eye(2)]))
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda model: TransformedTargetRegressor(model, func=np.sinh, inverse_func=np.arcsinh),
+    lambda model: StackingRegressor([("one", model), ("two", KroneckerRidge(alpha=9.0))], cv=2),
+    lambda model: MultiOutputRegressor(model),
+    lambda model: GridSearchCV(model, {"alpha": [1.0, 2.0]}, cv=2),
+])
+def test_regressors_of_scikit_learn_take_series_for_arrays(wrap):
+    data, y = make(bias=1.0), PAIRS["y"].to_numpy()
+    model = wrap(KroneckerRidge(alpha=1.0))
+    targets = np.c_[y, -y] if isinstance(model, MultiOutputRegressor) else y
+    bare = KroneckerData(
+        [factor[:, :-1] for factor in make(bias=1.0, normalize=False).factors], data.indices,
+        bias=1.0,
+    )
+    found = model.fit(data, targets).predict(data)
+    np.testing.assert_allclose(found, model.fit(bare, targets).predict(bare), rtol=1e-9)
+    series = pickle.loads(pickle.dumps(KroneckerRidge(alpha=1.0).fit(data, y).predict(data)))
+    assert series.reshape(2, -1).shape == (2, N // 2) and type(series + 1) is pd.Series
 
 
 def test_drugs_with_drugs_share_a_table_and_the_index_may_hold_the_ids():
