@@ -104,15 +104,24 @@ def test_frames_of_other_libraries(wrap):
     assert isinstance(model.predict(data.like(PAIRS)), pd.Series)
 
 
-def test_polars_and_arrow():
-    polars, arrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
-    right = TARGETS.astype({"family": str})
-    expected = make(right=right).gram()
-    for read in (polars.from_pandas, arrow.Table.from_pandas):
-        np.testing.assert_array_equal(make(read(DRUGS), read(right), read(PAIRS)).gram(), expected)
-    missing = polars.DataFrame({"drug": ["a", "b"], "weight": [1.0, None]})
+READERS = {"polars": lambda polars: polars.DataFrame, "pyarrow": lambda pyarrow: pyarrow.table}
+
+
+@pytest.mark.parametrize("library", READERS)
+def test_polars_and_arrow(library):
+    module = pytest.importorskip(library)
+
+    def read(frame):
+        return READERS[library](module)({name: frame[name].tolist() for name in frame})
+
+    expected = make(right=TARGETS.astype({"family": str}))
+    data = make(*map(read, (DRUGS, TARGETS, PAIRS)))
+    np.testing.assert_array_equal(data.gram(), expected.gram())
+    assert np.array_equal(data.ids[0], expected.ids[0])
+    with pytest.raises(ValueError, match="left: column 'acid' has 1 missing cell"):
+        make(read(changed(DRUGS, "acid", None)))
     with pytest.raises(ValueError, match="left: column 'weight' has 1 missing cell"):
-        make(missing)
+        make(read(changed(DRUGS, "weight", None)))
 
 
 def test_sparse_columns_and_a_matrix_beside_the_frame():
@@ -268,6 +277,8 @@ LEFT_KINDS = {
     "sparse ones": (DRUGS.assign(s=pd.arrays.SparseArray([1.0] * U, fill_value=1.0)),
                     "left: column 's' is sparse"),
     "numbered columns": (DRUGS.rename(columns={"acid": 3}), "names of columns must be strings"),
+    "arrays": (changed(DRUGS, "acid", [np.eye(2)], slice(3, 4)), "'acid' must hold values of one"),
+    "arrays in cells": (Columns(DRUGS.assign(acid=[[1, 2]] * U)), "'acid' must hold values of one"),
     "no frame": (np.eye(3), "left must be a data frame"),
 }
 
