@@ -9,7 +9,7 @@ contraction with the rows of the other modes, while the panel is in memory::
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
@@ -247,7 +247,7 @@ def multiply_streams(
     """
     plan = plan_panels(streams, coordinates, levels)
     lanes = allowed_lanes(plan, streams, coordinates.n_samples, memory_limit)
-    n_samples, dtype = coordinates.n_samples, streams.dtype
+    dtype = streams.dtype
     modes = [np.ascontiguousarray(mode, dtype=dtype) for mode in coordinates.modes]
     indices = [np.ascontiguousarray(index, dtype=np.int64) for index in coordinates.indices]
     # Samples that share a row of the first mode come together, so that its products are in cache.
@@ -255,16 +255,32 @@ def multiply_streams(
     sorted_already = bool(np.all(order[1:] > order[:-1]))
     if not sorted_already:
         indices = [index[order] for index in indices]
-    rows = slice(None) if sorted_already else order[:, None]
-    z = np.empty((n_samples, streams.n_neurons), dtype=dtype)
     buffers = _Buffers(plan, lanes)
     with blas_threads(1):
-        for begin in range(0, streams.n_streams, lanes):
-            block = np.arange(begin, min(begin + lanes, streams.n_streams))
-            panel = _multiply_panel(streams, block, plan, buffers, modes, indices)
-            for twin in range(streams.repeat):
-                columns = streams.repeat * block + twin
-                z[rows, columns if not sorted_already else _as_slice(columns)] = panel
+        return gather_panels(
+            streams, coordinates.n_samples, lanes,
+            lambda block: _multiply_panel(streams, block, plan, buffers, modes, indices),
+            None if sorted_already else order,
+        )
+
+
+def gather_panels(
+    streams: Streams, n_samples: int, lanes: int, multiply: Callable[[Index], Matrix],
+    order: Index | None = None,
+) -> Matrix:
+    """z(0) of all neurons, (n_samples, n_neurons), of panels of so many streams.
+
+    ``multiply(block)`` is Z of the streams of a block, (n_samples, len(block)), for the samples in
+    this order.
+    """
+    z = np.empty((n_samples, streams.n_neurons), dtype=streams.dtype)
+    rows = slice(None) if order is None else order[:, None]
+    for begin in range(0, streams.n_streams, lanes):
+        block = np.arange(begin, min(begin + lanes, streams.n_streams))
+        panel = multiply(block)
+        for twin in range(streams.repeat):
+            columns = streams.repeat * block + twin
+            z[rows, columns if order is not None else _as_slice(columns)] = panel
     return z
 
 
