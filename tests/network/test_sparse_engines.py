@@ -131,3 +131,12 @@ def test_copies_of_the_entries_are_a_part_of_the_estimate(engine, monkeypatch):
         KroneckerSGD(data, np.ones(30), memory_limit=4 * 10**6, **options)
     monkeypatch.setattr(SparseRowTable, "panel_nbytes", 0)
     KroneckerSGD(data, np.ones(30), memory_limit=4 * 10**6, **options)
+
+
+def test_a_sparse_x_is_told_where_sparse_arrays_go():
+    model = KroneckerRidge(alpha=1.0)
+    with pytest.raises(TypeError, match=r"must not be a sparse array; KroneckerData\.power"):
+        model.fit(sp.csr_array(A), Y[:20])
+    model.fit(A, Y[:20])
+    with pytest.raises(TypeError, match=r"must not be a sparse array; KroneckerData\.power"):
+        model.predict(sp.csr_array(A))
