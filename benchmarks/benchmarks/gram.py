@@ -46,7 +46,7 @@ class GramOfSparse(Quick):
     param_names = ("share", "form")
 
     def setup(self, share, form):
-        bits = scipy.sparse.random_array((1000, 2048), density=share, format="csr", rng=0)
+        bits = scipy.sparse.random_array((1000, 2048), density=share, format="csr", random_state=0)
         bits = bits if form == "sparse" else bits.toarray()
         data = KroneckerData.power(bits).astype(np.float32)
         self.panels = cross_panels(data, data)

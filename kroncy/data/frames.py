@@ -80,16 +80,16 @@ class Frame:
 
     def column(self, column: str) -> Column:
         """A column of features; ValueError or TypeError with its name for what is none."""
-        series = self._frame[column]
-        if self.is_pandas or is_pandas_frame(self._frame):
-            return _pandas_column(series, column, self._describe(column))
-        return _plain_column(_to_numpy(series), column, self._describe(column))
+        series, what = self._frame[column], self._describe(column)
+        if is_pandas_frame(self._frame):
+            return _pandas_column(series, column, what)
+        return _plain_column(_to_numpy(series, what), column, what)
 
     def ids(self, column: str) -> Labels:
         """A column of ids, strings or integers, none of them missing; the index of pandas too."""
         what = self._describe(column)
         if column in self.names:
-            values = _to_numpy(self._frame[column])
+            values = _to_numpy(self._frame[column], what)
         elif self.is_pandas and column == self._frame.index.name:
             values = self._frame.index.to_numpy()
         else:
@@ -135,23 +135,32 @@ def _readable(frame: Any, name: str) -> Any:
         return from_dataframe(frame)
 
 
-def _to_numpy(series: Any) -> NDArray:
+def _to_numpy(series: Any, what: str) -> NDArray:
     values = np.asarray(series.to_numpy())
     if values.ndim != 1:
-        raise TypeError(f"a column has shape {values.shape}")
+        raise TypeError(f"{what} must hold one value in a cell, got an array of {values.shape}")
     return values
 
 
-def _refuse_missing(values: NDArray, what: str, missing: NDArray | None = None) -> None:
-    if missing is None:
-        if values.dtype.kind in "fc":
-            missing = np.isnan(values)
-        elif values.dtype == object:
-            # What is not equal to itself is a NaN; pandas.NA refuses to say.
-            missing = np.array([v is None or type(v).__name__ == "NAType" or bool(v != v)
-                                for v in values])
-        else:
-            return
+def _refuse_missing(values: NDArray, what: str) -> None:
+    _refuse_cells(_missing(values), what)
+
+
+def _missing(values: NDArray) -> NDArray[np.bool_]:
+    """Which values are None, NaN, or the NA or NaT of pandas."""
+    if values.dtype.kind in "fc":
+        return np.isnan(values)
+    if values.dtype != object:
+        return np.zeros(len(values), dtype=bool)
+    return np.array([
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+        for value in values
+    ])
+
+
+def _refuse_cells(missing: NDArray[np.bool_], what: str) -> None:
     if missing.any():
         count = int(np.count_nonzero(missing))
         raise ValueError(
@@ -162,14 +171,23 @@ def _refuse_missing(values: NDArray, what: str, missing: NDArray | None = None) 
 
 def _as_ids(values: NDArray, what: str) -> Labels:
     if values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        return _as_integers(values, what)
     kinds = {type(value) for value in values.tolist()}
     if kinds == {str}:
         return values.astype(np.str_)
     if kinds and all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
-        return values.astype(np.int64)
+        return _as_integers(values, what)
     found = " and ".join(sorted(kind.__name__ for kind in kinds))
     raise TypeError(f"{what} must hold ids of one kind, strings or integers, got {found}")
+
+
+def _as_integers(values: NDArray, what: str) -> NDArray[np.int64]:
+    limits = np.iinfo(np.int64)
+    low, high = int(values.min()), int(values.max())
+    if low < limits.min or high > limits.max:
+        far = low if low < limits.min else high
+        raise ValueError(f"{what} has {far}, beyond integers of 64 bits; make strings of its ids")
+    return values.astype(np.int64)
 
 
 def _pandas_column(series: Any, name: str, what: str) -> Column:
@@ -178,8 +196,7 @@ def _pandas_column(series: Any, name: str, what: str) -> Column:
     dtype = series.dtype
     if isinstance(dtype, pandas.SparseDtype):
         return Column(name, NUMBER, _sparse_column(series, what))
-    missing = series.isna().to_numpy()
-    _refuse_missing(np.empty(0), what, missing)
+    _refuse_cells(series.isna().to_numpy(), what)
     if isinstance(dtype, pandas.CategoricalDtype):
         declared = [str(value) for value in dtype.categories]
         if len(set(declared)) < len(declared):
@@ -199,9 +216,7 @@ def _sparse_column(series: Any, what: str) -> Any:
     if array.fill_value != 0 or np.asarray(array.sp_values).dtype.kind not in "biuf":
         raise TypeError(f"{what} is sparse; its entries must be numbers, and those left out 0")
     values = np.asarray(array.sp_values, dtype=np.float64)
-    rows = array.sp_index.indices if hasattr(array.sp_index, "indices") else (
-        array.sp_index.to_int_index().indices
-    )
+    rows = array.sp_index.to_int_index().indices
     if not np.all(np.isfinite(values)):
         raise ValueError(f"{what} has missing or infinite cells")
     return scipy.sparse.csc_array((values, rows, [0, len(rows)]), shape=(len(series), 1))

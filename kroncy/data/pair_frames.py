@@ -111,9 +111,10 @@ def find_objects(labels: Labels, ids: Labels) -> Index:
 
 def pair_ids(modes: Modes) -> tuple[Labels, ...] | None:
     """The ids of the objects of each sample; None where objects have none."""
-    ids = [(mode.table.labels, mode.index) for mode in modes]
-    named = [labels[index] for labels, index in ids if labels is not None]
-    return tuple(named) if len(named) == len(ids) else None
+    labels = [mode.table.labels for mode in modes]
+    if any(part is None for part in labels):
+        return None
+    return tuple(np.asarray(part)[mode.index] for part, mode in zip(labels, modes, strict=True))
 
 
 def by_pair(
@@ -122,10 +123,12 @@ def by_pair(
     """A Series of pandas, or a DataFrame, with a row for each pair."""
     import pandas
 
+    from .pair_series import PairSeries
+
     parts = [part.astype(object) if part.dtype.kind == "U" else part for part in ids]
     index = pandas.MultiIndex.from_arrays(parts, names=names)
     if values.ndim == 1:
-        return pandas.Series(values, index=index)
+        return PairSeries(values, index=index)
     return pandas.DataFrame(values, index=index, columns=columns)
 
 

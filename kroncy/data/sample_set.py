@@ -288,8 +288,8 @@ class SampleSet:
         KroneckerData
             With exactly these modes: nothing is scaled or appended.
         """
-        frames = self._frames if modes.widths == self._modes.widths else None
-        return self._new(modes, self._normalize, self._bias, frames)
+        named = modes.widths == self._modes.widths and pair_ids(modes) is not None
+        return self._new(modes, self._normalize, self._bias, self._frames if named else None)
 
     # -- the data set as plain values -------------------------------------------------------------
 

@@ -170,6 +170,11 @@ class SparseRowTable(RowTable):
         """Products of sparse rows, the same for any number of threads."""
         return self._products(left, right, dtype, n_threads)
 
+    @property
+    def panel_nbytes(self) -> int:
+        """Two copies, by columns and by rows; a column has an entry, so it has a start."""
+        return 2 * (self.n_stored * (self.dtype.itemsize + 4 + 8) + 8 * len(self))
+
     def panel_arrays(self, other: Table) -> tuple[SparsePair, None]:
         """Both, ready to be multiplied."""
         return self._pair(self, self._rows_of(other), self.dtype), None

@@ -180,6 +180,11 @@ class Table(ABC):
         BLAS must run with one thread.
         """
 
+    @property
+    def panel_nbytes(self) -> int:
+        """Bytes that `panel_arrays` takes besides the tables themselves."""
+        return 0
+
     @abstractmethod
     def panel_arrays(self, other: "Table") -> tuple[Any, Matrix | None]:
         """``(left, right)`` of `GramPanels` from all objects to those of `other`."""

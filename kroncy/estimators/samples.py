@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -32,6 +33,7 @@ def check_samples(
             _set_n_features(estimator, X)
         data = X
     else:
+        _refuse_sparse(X)
         X, y = validate_data(estimator, X, y, reset=reset, dtype=FLOATS, **target_checks)
         data = kronecker_rows(estimator, X)
     if like is not None:
@@ -74,6 +76,7 @@ def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:
     """Samples to predict, which must match the training samples `like`."""
     if not isinstance(X, KroneckerData):
         refuse_masked(X, "X")
+        _refuse_sparse(X)
         X = validate_data(estimator, X, reset=False, dtype=FLOATS)
         X = kronecker_rows(estimator, X)
     like.check_compatible(X, "X")
@@ -84,6 +87,14 @@ def named(X: Any, predictions: NDArray) -> Any:
     """Predictions for X: a Series, or a DataFrame, by pair if its pairs came from pandas."""
     from_pandas = isinstance(X, KroneckerData) and X.frames is not None and X.frames.from_pandas
     return X.by_pair(predictions) if from_pandas else predictions
+
+
+def _refuse_sparse(X: Any) -> None:
+    if issparse(X):
+        raise TypeError(
+            "X must not be a sparse array; KroneckerData.power(X) and KroneckerData([left, right], "
+            "indices) take sparse arrays, which stay sparse"
+        )
 
 
 def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:

@@ -9,7 +9,7 @@ contraction with the rows of the other modes, while the panel is in memory::
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from math import prod
@@ -247,7 +247,7 @@ def multiply_streams(
     """
     plan = plan_panels(streams, coordinates, levels)
     lanes = allowed_lanes(plan, streams, coordinates.n_samples, memory_limit)
-    n_samples, dtype, shard = coordinates.n_samples, streams.dtype, streams.shard
+    dtype = streams.dtype
     modes = [np.ascontiguousarray(mode, dtype=dtype) for mode in coordinates.modes]
     indices = [np.ascontiguousarray(index, dtype=np.int64) for index in coordinates.indices]
     # Samples that share a row of the first mode come together, so that its products are in cache.
@@ -255,16 +255,36 @@ def multiply_streams(
     sorted_already = bool(np.all(order[1:] > order[:-1]))
     if not sorted_already:
         indices = [index[order] for index in indices]
-    rows = slice(None) if sorted_already else order[:, None]
-    z = np.empty((n_samples, shard.n_owned), dtype=dtype)
     buffers = _Buffers(plan, lanes)
     with blas_threads(1):
-        for block, wanted in own_panels(streams, lanes):
-            panel = _multiply_panel(streams, block, plan, buffers, modes, indices)
-            block, panel = block[wanted], panel[:, wanted]
-            for twin in range(streams.repeat):
-                columns = streams.repeat * block + twin - shard.first
-                z[rows, columns if not sorted_already else _as_slice(columns)] = panel
+        return gather_panels(
+            streams, coordinates.n_samples, lanes,
+            lambda block: _multiply_panel(streams, block, plan, buffers, modes, indices),
+            None if sorted_already else order,
+        )
+
+
+def gather_panels(
+    streams: Streams, n_samples: int, lanes: int, multiply: Callable[[Index], Matrix],
+    order: Index | None = None,
+) -> Matrix:
+    """z(0), (n_samples, neurons of this rank), of panels of so many streams.
+
+    ``multiply(block)`` is Z of the streams of a block, (n_samples, len(block)), for the samples in
+    this order.
+    """
+    repeat, shard = streams.repeat, streams.shard
+    first, last = shard.first // repeat, shard.last // repeat
+    z = np.empty((n_samples, shard.n_owned), dtype=streams.dtype)
+    rows = slice(None) if order is None else order[:, None]
+    # The panels of one process: BLAS rounds by their shape.
+    for begin in range(first // lanes * lanes, last, lanes):
+        block = np.arange(begin, min(begin + lanes, streams.n_streams))
+        wanted = slice(max(0, first - begin), last - begin)
+        panel, block = multiply(block)[:, wanted], block[wanted]
+        for twin in range(repeat):
+            columns = repeat * block + twin - shard.first
+            z[rows, columns if order is not None else _as_slice(columns)] = panel
     return z
 
 
@@ -287,14 +307,6 @@ def allowed_lanes(
             remedy="Use fewer samples or neurons, float32, or start='gram'",
         )
     return lanes
-
-
-def own_panels(streams: Streams, lanes: int) -> Iterator[tuple[Index, slice]]:
-    """Streams of each panel that has neurons of this rank, and which of them these are."""
-    first, last = (neuron // streams.repeat for neuron in (streams.shard.first, streams.shard.last))
-    for begin in range(first // lanes * lanes, last, lanes):
-        block = np.arange(begin, min(begin + lanes, streams.n_streams))
-        yield block, slice(max(0, first - begin), last - begin)
 
 
 def with_result(budget: int | None, n_samples: int, streams: Streams) -> int | None:

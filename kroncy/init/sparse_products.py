@@ -16,11 +16,12 @@ from typing import Self
 import numpy as np
 import scipy.sparse
 
+from .._base.threads import blas_threads
 from ..data.modes import Modes
 from ..data.sparse_rows import SparseRows, kronecker_rows
-from ..data.tables import Matrix
+from ..data.tables import Index, Matrix
 from ..linalg.strassen import matmul
-from .products import Panels, allowed_lanes, own_panels
+from .products import Panels, allowed_lanes, gather_panels
 from .streams import Streams
 
 SPARSE_COST = 8  # multiply-adds of a GEMM that take as long as one of a sparse product
@@ -140,7 +141,6 @@ def multiply_sparse(
     others = [mode for l, mode in enumerate(modes) if l != plan.first]
     tables = {mode.key[0]: _as_sparse(mode.table.array) for mode in others}
     rest = plan.length // widths[plan.first]
-    z = np.empty((n_samples, streams.shard.n_owned), dtype=streams.dtype)
 
     def products(some: slice) -> SparseRows:
         """Rows that add up what the samples read of `half`."""
@@ -151,17 +151,19 @@ def multiply_sparse(
 
     blocks = [slice(begin, begin + plan.step) for begin in range(0, n_samples, plan.step)]
     only = products(blocks[0]) if len(blocks) == 1 else None
-    for block, wanted in own_panels(streams, lanes):
-        normals = streams.normals(block, plan.length).reshape(len(block), *widths)
-        sorted_normals = np.moveaxis(normals, (0, 1 + plan.first), (-1, 0))
-        half = _multiply(first.table.array, sorted_normals.reshape(widths[plan.first], -1), streams)
-        half = half.reshape(-1, len(block))
+
+    def multiply(streams_of_panel: Index) -> Matrix:
+        lanes = len(streams_of_panel)
+        normals = streams.normals(streams_of_panel, plan.length).reshape(lanes, *widths)
+        normals = np.moveaxis(normals, (0, 1 + plan.first), (-1, 0))
+        half = _multiply(first.table.array, normals.reshape(widths[plan.first], -1), streams)
+        half, panel = half.reshape(-1, lanes), np.empty((n_samples, lanes), dtype=streams.dtype)
         for some in blocks:
-            panel = ((products(some) if only is None else only) @ half)[:, wanted]
-            for twin in range(streams.repeat):
-                columns = streams.repeat * block[wanted] + twin - streams.shard.first
-                z[some, columns] = panel
-    return z
+            panel[some] = (products(some) if only is None else only) @ half
+        return panel
+
+    with blas_threads(1):
+        return gather_panels(streams, n_samples, lanes, multiply)
 
 
 def _as_sparse(rows: Matrix | SparseRows) -> SparseRows:

@@ -1,11 +1,16 @@
 """Kernels from features of the objects."""
 
+from typing import Any
+
 import numpy as np
+import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
-from .._base.validation import check_matrix, check_real
+from .._base.validation import check_matrix, check_real, check_sparse
+from ..data.sparse_rows import canonical
+from ..data.sparse_table import SparseRowTable
 from .vec_trick import Reals, multiply_matrices
 
 
@@ -14,7 +19,7 @@ def rbf(features: ArrayLike, gamma: float = 1.0) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    features : array-like of shape (n_objects, n_features)
+    features : array-like or SciPy sparse array of shape (n_objects, n_features)
         Rows; columns in different units should be standardised.
     gamma : float > 0, default=1.0
         Inverse width, in units of the mean squared distance of two objects.
@@ -37,11 +42,14 @@ def rbf(features: ArrayLike, gamma: float = 1.0) -> NDArray[np.float64]:
            [0.607, 1.   , 0.607],
            [0.135, 0.607, 1.   ]])
     """
-    rows = check_matrix(features, "features").astype(np.float64)
+    rows = _check_rows(features)
     gamma = check_real(gamma, "gamma", minimum=0.0, strict=True)
-    rows = scale(rows, -exponents(rows))
-    distances = squared_distances(multiply_matrices(rows, rows.T, resolve_threads(None)))
-    n = len(rows)
+    if not scipy.sparse.issparse(rows):
+        rows = scale(rows, -exponents(rows))
+    elif rows.nnz:
+        rows.data = scale(rows.data, -exponents(rows.data))
+    distances = squared_distances(_products(rows))
+    n = len(distances)
     mean = distances.sum() / max(n * (n - 1), 1)
     return gaussian(distances, gamma, mean)
 
@@ -65,7 +73,7 @@ def tanimoto(features: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    features : array-like of shape (n_objects, n_features)
+    features : array-like or SciPy sparse array of shape (n_objects, n_features)
         0 and 1, or False and True.
 
     Returns
@@ -91,10 +99,26 @@ def tanimoto(features: ArrayLike) -> NDArray[np.float64]:
     array([[1.   , 0.333],
            [0.333, 1.   ]])
     """
-    rows = check_matrix(features, "features").astype(np.float64)
-    if not np.all((rows == 0) | (rows == 1)):
+    rows = _check_rows(features)
+    values = rows.data if scipy.sparse.issparse(rows) else rows
+    if not np.all((values == 0) | (values == 1)):
         raise ValueError("features must be 0 or 1; for other numbers use rbf")
-    common = multiply_matrices(rows, rows.T, resolve_threads(None))
+    common = _products(rows)
     counts = np.diagonal(common)
     either = counts[:, None] + counts - common
     return np.divide(common, either, out=np.ones_like(common), where=either > 0)
+
+
+def _check_rows(features: Any) -> Any:
+    """The rows in float64, sparse ones canonical; a copy where they are sparse."""
+    if scipy.sparse.issparse(features):
+        return canonical(check_sparse(features, "features").astype(np.float64))
+    return check_matrix(features, "features").astype(np.float64)
+
+
+def _products(rows: Any) -> Reals:
+    """Inner products of all rows."""
+    if scipy.sparse.issparse(rows):
+        table = SparseRowTable(canonical(rows))
+        return table.gram(table).astype(np.float64, copy=False)
+    return multiply_matrices(rows, rows.T, resolve_threads(None))

@@ -192,15 +192,16 @@ def _engine_nbytes(
         base = weights + sums + copies + ROW_BYTES * int(rows.n_features)
         return 0, base, weights + sums, weights
     z0 = n * m * itemsize
+    panels = sum(table.panel_nbytes for table in rows.modes.tables)
     if settings.engine == "pairs":
         pairs = space.nbytes(m, resolve_threads(settings.n_threads))
         fits = space.table_nbytes(settings.n_hidden) <= TABLE_BYTES
         table = space.table_nbytes(m) if fits else 0
         if settings.memory_limit is None:
             pairs += table
-        return z0, plan.root_nbytes + pairs, table, 0
+        return z0, plan.root_nbytes + panels + pairs, table, 0
     gram = n * n * itemsize
-    base = plan.root_nbytes + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
+    base = plan.root_nbytes + panels + (gram if gram <= CACHE_BYTES else ROW_BYTES * n)
     if settings.engine == "tree":
         read = z0 + plan.nbytes  # of the average there are no trees
         return z0, base + tree_nbytes(n, m, itemsize == 8), z0, read

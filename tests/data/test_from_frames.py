@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.compose import make_column_transformer
-from sklearn.model_selection import train_test_split
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import StackingRegressor
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import kroncy
@@ -102,19 +104,28 @@ def test_frames_of_other_libraries(wrap):
     assert isinstance(model.predict(data.like(PAIRS)), pd.Series)
 
 
-def test_polars_and_arrow():
-    polars, arrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
-    right = TARGETS.astype({"family": str})
-    expected = make(right=right).gram()
-    for read in (polars.from_pandas, arrow.Table.from_pandas):
-        np.testing.assert_array_equal(make(read(DRUGS), read(right), read(PAIRS)).gram(), expected)
-    missing = polars.DataFrame({"drug": ["a", "b"], "weight": [1.0, None]})
+READERS = {"polars": lambda polars: polars.DataFrame, "pyarrow": lambda pyarrow: pyarrow.table}
+
+
+@pytest.mark.parametrize("library", READERS)
+def test_polars_and_arrow(library):
+    module = pytest.importorskip(library)
+
+    def read(frame):
+        return READERS[library](module)({name: frame[name].tolist() for name in frame})
+
+    expected = make(right=TARGETS.astype({"family": str}))
+    data = make(*map(read, (DRUGS, TARGETS, PAIRS)))
+    np.testing.assert_array_equal(data.gram(), expected.gram())
+    assert np.array_equal(data.ids[0], expected.ids[0])
+    with pytest.raises(ValueError, match="left: column 'acid' has 1 missing cell"):
+        make(read(changed(DRUGS, "acid", None)))
     with pytest.raises(ValueError, match="left: column 'weight' has 1 missing cell"):
-        make(missing)
+        make(read(changed(DRUGS, "weight", None)))
 
 
 def test_sparse_columns_and_a_matrix_beside_the_frame():
-    bits = sp.random_array((U, 50), density=0.1, format="csr", rng=RNG)
+    bits = sp.random_array((U, 50), density=0.1, format="csr", random_state=RNG)
     wide = pd.DataFrame.sparse.from_spmatrix(bits, columns=[f"bit{i}" for i in range(50)])
     by_column, by_matrix = make(DRUGS.join(wide)), make((DRUGS, bits))
     for data in (by_column, by_matrix):
@@ -167,6 +178,10 @@ def test_ids_follow_the_samples(tmp_path):
         pd.testing.assert_series_equal(loaded.predict(other), expected)
     both = train.append(test)
     assert np.array_equal(both.ids[1], np.concatenate([train.ids[1], test.ids[1]]))
+    plain = both.append(KroneckerData([rows_of(data, 0)[:1, :-1], rows_of(data, 1)[:1, :-1]],
+                                      bias=1.0))
+    assert plain.ids is plain.frames is None
+    assert KroneckerData.from_state(*plain.get_state()).ids is None
     meta, arrays = data.get_state()
     state = KroneckerData.from_state(json.loads(json.dumps(meta)), arrays).like(PAIRS)
     assert np.array_equal(state.gram(), data.gram())
@@ -193,6 +208,26 @@ def test_predictions_come_back_by_pair_and_what_has_columns_as_arrays():
     for call in (lambda d: d.by_pair(y), lambda d: d.like(PAIRS)):
         with pytest.raises(ValueError, match=r"only data made by KroneckerData.from_frames"):
             call(KroneckerData([np.eye(2), np.eye(2)]))
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda model: TransformedTargetRegressor(model, func=np.sinh, inverse_func=np.arcsinh),
+    lambda model: StackingRegressor([("one", model), ("two", KroneckerRidge(alpha=9.0))], cv=2),
+    lambda model: MultiOutputRegressor(model),
+    lambda model: GridSearchCV(model, {"alpha": [1.0, 2.0]}, cv=2),
+])
+def test_regressors_of_scikit_learn_take_series_for_arrays(wrap):
+    data, y = make(bias=1.0), PAIRS["y"].to_numpy()
+    model = wrap(KroneckerRidge(alpha=1.0))
+    targets = np.c_[y, -y] if isinstance(model, MultiOutputRegressor) else y
+    bare = KroneckerData(
+        [factor[:, :-1] for factor in make(bias=1.0, normalize=False).factors], data.indices,
+        bias=1.0,
+    )
+    found = model.fit(data, targets).predict(data)
+    np.testing.assert_allclose(found, model.fit(bare, targets).predict(bare), rtol=1e-9)
+    series = pickle.loads(pickle.dumps(KroneckerRidge(alpha=1.0).fit(data, y).predict(data)))
+    assert series.reshape(2, -1).shape == (2, N // 2) and type(series + 1) is pd.Series
 
 
 def test_drugs_with_drugs_share_a_table_and_the_index_may_hold_the_ids():
@@ -229,6 +264,8 @@ LEFT = {
     "sparse NaN": (DRUGS.assign(s=pd.arrays.SparseArray([np.nan] * U, fill_value=0.0)),
                    "left: column 's' has missing or infinite cells"),
     "zero row": (DRUGS[["drug", "rings"]].assign(rings=0), "left: row 0 is zero"),
+    "ids beyond 64 bits": (DRUGS.assign(drug=np.arange(U, dtype=np.uint64) + np.uint64(2**63)),
+                           "'drug' has 9223372036854775819, beyond integers of 64 bits"),
     "three things": ((DRUGS, np.eye(2), 1), "left must be a frame or .frame, matrix."),
 }
 LEFT_KINDS = {
@@ -240,6 +277,8 @@ LEFT_KINDS = {
     "sparse ones": (DRUGS.assign(s=pd.arrays.SparseArray([1.0] * U, fill_value=1.0)),
                     "left: column 's' is sparse"),
     "numbered columns": (DRUGS.rename(columns={"acid": 3}), "names of columns must be strings"),
+    "arrays": (changed(DRUGS, "acid", [np.eye(2)], slice(3, 4)), "'acid' must hold values of one"),
+    "arrays in cells": (Columns(DRUGS.assign(acid=[[1, 2]] * U)), "'acid' must hold values of one"),
     "no frame": (np.eye(3), "left must be a data frame"),
 }
 

@@ -67,8 +67,8 @@ def test_inner_products_are_those_of_dense_factors(form, options, dtype, atol):
        st.sampled_from([np.float32, np.float64]))
 def test_products_equal_the_twin(u, v, seed, dtype):
     rng = np.random.default_rng(seed)
-    left = sp.random_array((u, 9), density=0.02, format="csr", rng=rng, dtype=dtype)
-    right = sp.random_array((v, 9), density=0.5, format="csr", rng=rng, dtype=dtype)
+    left = sp.random_array((u, 9), density=0.02, format="csr", random_state=rng, dtype=dtype)
+    right = sp.random_array((v, 9), density=0.5, format="csr", random_state=rng, dtype=dtype)
     tables = [SparseRowTable(rows) for rows in (left, right)]
     found = tables[0].multiply(*tables, dtype, 1)
     np.testing.assert_allclose(found, sparse_products(left, right), rtol=1e-5, atol=1e-7)

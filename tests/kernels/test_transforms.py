@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.spatial.distance import pdist, squareform
 
 from kroncy import KroneckerData, kernels
@@ -61,6 +62,11 @@ def test_rbf():
     np.testing.assert_allclose(kernels.rbf(ROWS, 2.0), np.exp(-2 * distances / mean))
     np.testing.assert_allclose(kernels.rbf(1e-170 * ROWS), kernels.rbf(ROWS))
     np.testing.assert_array_equal(kernels.rbf(np.ones((3, 2))), np.ones((3, 3)))
+    some = np.where(ROWS > 0.5, ROWS, 0.0)
+    for factor in (1.0, 1e-170):
+        found = kernels.rbf(csr_array(factor * some), 2.0)
+        np.testing.assert_allclose(found, kernels.rbf(some, 2.0), rtol=1e-12)
+    np.testing.assert_array_equal(kernels.rbf(csr_array((3, 2))), np.ones((3, 3)))
 
 
 def test_tanimoto():
@@ -73,6 +79,7 @@ def test_tanimoto():
                 expected[i, j] = (bits[i] & bits[j]).sum() / (bits[i] | bits[j]).sum()
     found = kernels.tanimoto(bits)
     np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(kernels.tanimoto(csr_array(bits)), expected)
     assert np.linalg.eigvalsh(found)[0] > -1e-12
 
 
@@ -88,6 +95,8 @@ REFUSED = {
     "weights": (lambda: kernels.mix([KERNEL], [-1]), "weights must be finite, >= 0"),
     "weights of others": (lambda: kernels.mix([KERNEL], [1, 2]), r"weights must have shape \(1,\)"),
     "not binary": (lambda: kernels.tanimoto(ROWS), "features must be 0 or 1"),
+    "sparse, not binary": (lambda: kernels.tanimoto(csr_array(ROWS)), "features must be 0 or 1"),
+    "sparse, NaN": (lambda: kernels.rbf(csr_array(np.full((2, 2), np.nan))), "features.*NaN"),
     "gamma": (lambda: kernels.rbf(ROWS, 0), "gamma must be > 0"),
 }
 

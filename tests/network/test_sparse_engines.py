@@ -14,6 +14,7 @@ from kroncy import (
     KroneckerSGD,
     LimitKernelRegressor,
 )
+from kroncy.data.sparse_table import SparseRowTable
 from kroncy.ntk import tangent_kernel
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -119,3 +120,23 @@ def test_dense_copies_are_a_part_of_the_estimate():
     data = KroneckerData([one_hot, one_hot], [np.arange(u), np.arange(u)[::-1]])
     with pytest.raises(MemoryError, match=r"training 20000 samples with 64 neurons .*explicit"):
         KroneckerSGD(data, np.ones(u), n_hidden=64, engine="explicit", memory_limit=8 * 10**6)
+
+
+@pytest.mark.parametrize("engine", ["lazy", "pairs", "tree"])
+def test_copies_of_the_entries_are_a_part_of_the_estimate(engine, monkeypatch):
+    rows = sp.random_array((30, 10**5), density=0.05, format="csr", random_state=0)
+    data = KroneckerData([rows, rows], [np.arange(30)] * 2)
+    options = {"n_hidden": 64, "engine": engine, "start": "gram", "n_threads": 1}
+    with pytest.raises(MemoryError, match=r"training 30 samples with 64 neurons"):
+        KroneckerSGD(data, np.ones(30), memory_limit=4 * 10**6, **options)
+    monkeypatch.setattr(SparseRowTable, "panel_nbytes", 0)
+    KroneckerSGD(data, np.ones(30), memory_limit=4 * 10**6, **options)
+
+
+def test_a_sparse_x_is_told_where_sparse_arrays_go():
+    model = KroneckerRidge(alpha=1.0)
+    with pytest.raises(TypeError, match=r"must not be a sparse array; KroneckerData\.power"):
+        model.fit(sp.csr_array(A), Y[:20])
+    model.fit(A, Y[:20])
+    with pytest.raises(TypeError, match=r"must not be a sparse array; KroneckerData\.power"):
+        model.predict(sp.csr_array(A))

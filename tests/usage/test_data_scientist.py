@@ -25,7 +25,7 @@ def test_from_frames_to_a_ranking_of_new_pairs(tmp_path):
         "item": np.arange(1000, 1060),
         "genre": pd.Categorical(rng.choice(["crime", "poetry", "travel"], 60)),
     })
-    tags = sp.random_array((60, 400), density=0.02, format="csr", rng=rng)
+    tags = sp.random_array((60, 400), density=0.02, format="csr", random_state=rng)
     tags.data[:] = 1
     ratings = pd.DataFrame({
         "item": rng.choice(items["item"], 900), "user": rng.choice(users["user"], 900),
