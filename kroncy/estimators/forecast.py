@@ -16,7 +16,7 @@ from ..network.pair_space import PairSpace
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
 
-PROBED_SAMPLES, PROBED_NEURONS = 8192, 256  # of a short training whose time is measured
+PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,10 @@ def plot_spectrum(result: OptimizeResult, ax: Axes | None = None) -> Axes:
     values = np.asarray(result["singular_values"], dtype=float)
     if not values.size:
         raise ValueError("result contains no singular values; the run ended before computing any")
-    rank = int(result["rank"])
+    rank, outside = int(result["rank"]), "discarded"
     if values.size == rank and "threshold" in result:  # what probes found outside of the subspace
         values = np.append(values, result["probe_residual"] * values[0])
+        outside = "outside, by probes"
     ax = axes_or_new(ax)
     # Rounding may make a value zero, which a logarithmic axis cannot show.
     values = np.maximum(values, np.finfo(float).eps * values.max())
@@ -67,7 +68,7 @@ def plot_spectrum(result: OptimizeResult, ax: Axes | None = None) -> Axes:
         label=f"subspace: rank {rank}",
     )
     if not within.all():
-        ax.semilogy(number[~within], values[~within], "x", color=GREY, label="discarded")
+        ax.semilogy(number[~within], values[~within], "x", color=GREY, label=outside)
     if 0 < rank < values.size:
         low, high = values[rank], values[rank - 1]
         ax.axhspan(low, high, color=GREEN, alpha=0.12, label=f"gap: a factor of {high / low:.2g}")

@@ -104,7 +104,7 @@ def test_resume_needs_a_training_of_the_same_samples(plane, small):
     with pytest.raises(NotFittedError):
         small().fit(X, y, resume=True)
     model = small().fit(X, y)
-    with pytest.raises(ValueError, match="X, y and sample_weight must be the same"):
+    with pytest.raises(ValueError, match="X, y, sample_weight and validation must be the same"):
         model.fit(X, y + 1, resume=True)
 
 
