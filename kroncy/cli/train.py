@@ -1,6 +1,9 @@
 """kroncy train: fit a model to pairs in CSV files, with a checkpoint after every epoch."""
 
 import argparse
+import os
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from ..estimators.classifier import KroneckerClassifier
 from ..estimators.early_stopping import score_in_words
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
+from ..parallel.mpi import as_communicator, world
 from ..persistence import read_model, write_model
 from .csv import Notation, normalized
 from .options import (
@@ -22,7 +26,7 @@ from .options import (
     progress_bar,
 )
 from .samples import column_scaling, pair_data
-from .tables import Pairs, read_objects, read_pairs
+from .tables import Objects, Pairs, read_objects, read_pairs
 
 EPILOG = """\
 the files (UTF-8, with a header line, separated by commas, semicolons or tabs, maybe compressed by
@@ -46,6 +50,10 @@ validation score; training stops early when the score no longer improves.
 M.npz is rewritten after every epoch.  After Ctrl-C, the same command with --resume continues from
 the last complete epoch, and ends with the same model as a run without interruption.  In place of
 M.npz, a pipe, a device or /dev/stdout is written to once, at the end.
+
+On several processes, each of which has a part of the neurons (pip install 'kroncy[mpi]'):
+  mpiexec -n 8 kroncy train ...
+The result does not depend on their number, and --resume takes any number of them.
 """
 
 # A resumed run may differ from the interrupted one in these parameters.
@@ -83,30 +91,41 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Train, on all ranks that a launcher started; rank 0 talks."""
+    comm = world()
+    if as_communicator(comm).rank == 0:
+        _train(arguments, comm)
+        return
+    warnings.simplefilter("ignore")
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        _train(arguments, comm)
+
+
+def _train(arguments: argparse.Namespace, comm: Any) -> None:
     """Train, print a line for each epoch, and write the model file."""
-    path = arguments.model
-    check_output(arguments, "--model")
+    path, ranks = arguments.model, as_communicator(comm)
+    with ranks.same_error():
+        if ranks.rank == 0:
+            check_output(arguments, "--model")
     has_checkpoints = is_replaceable(path)
     if arguments.resume and not has_checkpoints:
         raise ValueError(f"--resume needs a regular file, and --model {path} is not one")
-    notation = Notation(arguments.separator, arguments.decimal)
-    left, right = (read_objects(table, notation) for table in (arguments.left, arguments.right))
-    numeric = arguments.task == "regression"
-    pairs = read_pairs(arguments.pairs, notation, left, right, arguments.target, numeric=numeric)
-    _check_enough(pairs, arguments.target, numeric)
+    with ranks.same_error():
+        tables = _read_tables(arguments) if ranks.rank == 0 else None
+    left, right, pairs = ranks.first(tables)
     note = {
         "task": arguments.task,
         "target": arguments.target,
         "left": column_scaling(left, arguments.standardize),
         "right": column_scaling(right, arguments.standardize),
     }
-    model = _new_model(arguments)
+    model = _new_model(arguments, comm)
     data = pair_data(left, right, pairs, note, model.bias)
     note["samples"] = fingerprint(data, pairs.target)
     status = "interrupted before the first epoch was complete"
-    resume = arguments.resume and Path(path).exists()
+    resume = ranks.first(arguments.resume and Path(path).exists())
     if resume:
-        model = _unfinished_model(path, model, note)
+        model = _unfinished_model(path, model, note, comm)
         print(f"resuming {path} after epoch {model.n_iter_}")
         status = f"interrupted; {path} has not changed"
     print(
@@ -142,6 +161,16 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{path} has not changed: the training had ended, at these --epochs and --patience")
 
 
+def _read_tables(arguments: argparse.Namespace) -> tuple[Objects, Objects, Pairs]:
+    """The left and the right table and the pairs."""
+    notation = Notation(arguments.separator, arguments.decimal)
+    left, right = (read_objects(table, notation) for table in (arguments.left, arguments.right))
+    numeric = arguments.task == "regression"
+    pairs = read_pairs(arguments.pairs, notation, left, right, arguments.target, numeric=numeric)
+    _check_enough(pairs, arguments.target, numeric)
+    return left, right, pairs
+
+
 def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
     """ValueError if there is nothing to learn from."""
     if len(pairs.ids) < 2:
@@ -154,17 +183,19 @@ def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
         )
 
 
-def _new_model(arguments: argparse.Namespace) -> KroneckerRegressor | KroneckerClassifier:
+def _new_model(
+    arguments: argparse.Namespace, comm: Any
+) -> KroneckerRegressor | KroneckerClassifier:
     """The estimator with the parameters that were given as options."""
     options = {name: getattr(arguments, name) for name in FLAGS}
     options = {name: value for name, value in options.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
-    return kind(**({"random_state": 0, "verbose": progress_bar()} | options))
+    return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 
 
-def _unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
+def _unfinished_model(path: str, wanted: Any, note: dict[str, Any], comm: Any) -> Any:
     """The model in `path` in its last state, if it was trained on the same data and options."""
-    model, stored = read_model(path, resume=True)
+    model, stored = read_model(path, resume=True, comm=comm)
     same = stored is not None and all(
         stored[key] == note[key] for key in ("task", "target", "left", "right")
     )

@@ -18,6 +18,8 @@ from .._base.callbacks import check_callback, wants_stop
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
+from ..parallel.agreement import require_agreement
+from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .early_stopping import ScoreTracker, ValidationSet, split_validation
 from .on_ridge import NetworkOnRidge
@@ -73,6 +75,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         memory_limit: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
+        comm: Any = None,
     ) -> None:
         self.n_hidden = n_hidden
         self.threshold = threshold
@@ -102,6 +105,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.memory_limit = memory_limit
         self.random_state = random_state
         self.verbose = verbose
+        self.comm = comm
 
     # -- what subclasses define -----------------------------------------------------------------
 
@@ -205,6 +209,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
+        samples = fingerprint(data, target, weight)
+        self._require_agreement(samples)
         if reset:
             self._draw_seed()
             train, held_out = self._split(target)
@@ -212,15 +218,17 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             self._start_training(
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
             )
-            self._fingerprint = fingerprint(data, target, weight)
+            self._fingerprint = samples
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
-        elif fingerprint(data, target, weight) != self._fingerprint:
+        elif samples != self._fingerprint:
             raise ValueError(
                 "X, y and sample_weight must be the same as in the training that is continued; "
                 "start a new training, with warm_start=False and resume=False, or add samples "
                 "with partial_fit"
             )
+        if not reset:
+            self._take_resources()
         validation = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
@@ -234,9 +242,13 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if not (reset or resume):
             max_epochs += self.n_iter_
             self._scores.n_no_improvement = 0
-        if not reset:
-            self._take_threads()
         return max_epochs, validation
+
+    def _require_agreement(self, samples: str) -> None:
+        """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
+        own = ("comm", "n_threads", "verbose")  # may differ
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
+        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
 
     def _check_training_samples(
         self,
@@ -261,7 +273,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         return data, target, weight, rows
 
     def _draw_seed(self) -> None:
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = as_communicator(self.comm).first(seed)
 
     def _split(self, target: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Samples to train on, and samples that are held out."""
@@ -293,8 +306,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
-        if self.verbose:
-            trainer = self.trainer_
+        trainer = self.trainer_
+        if self.verbose and trainer.comm.rank == 0:
             print(f"engine {trainer.engine}, order {trainer.order}; {trainer.engine_costs}")
 
     def _make_trainer(
@@ -324,6 +337,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "average": self.average,
             "memory_limit": self.memory_limit,
             "n_snapshots": int(self.early_stopping),
+            "comm": self.comm,
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
         return KroneckerSGD(data, target, **(defaults | options))
@@ -347,7 +361,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
                 fired = trainer.history[-1]["fired_share"] * trainer.n_hidden
-                if wants_stop(monitor, self):
+                if trainer.comm.any(wants_stop(monitor, self)):
                     return
         finally:
             if scores.best_state is not None:
@@ -405,7 +419,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
 
     def _print_epoch(self) -> None:
         """A line on the last epoch, with ``verbose=1``."""
-        if self.verbose == 1:
+        if self.verbose == 1 and self.trainer_.comm.rank == 0:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
                 value = self.validation_sign * self.validation_scores_[-1]
