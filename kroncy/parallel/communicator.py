@@ -129,6 +129,8 @@ class Communicator:
         if error is not None and reports.count(reports[self.rank]) == self.size:
             raise on_every_rank(error)
         for rank, report in enumerate(reports):
+            if rank == self.rank and error is not None:
+                raise on_every_rank(error)
             if report is not None:
                 kind, message = report
                 message = f"on rank {rank} of {self.size}: {message}"
