@@ -28,6 +28,7 @@ from .estimators.classifier import KroneckerClassifier
 from .estimators.ensemble import KroneckerEnsemble
 from .estimators.regressor import KroneckerRegressor
 from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
+from .parallel.mpi import as_communicator
 from .training.trainer import KroneckerSGD
 
 FORMAT = "kroncy model"
@@ -88,13 +89,16 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     write_model(model, path)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, comm: Any = None) -> Model:
     """Read a model that `save` or ``kroncy train`` wrote.
 
     Parameters
     ----------
     path : str or path-like
         Name of the file.
+    comm : mpi4py.MPI.Comm, optional
+        Processes that use the model together, any number of them: of networks, not of ridge
+        regressions.  Each rank reads the file and takes its part.  Default: this process alone.
 
     Returns
     -------
@@ -122,13 +126,16 @@ def load(path: str | os.PathLike[str]) -> Model:
     the file can change what the model predicts.  Its values are therefore checked against each
     other as well, so that no file makes the process fail.
     """
-    return read_model(path)[0]
+    return read_model(path, comm=comm)[0]
 
 
 def write_model(
     model: Model, path: str | os.PathLike[str], note: Any = None, *, resumable: bool = False
 ) -> None:
-    """`save` with a JSON `note`; if `resumable`, with all that an unfinished training needs."""
+    """`save` with a JSON `note`; if `resumable`, with all that an unfinished training needs.
+
+    Of several ranks rank 0 writes; the others wait until it has.
+    """
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise TypeError(f"model must be one of {', '.join(MODELS)}, got {name}")
@@ -139,17 +146,28 @@ def write_model(
     header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
     members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
     members |= {f"{PREFIX}{key}": np.asarray(array) for key, array in arrays.items()}
+    ranks = as_communicator(getattr(model, "comm", None))
+    with ranks.same_error():
+        if ranks.rank == 0:
+            _write_members(members, path)
+
+
+def _write_members(members: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """All members and their checksum, in a file that is replaced in one step."""
     members["checksum"] = np.frombuffer(digest(members), dtype=np.uint8)
     with open_output(path, "path") as stream:
         np.savez(stream, **members)
 
 
-def read_model(path: str | os.PathLike[str], *, resume: bool = False) -> tuple[Any, Any]:
+def read_model(
+    path: str | os.PathLike[str], *, resume: bool = False, comm: Any = None
+) -> tuple[Any, Any]:
     """``(model, note)``; with `resume`, an estimator is in its last state, to train it further."""
+    as_communicator(comm)  # before it is blamed on the file
     members = _read_members(path)
     header, meta = (_bytes_to_json(members.pop(name)) for name in ("header", "meta"))
     cls = MODELS[header["model"]]
-    options = {} if issubclass(cls, KroneckerSGD) else {"resume": resume}
+    options = {"comm": comm} | ({} if issubclass(cls, KroneckerSGD) else {"resume": resume})
     try:
         with saved_state("its state"):
             arrays = {_without_prefix(name): array for name, array in members.items()}

@@ -16,7 +16,7 @@ def unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
     if isinstance(stored[0], KroneckerEnsemble):
         raise ValueError(f"{path} holds --members, whose training cannot be resumed; to replace it "
                          "use --overwrite")
-    model, before = read_model(path, resume=True)
+    model, before = read_model(path, resume=True, comm=wanted.comm)
     if before is None or _settings(before) != _settings(note):
         raise ValueError(
             f"{path} was trained on other columns or another task; to replace it use --overwrite "

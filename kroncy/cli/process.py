@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import IO, Any
 
+from ..parallel.launch import EVERYWHERE, is_silent
 from .options import in_options
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -35,14 +36,18 @@ def exit_status(command: Callable[[], None]) -> int:
         return getattr(interrupt, "status", INTERRUPTED)
     except BrokenPipeError:
         return 1  # the reader of standard output has gone, as `head` does
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{where}{error.strerror or error}")
-        return 1
-    except (ValueError, TypeError, MemoryError, FloatingPointError, ImportError) as error:
-        _print_error(str(error))
+    except (OSError, ValueError, TypeError, MemoryError, FloatingPointError, ImportError) as error:
+        if not (is_silent() and EVERYWHERE in getattr(error, "__notes__", ())):  # rank 0 tells
+            _print_error(_in_words(error))
         return 1
     return 0
+
+
+def _in_words(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def _print_warning(message: Warning | str, *_: Any) -> None:

@@ -1,7 +1,10 @@
 """kroncy train: fit a model to pairs in CSV files, with a checkpoint after every epoch."""
 
 import argparse
+import os
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from ..estimators.ensemble import KroneckerEnsemble
 from ..estimators.forecast import forecast
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
+from ..parallel.mpi import as_communicator, world
 from ..persistence import write_model
 from .checkpoint import unfinished_model
 from .options import (
@@ -58,6 +62,11 @@ the last complete epoch, and ends with the same model as a run without interrupt
 M.npz, a pipe, a device or /dev/stdout is written to once, at the end.
 With --members 5, five networks that differ in their seed are trained side by side and written at
 the end; kroncy predict --std then tells how far they disagree.
+
+On several processes, each of which has a part of the neurons (pip install 'kroncy[mpi]'):
+  mpiexec -n 8 kroncy train ...
+The result does not depend on their number, and --resume takes any number of them.  There is no
+forecast then.
 """
 
 def add_parser(commands: Any) -> None:
@@ -89,12 +98,30 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Train, on all ranks that a launcher started; rank 0 talks."""
+    comm = world()
+    if as_communicator(comm).rank == 0:
+        _train(arguments, comm)
+        return
+    warnings.simplefilter("ignore")
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        _train(arguments, comm)
+
+
+def _train(arguments: argparse.Namespace, comm: Any) -> None:
     """Train, print a line for each epoch, and write the model file."""
-    _check_model_file(arguments)
+    ranks = as_communicator(comm)
     files = ", ".join([arguments.left, arguments.right, arguments.pairs])
     print(f"reading {files}", flush=True)
-    tables = read_training(arguments)
-    model = _new_model(arguments)
+    tables = None
+    with ranks.same_error():
+        if ranks.rank == 0:
+            _check_model_file(arguments)
+            if arguments.members > 1 and ranks.size > 1:
+                raise ValueError("--members are trained by one process: leave mpiexec out")
+            tables = read_training(arguments)
+    tables = ranks.first(tables)
+    model = _new_model(arguments, comm)
     data = tables.data(model.bias)
     print(
         f"{data.n_samples:,} pairs of {len(tables.left.rows):,} left and "
@@ -102,10 +129,11 @@ def run(arguments: argparse.Namespace) -> None:
         f"{arguments.task}",
         flush=True,
     )
-    with errors_in_options():
-        found = forecast(model, data, *encode_target(tables.pairs.target))
-    for line in str(found).splitlines():
-        print(f"forecast: {in_options(line)}")
+    if ranks.size == 1:
+        with errors_in_options():
+            found = forecast(model, data, *encode_target(tables.pairs.target))
+        for line in str(found).splitlines():
+            print(f"forecast: {in_options(line)}")
     if arguments.members > 1:
         print(f"forecast: {arguments.members} members, each of these", flush=True)
         _train_members(arguments, model, data, tables)
@@ -137,7 +165,7 @@ def _train_one(
     has_checkpoints = is_replaceable(path)
     note = tables.note | {"samples": fingerprint(data, target)}
     status = "interrupted before the first epoch was complete"
-    resume = arguments.resume and Path(path).exists()
+    resume = as_communicator(model.comm).first(arguments.resume and Path(path).exists())
     if resume:
         model = unfinished_model(path, model, note)
         print(f"resuming {path} after epoch {model.n_iter_}")
@@ -192,12 +220,14 @@ def _fit(
         raise
 
 
-def _new_model(arguments: argparse.Namespace) -> KroneckerRegressor | KroneckerClassifier:
+def _new_model(
+    arguments: argparse.Namespace, comm: Any
+) -> KroneckerRegressor | KroneckerClassifier:
     """The estimator with the parameters that were given as options."""
     options = {name: getattr(arguments, name) for name in FLAGS}
     options = {name: value for name, value in options.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
-    return kind(**({"random_state": 0, "verbose": progress_bar()} | options))
+    return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 
 
 def _print_epoch(model: Any, before: str = "") -> None:

@@ -19,12 +19,14 @@ from .._base.elapsed import show_elapsed
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
+from ..parallel.agreement import require_agreement
+from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .early_stopping import (
     ScoreTracker,
     ValidationSet,
     check_validation,
-    hold_out,
+    split_samples,
     training_samples,
 )
 from .on_ridge import NetworkOnRidge
@@ -81,6 +83,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         memory_limit: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
+        comm: Any = None,
     ) -> None:
         self.n_hidden = n_hidden
         self.threshold = threshold
@@ -111,6 +114,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.memory_limit = memory_limit
         self.random_state = random_state
         self.verbose = verbose
+        self.comm = comm
 
     @abstractmethod
     def _loss(self) -> str:
@@ -227,19 +231,22 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
         wanted = None if validation is None else check_validation(validation, _num_samples(X))
+        samples = fingerprint(data, target, weight)
+        self._require_agreement(samples)
         if reset:
             self._draw_seed()
-            train, held_out = self._split(data, target, rows, wanted)
+            strata = self._strata(target)
+            train, held_out = split_samples(self, data, strata, rows, wanted, self._seed)
             fitted = self._fit_base(data, target, weight, (train, held_out))
             self._start_training(
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
             )
-            self._fingerprint = fingerprint(data, target, weight)
+            self._fingerprint = samples
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
                 self.validation_objects_ = np.column_stack(data.indices)[held_out]
                 self.validation_targets_ = self._decode_target(target[held_out])
-        elif fingerprint(data, target, weight) != self._fingerprint or not (
+        elif samples != self._fingerprint or not (
             wanted is None or np.array_equal(wanted, self.validation_indices_)
         ):
             raise ValueError(
@@ -247,6 +254,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 "continued; start a new training, with warm_start=False and resume=False, or add "
                 "samples with partial_fit"
             )
+        if not reset:
+            self._take_resources()
         validation_set = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
@@ -260,9 +269,13 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if not (reset or resume):
             max_epochs += self.n_iter_
             self._scores.n_no_improvement = 0
-        if not reset:
-            self._take_threads()
         return max_epochs, validation_set
+
+    def _require_agreement(self, samples: str) -> None:
+        """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
+        own = ("comm", "n_threads", "verbose")  # may differ
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
+        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
 
     def _check_training_samples(
         self,
@@ -287,29 +300,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         return data, target, weight, rows
 
     def _draw_seed(self) -> None:
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _split(
-        self, data: KroneckerData, target: NDArray, rows: NDArray[np.intp], wanted: Any
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Samples to train on, and samples that are held out; `wanted` are those of the user."""
-        by, fraction = self.validation_by, self.validation_fraction
-        if wanted is not None:
-            if not self.early_stopping:
-                raise ValueError("validation needs early_stopping=True, which looks at it")
-            held_out = np.flatnonzero(np.isin(rows, wanted))
-        elif self.early_stopping:
-            held_out = hold_out(data, self._strata(target), by, fraction, self._seed)
-        else:
-            every = np.arange(len(target))
-            return every, every[:0]
-        train = training_samples(data, held_out, by)
-        if len(train) < 2:
-            raise ValueError(
-                f"validation_fraction={fraction} leaves {len(train)} of {len(target)} samples to "
-                "train on; at least 2 are needed"
-            )
-        return train, held_out
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = as_communicator(self.comm).first(seed)
 
     def _start_training(
         self,
@@ -328,8 +320,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.validation_objects_ = self.validation_targets_ = self.validation_predictions_ = None
         self.learning_rate_init_ = self.trainer_.learning_rate
         self._fingerprint, self._scores = None, ScoreTracker()
-        if self.verbose:
-            trainer = self.trainer_
+        trainer = self.trainer_
+        if self.verbose and trainer.comm.rank == 0:
             print(f"engine {trainer.engine}, order {trainer.order}; {trainer.engine_costs}")
 
     def _make_trainer(
@@ -359,6 +351,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "average": self.average,
             "memory_limit": self.memory_limit,
             "n_snapshots": int(self.early_stopping),
+            "comm": self.comm,
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
         return KroneckerSGD(data, target, **(defaults | options))
@@ -382,7 +375,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
                 fired = trainer.history[-1]["fired_share"] * trainer.n_hidden
-                if wants_stop(monitor, self):
+                if trainer.comm.any(wants_stop(monitor, self)):
                     return
         finally:
             if scores.best_state is not None:
@@ -441,7 +434,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
 
     def _print_epoch(self) -> None:
         """A line on the last epoch, with ``verbose=1``."""
-        if self.verbose == 1:
+        if self.verbose == 1 and self.trainer_.comm.rank == 0:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
                 value = self.validation_sign * self.validation_scores_[-1]

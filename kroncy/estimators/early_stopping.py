@@ -95,6 +95,33 @@ def hold_out(
     return np.flatnonzero(held)
 
 
+def split_samples(
+    model: Any, data: KroneckerData, strata: NDArray, rows: NDArray[np.intp],
+    wanted: NDArray[np.intp] | None, seed: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Samples to train on, and samples that are held out, by the parameters of an estimator.
+
+    The samples are `rows` of what the user gave, of which the user may want some held out.
+    """
+    by, fraction = model.validation_by, model.validation_fraction
+    if wanted is not None:
+        if not model.early_stopping:
+            raise ValueError("validation needs early_stopping=True, which looks at it")
+        held_out = np.flatnonzero(np.isin(rows, wanted))
+    elif model.early_stopping:
+        held_out = hold_out(data, strata, by, fraction, seed)
+    else:
+        every = np.arange(len(rows))
+        return every, every[:0]
+    train = training_samples(data, held_out, by)
+    if len(train) < 2:
+        raise ValueError(
+            f"validation_fraction={fraction} leaves {len(train)} of {len(rows)} samples to "
+            "train on; at least 2 are needed"
+        )
+    return train, held_out
+
+
 def training_samples(
     data: KroneckerData, held_out: NDArray[np.intp], by: str
 ) -> NDArray[np.intp]:

@@ -188,6 +188,8 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation: Any, monitor: Monitor | None
     ) -> None:
+        if self._template().comm is not None:
+            raise ValueError("members are trained by one process: comm of estimator must be None")
         template = clone(self._template())
         random = check_random_state(self.random_state)
         seeds = random.randint(2**31 - 1 - self.n_members) + np.arange(self.n_members)

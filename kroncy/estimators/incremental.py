@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..data.kronecker_data import KroneckerData
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
+from .samples import fingerprint
 from .stored import unchanged_on_error
 
 
@@ -27,7 +28,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             )
         with unchanged_on_error(self):
             rows = self._take_samples(X, y, sample_weight, classes)
-        self._take_threads()
+        self._take_resources()
         trainer = self.trainer_
         trainer.learning_rate = self._step_size()
         rows = trainer.shuffle(rows, np.random.default_rng([self._seed, self.n_iter_]))
@@ -50,6 +51,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         data, target, weight, _ = self._check_training_samples(
             X, y, sample_weight, reset, classes, minimum=1
         )
+        self._require_agreement(fingerprint(data, target, weight))
         if reset:
             self._draw_seed()
             # Samples that are added later need W(0), which "gram" does not have, and will hardly

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.kronecker_data import KroneckerData
+from ..parallel.mpi import as_communicator
 from .early_stopping import ValidationSet
 from .ridge_part import FittedPart, fit_ridge_part, weigh
 from .samples import check_rows
+from .state import join_trainer, split_trainer
 from .trained import TrainedEstimator
 
 
@@ -83,7 +85,7 @@ class NetworkOnRidge(TrainedEstimator):
         """Outputs of the fitted network and its base."""
         check_is_fitted(self)
         rows = check_rows(self, X, self.trainer_.data)
-        self._take_threads()
+        self._take_resources()
         outputs = self.trainer_.predict(rows).astype(np.float64)
         if self.base_ is None:
             return outputs
@@ -91,8 +93,12 @@ class NetworkOnRidge(TrainedEstimator):
         base = self.base_(rows, n_threads=self.n_threads, memory_limit=self.memory_limit)
         return of_base * base.reshape(outputs.shape) + of_network * outputs
 
-    def _take_threads(self) -> None:
-        """Let the trainer use the present `n_threads`: it may be set after a training."""
+    def _take_resources(self) -> None:
+        """Let the trainer use the present `comm` and `n_threads`, which may be set at any time."""
+        ranks, scores = as_communicator(self.comm), self._scores
+        if self.trainer_.comm is not ranks and max(ranks.size, self.trainer_.comm.size) > 1:
+            meta, arrays = split_trainer(self.trainer_, scores.best_state)
+            self.trainer_, scores.best_state = join_trainer(meta, arrays, True, ranks)
         network = self.trainer_.network
         if network.settings.n_threads != self.n_threads:
             network.n_threads = self.n_threads

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ..parallel.communicator import Communicator
 from .early_stopping import VALIDATION_BY
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -46,6 +47,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "dtype": [StrOptions({"float32", "float64"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+    "comm": [None, HasMethods(["Get_rank", "Iallgather"]), Communicator],
 }
 
 ROW_PARAMETERS = """\
@@ -161,6 +163,11 @@ Parameters
     verbose : bool or int, default=False
         1 or True prints a line after each epoch; 2 shows a progress bar instead.  Both first print
         the engine and what "auto" has counted.
+    comm : mpi4py.MPI.Comm, default=None
+        Processes that use the estimator together: each has a part of the neurons, and all call the
+        same methods with the same arguments.  Results are on every rank, bit for bit those of one
+        process.  It may be set at any time, and is no part of copies and files.  None: this process
+        alone.
 
     Attributes
     ----------

@@ -64,23 +64,23 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
 
 
 def join_trainer(
-    meta: dict[str, Any], arrays: Mapping[str, NDArray], last: bool
+    meta: dict[str, Any], arrays: Mapping[str, NDArray], last: bool, comm: Any = None
 ) -> tuple[KroneckerSGD, Any]:
     """The trainer in its best state; with `last` in its last one, and a snapshot of the best.
 
-    The snapshot is None if the last state is the best.
+    The snapshot is None if the last state is the best.  `comm` is that of the trainer.
     """
     given = sorted(name for name in arrays if not name.startswith(ATTRIBUTE))
     if given != meta["arrays"]:
         changed = set(given).symmetric_difference(meta["arrays"])
         raise ValueError(f"its arrays are not those that were saved: {sorted(changed)[:3]}")
     best_arrays = take_prefix(BEST, arrays)
-    trainer = KroneckerSGD.from_state(meta["best"], best_arrays)
+    trainer = KroneckerSGD.from_state(meta["best"], best_arrays, comm=comm)
     if not last or meta["last"] is None:
         return trainer, None
     best_snapshot = trainer.snapshot()
     last_arrays = best_arrays | take_prefix(LAST, arrays)
-    return KroneckerSGD.from_state(meta["last"], last_arrays), best_snapshot
+    return KroneckerSGD.from_state(meta["last"], last_arrays, comm=comm), best_snapshot
 
 
 def add_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

@@ -71,13 +71,15 @@ class StoredEstimator(BaseEstimator):
         meta["parameters"] = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in self.get_params(deep=False).items()
+            if name != "comm"  # of this run alone
         }
         parts, part_arrays = self._split_parts(resumable)
         return meta | parts, arrays | part_arrays
 
     @classmethod
     def from_state(
-        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False
+        cls, meta: dict[str, Any], arrays: dict[str, NDArray], *, resume: bool = False,
+        comm: Any = None,
     ) -> Self:
         """An estimator that `get_state` described.
 
@@ -91,6 +93,8 @@ class StoredEstimator(BaseEstimator):
             Whether to return to the last state of a training instead of the best one, so that
             ``fit(..., resume=True)`` ends like the training that was not interrupted.  Needs a
             state with ``resumable=True``.
+        comm : mpi4py.MPI.Comm, default=None
+            Processes that use the estimator together, of the classes that have this parameter.
 
         Returns
         -------
@@ -101,7 +105,8 @@ class StoredEstimator(BaseEstimator):
         ------
         ValueError
             The state is incomplete or its parts do not fit each other, or this version of NumPy
-            draws other random numbers than the one that trained the model.
+            draws other random numbers than the one that trained the model; or the class has no
+            parameter `comm`, and one is given.
         MemoryError
             The model does not fit the machine.
 
@@ -109,8 +114,12 @@ class StoredEstimator(BaseEstimator):
         --------
         get_state : The inverse.
         """
+        if comm is not None and "comm" not in cls._get_param_names():
+            raise ValueError(f"a {cls.__name__} is of one process: comm must be None")
         with saved_state("the state of the estimator"):
             parameters = dict(meta["parameters"])
+            if comm is not None:
+                parameters["comm"] = comm
             if isinstance(parameters["layout"], list):  # JSON has no tuples
                 parameters["layout"] = tuple(parameters["layout"])
             self = cls(**parameters)

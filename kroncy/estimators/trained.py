@@ -21,6 +21,7 @@ MOST_SEED = 2**32 - 1
 class TrainedEstimator(StoredEstimator):
     """The fitted attributes of an estimator with a trainer, and their form outside of it."""
 
+    comm: Any
     trainer_: KroneckerSGD
     n_iter_: int
     loss_curve_: list[float]
@@ -96,7 +97,7 @@ class TrainedEstimator(StoredEstimator):
         if base is not None:
             self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
         trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
-        self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume)
+        self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume, self.comm)
         best_score, n_no_improvement = meta["scores"]
         self._scores = ScoreTracker(
             check_real(best_score, "best_score", finite=False),
@@ -109,7 +110,7 @@ class TrainedEstimator(StoredEstimator):
         state = dict(super().__getstate__())
         if "trainer_" in state:  # it has memory that pickle cannot copy
             state["trainer_"] = self.trainer_.get_state()
-        return state
+        return state | {"comm": None}  # a copy belongs to one process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

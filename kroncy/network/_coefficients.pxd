@@ -33,6 +33,7 @@ cdef class Coefficients(PanelStore):
     cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                       void *out) noexcept nogil
     cdef const void *row_signs(self, int64_t block) noexcept nogil
+    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil
     cdef void begin_add(self, const Step *step) noexcept nogil
     cdef int add(self, int64_t block, const Step *step) noexcept nogil
     cdef void end_add(self, const Step *step) noexcept nogil

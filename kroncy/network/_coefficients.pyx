@@ -176,6 +176,10 @@ cdef class Coefficients:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
         return NULL
 
+    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil:
+        """Bit c: sample rows[c] has no pattern on this rank; of a store that has patterns."""
+        return 0
+
     cdef void begin_add(self, const Step *step) noexcept nogil:
         """Before the blocks of a step."""
 
@@ -303,21 +307,25 @@ cdef class SharedCoefficients(Coefficients):
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         return self.block_signs(block)
 
-    cdef void begin_add(self, const Step *step) noexcept nogil:
-        # Samples without a pattern, on any rank, take the fired set of this step; their shared
-        # value becomes 0.
+    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil:
+        cdef uint32_t found = 0
         cdef int64_t w
         cdef int c
         cdef const uint64_t *bits
-        self.adopt = 0
-        for c in range(step.count):
-            bits = self.bits + step.rows[c] * self.n_words
+        for c in range(count):
+            bits = self.bits + rows[c] * self.n_words
             w = 0
             while w < self.n_words and bits[w] == 0:
                 w += 1
             if w == self.n_words:
-                self.adopt |= <uint32_t> 1 << c
-        self.adopt = self.ranks.intersect(self.adopt)
+                found |= <uint32_t> 1 << c
+        return found
+
+    cdef void begin_add(self, const Step *step) noexcept nogil:
+        # Samples without a pattern on any rank take the fired set of this step; their shared value
+        # becomes 0.
+        cdef int c
+        self.adopt = self.ranks.intersect(self.without_pattern(step.rows, step.count))
         for c in range(step.count):
             if self.adopt >> c & 1:
                 memset(<char *> self.shared + step.rows[c] * self.itemsize, 0, self.itemsize)

@@ -249,6 +249,8 @@ cdef class Engine:
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
         memset(f, 0, count * self.n_outputs * sizeof(double))
+        if self.ranks.at_once:
+            self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
         sums = self.ranks.gather(work.f, self.n_outputs * width * self.itemsize)
         if sums != NULL:
             kroncy_sum_outputs(self.is_double, self.ranks.n_blocks, width, <int> count,

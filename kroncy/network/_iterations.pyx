@@ -45,6 +45,7 @@ def run_batches(
     with nogil:
         while begin < n:
             count = min(batch_size, n - begin)
+            engine.ranks.at_once = not alone and count <= engine.panel_width()
             engine.forward(engine.work, engine.source, &order[begin], count, &f[0, 0], NULL,
                            &order[begin])
             if engine.ranks.stopped:
@@ -70,6 +71,7 @@ def run_batches(
             n_unaveraged -= 1
             if n_unaveraged < 0 and engine.average is not None:
                 engine.average.count_iterate(engine.scale, engine.start_scale)
+    engine.ranks.at_once = False
     if engine.ranks.settle_failure(failed < 0):
         raise MemoryError("no memory for further coefficients; the last batch is half applied")
     return total, begin

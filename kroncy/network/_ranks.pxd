@@ -9,11 +9,17 @@ cdef class Ranks:
     cdef public bint failed             # a step of this rank found no memory: others are told
     cdef readonly bint stopped          # a step of some rank has, or the ranks lost each other
     cdef public int64_t n_batches       # since the training called, for messages
+    cdef bint at_once                   # a step follows the sums, on the samples of one panel
+    cdef uint32_t empty                 # bit c: its sample c has no pattern, on any rank
     cdef object error                   # the exception that separated this rank from the others
-    cdef object mine, everyone          # buffers
-    cdef object sums                    # those of all blocks, in order
+    cdef object mine, everyone, sums    # buffers: of this rank, of each rank, and of all blocks
+    cdef char *own_bytes                # where they lie
+    cdef const char *all_bytes
+    cdef char *sum_bytes
+    cdef object first_blocks            # of each rank, and their number
     cdef int64_t most_blocks            # that a rank has
 
     cdef const void *gather(self, const void *sums, int64_t block_bytes) noexcept nogil
-    cdef const void *exchange_sums(self, size_t sums, int64_t block_bytes) except NULL
+    cdef int reserve(self, int64_t n_bytes) except -1
+    cdef const void *exchange_sums(self, const void *sums, int64_t block_bytes) except NULL
     cdef uint32_t intersect(self, uint32_t bits) noexcept nogil

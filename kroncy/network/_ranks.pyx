@@ -1,15 +1,21 @@
 """What the engines of several ranks tell each other within an iteration: sums of blocks, and bits.
 
 Each rank gets the sums of all blocks and adds them in the order of the blocks, as one process does:
-the same bits for any number of ranks, on all of them.  A rank that cannot go on says so with its
-next sums, so that all stop at the same batch.
+the same bits for any number of ranks, on all of them.  What else the ranks must know travels behind
+the sums: whether one cannot go on, so that all stop at the same batch, and, where a step follows at
+once on the samples of one panel, which of these have no pattern.
 """
 import numpy as np
 
 from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcpy
 
 from .._base._buffers cimport address
 
+
+# What a rank sends behind its sums.
+cdef struct Tail:
+    uint32_t failed, empty
 
 REPEATED = {"gram_entries", "samples"}     # counters of what every rank does
 
@@ -26,7 +32,8 @@ cdef class Ranks:
         self.shard = shard
         self.n_neurons, self.n_blocks = shard.n_neurons, shard.n_blocks
         self.is_first = shard.comm.rank == 0
-        self.most_blocks = max(np.diff(shard.blocks))
+        self.first_blocks = np.array(shard.blocks, dtype=np.int64)
+        self.most_blocks = max(np.diff(self.first_blocks))
         self.mine = self.everyone = self.sums = np.empty(0, dtype=np.uint8)
 
     @property
@@ -69,37 +76,52 @@ cdef class Ranks:
             return sums
         with gil:
             try:
-                return self.exchange_sums(<size_t> sums, block_bytes)
+                return self.exchange_sums(sums, block_bytes)
             except BaseException as error:      # no exception can leave the loop over batches
                 self.error = error
                 self.stopped = True
                 return NULL
 
-    cdef const void *exchange_sums(self, size_t sums, int64_t block_bytes) except NULL:
-        comm, blocks = self.shard.comm, self.shard.blocks
-        cdef int64_t size = self.most_blocks * block_bytes, rank, begin, n
-        cdef const unsigned char[:] here
-        if len(self.mine) != size + 1:
-            self.mine = np.zeros(size + 1, dtype=np.uint8)
-            self.everyone = np.empty((comm.size, size + 1), dtype=np.uint8)
-            self.sums = np.empty(self.n_blocks * block_bytes, dtype=np.uint8)
-        begin, n = blocks[comm.rank], blocks[comm.rank + 1] - blocks[comm.rank]
-        here = <const unsigned char[:n * block_bytes]> <const unsigned char *> sums
-        self.mine[:n * block_bytes] = here
-        self.mine[size] = self.failed
+    cdef int reserve(self, int64_t n_bytes) except -1:
+        """Buffers for messages of so many bytes and a tail."""
+        size = self.shard.comm.size
+        self.mine = np.zeros(n_bytes + sizeof(Tail), dtype=np.uint8)
+        self.everyone = np.empty((size, len(self.mine)), dtype=np.uint8)
+        self.sums = np.empty(size * n_bytes, dtype=np.uint8)
+        self.own_bytes = <char *> address(self.mine)
+        self.all_bytes = <const char *> address(self.everyone)
+        self.sum_bytes = <char *> address(self.sums)
+        return 0
+
+    cdef const void *exchange_sums(self, const void *sums, int64_t block_bytes) except NULL:
+        comm = self.shard.comm
+        cdef const int64_t[::1] first = self.first_blocks
+        cdef int64_t size = self.most_blocks * block_bytes, rank, here = comm.rank
+        cdef const char *message
+        cdef Tail tail
+        if len(self.mine) != size + <int64_t> sizeof(Tail):
+            self.reserve(size)
+        tail.failed, tail.empty = self.failed, self.empty
+        memcpy(self.own_bytes, sums, (first[here + 1] - first[here]) * block_bytes)
+        memcpy(self.own_bytes + size, &tail, sizeof(Tail))
         comm.batches = self.n_batches
         comm.allgather(self.mine, self.everyone)
-        self.stopped = bool(self.everyone[:, size].any())
-        for rank in range(comm.size):
-            begin, n = blocks[rank], blocks[rank + 1] - blocks[rank]
-            self.sums[begin * block_bytes:(begin + n) * block_bytes] = (
-                self.everyone[rank, :n * block_bytes])
-        return address(self.sums)
+        for rank in range(first.shape[0] - 1):
+            message = self.all_bytes + rank * (size + <int64_t> sizeof(Tail))
+            memcpy(self.sum_bytes + first[rank] * block_bytes, message,
+                   (first[rank + 1] - first[rank]) * block_bytes)
+            memcpy(&tail, message + size, sizeof(Tail))
+            self.empty &= tail.empty
+            if tail.failed:
+                self.stopped = True
+        return self.sum_bytes
 
     cdef uint32_t intersect(self, uint32_t bits) noexcept nogil:
         """The bits that are set on every rank."""
         if self.most_blocks == self.n_blocks or self.error is not None:
             return bits
+        if self.at_once:
+            return bits & self.empty
         with gil:
             try:
                 everyone = self.shard.comm.gather_numbers(np.uint32(bits))

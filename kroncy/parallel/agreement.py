@@ -12,7 +12,7 @@ import scipy
 from .._base._runtime import openmp_max_threads
 from .._base.threads import available_cores
 from .._base.version import __version__
-from .communicator import Communicator
+from .communicator import Communicator, on_every_rank
 
 VERSIONS = {
     "kroncy": __version__, "numpy": np.__version__, "scipy": scipy.__version__,
@@ -38,10 +38,10 @@ def require_agreement(comm: Communicator, values: Mapping[str, Any]) -> None:
     for name, value in everyone[0].items():
         for rank, theirs in enumerate(everyone):
             if theirs.get(name) != value:
-                raise ValueError(
+                raise on_every_rank(ValueError(
                     f"{name} must be the same on every rank: rank 0 of {comm.size} has {value}, "
                     f"rank {rank} has {theirs.get(name)}"
-                )
+                ))
 
 
 def require_cores(comm: Communicator, n_threads: int | None) -> None:

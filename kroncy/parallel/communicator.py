@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .launch import EVERYWHERE
+
 PIECE = 2**25  # bytes of a rank that travel at a time
 
 
@@ -125,11 +127,20 @@ class Communicator:
             error = raised
         reports = self.gather_objects(None if error is None else (type(error).__name__, str(error)))
         if error is not None and reports.count(reports[self.rank]) == self.size:
-            raise error
+            raise on_every_rank(error)
         for rank, report in enumerate(reports):
+            if rank == self.rank and error is not None:
+                raise on_every_rank(error)
             if report is not None:
                 kind, message = report
-                raise _exception(kind)(f"on rank {rank} of {self.size}: {message}") from error
+                message = f"on rank {rank} of {self.size}: {message}"
+                raise on_every_rank(_exception(kind)(message)) from error
+
+
+def on_every_rank(error: Exception) -> Exception:
+    """`error`, which all ranks raise, marked as such."""
+    error.add_note(EVERYWHERE)
+    return error
 
 
 def _exception(name: str) -> type[Exception]:

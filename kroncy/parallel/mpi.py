@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .communicator import Communicator
-from .launch import check_launch, timeout_seconds
+from .launch import check_launch, launched, timeout_seconds
 
 SPIN = 2e-3  # seconds of waiting before naps begin: an iteration takes about as long
 NAP = 5e-5  # seconds
@@ -57,6 +57,26 @@ def as_communicator(comm: Any) -> Communicator:
         found = MpiCommunicator(mpi, comm)
         comm.Set_attr(_keyval, found)
     return found
+
+
+def world() -> Any:
+    """COMM_WORLD where a launcher started several ranks, else None; for programs alone.
+
+    Raises
+    ------
+    ImportError
+        A launcher did, and mpi4py is not installed.
+    """
+    if not launched():
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(
+            "several ranks need mpi4py and an MPI: pip install 'kroncy[mpi]', with an MPI of the "
+            f"launcher ({error})"
+        ) from error
+    return MPI.COMM_WORLD
 
 
 class MpiCommunicator(Communicator):

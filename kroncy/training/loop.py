@@ -58,7 +58,6 @@ class TrainingLoop(OptionsReader):
         offset: NDArray[np.float64] | None = None,
     ) -> None:
         self._network = network
-        self._comm = network.shard.comm
         self._order = SampleOrder.of(options.order, network)
         self.options = replace(options, order=self._order.kind)
         self._targets, self._offset = targets, offset
@@ -84,7 +83,7 @@ class TrainingLoop(OptionsReader):
             self._network, options.batch_size, self._weights, options.weight_decay,
             None if self.order == "random" else self.epoch_order(1),
         )
-        return self._comm.first(rate)  # processors may differ in a last digit
+        return self.comm.first(rate)  # processors may differ in a last digit
 
     # -- training -------------------------------------------------------------------------------
 
@@ -119,7 +118,7 @@ class TrainingLoop(OptionsReader):
         rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
         if not len(rows):
             raise ValueError("indices must name at least one sample, got none")
-        require_agreement(self._comm, {"indices": rows})
+        require_agreement(self.comm, {"indices": rows})
         with self.network.guard.claim("step"):
             total, done = self._run_batches(rows, len(rows))
             if done < len(rows):
@@ -169,13 +168,13 @@ class TrainingLoop(OptionsReader):
         iterations under way, about 0.2 s, not for the end of the training.
         """
         n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
-        require_agreement(self._comm, {"n_epochs": n_epochs})
+        require_agreement(self.comm, {"n_epochs": n_epochs})
         check_callback(callback, "callback")
         with self.network.guard.claim("run"):
             self.network.prepare()
             for _ in range(n_epochs):
                 self._run_epoch(progress)
-                if self._comm.any(wants_stop(callback, self)):
+                if self.comm.any(wants_stop(callback, self)):
                     break
         return self
 
@@ -210,7 +209,7 @@ class TrainingLoop(OptionsReader):
         RuntimeError
             Another thread trains this network.
         """
-        require_agreement(self._comm, {"samples": samples})
+        require_agreement(self.comm, {"samples": samples})
         with self.network.guard.claim("run_samples"):
             self.network.prepare()
             return self._run_pass(samples, batch_size, progress, bound)
@@ -244,12 +243,12 @@ class TrainingLoop(OptionsReader):
         before, began = self.counters, time.perf_counter()
         epoch, total = self.n_epochs_done + 1, 0.0
         self.network.expect(order, batch_size)
-        shown = progress and self._comm.rank == 0
+        shown = progress and self.comm.rank == 0
         with tqdm(
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not shown,
             leave=False,
         ) as bar:
-            for part in _parts(order, batch_size, self._comm):
+            for part in _parts(order, batch_size, self.comm):
                 total, done = self._run_batches(part, batch_size, total, bound)
                 if done < len(part):
                     raise DivergenceError(self._iterations + 1, self.learning_rate)
@@ -262,7 +261,7 @@ class TrainingLoop(OptionsReader):
                 "epoch": epoch,
                 "loss": total / len(order),
                 "learning_rate": self.learning_rate,
-                "seconds": time.perf_counter() - began,
+                "seconds": float(self.comm.gather_numbers(time.perf_counter() - began)[0]),
                 "iterations": counts["iterations"],
                 "fired_share": counts["neurons_fired"] / (counts["samples"] * self.n_hidden),
                 "flips": counts["neurons_flipped"],
@@ -305,7 +304,7 @@ class TrainingLoop(OptionsReader):
 
     def _note_iteration(self) -> None:
         """What the message about a rank that was lost will say."""
-        self._comm.iteration, self._comm.batches = self._iterations, 0
+        self.comm.iteration, self.comm.batches = self._iterations, 0
 
     def _parts_and_rates(
         self, order: NDArray[np.int64], batch_size: int, bound: bool

@@ -303,8 +303,9 @@ class KroneckerSGD(TrainingLoop):
             The network does not fit the machine.
         """
         trainer, ranks = cls.__new__(cls), as_communicator(comm)
-        require_agreement(ranks, {"meta": meta, "arrays": arrays})
         with saved_state("the state of the trainer"):
+            own = {**meta["network"], "n_threads": None}  # may differ
+            require_agreement(ranks, {"meta": {**meta, "network": own}, "arrays": arrays})
             TrainingLoop.__init__(trainer, **state.from_members(meta, arrays, ranks))
         return trainer
 

@@ -55,7 +55,8 @@ def test_an_error_on_one_rank_is_raised_on_all():
         except MemoryError as error:
             return str(error)
 
-    assert run_ranks(3, run) == ["on rank 1 of 3: too much"] * 3
+    elsewhere = "on rank 1 of 3: too much"
+    assert run_ranks(3, run) == [elsewhere, "too much", elsewhere]
 
 
 def test_an_error_on_all_ranks_stays_as_it_is():
@@ -82,8 +83,12 @@ def test_an_error_of_a_class_of_its_own_becomes_a_runtime_error_elsewhere():
             if comm.rank == 0:
                 raise OwnError("wr", "ong")
 
-    with pytest.raises(RuntimeError, match="on rank 0 of 2: wrong"):
-        run_ranks(2, run)
+    def tell(comm):
+        with pytest.raises(Exception, match="wrong") as caught:
+            run(comm)
+        return type(caught.value).__name__, str(caught.value)
+
+    assert run_ranks(2, tell) == [("OwnError", "wrong"), ("RuntimeError", "on rank 0 of 2: wrong")]
 
 
 def test_what_is_sent_is_counted():
