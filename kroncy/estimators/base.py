@@ -56,7 +56,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         learning_rate_init: float | str = "auto",
         learning_rate: str = "constant",
         power_t: float | None = None,
-        batch_size: int = 32,
+        batch_size: int | str = "auto",
+        solver: str = "sgd",
         max_iter: int = 100,
         tol: float = 2e-3,
         early_stopping: bool = True,
@@ -86,6 +87,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.learning_rate = learning_rate
         self.power_t = power_t
         self.batch_size = batch_size
+        self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping
@@ -303,14 +305,16 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         """A trainer on these samples; `options` replace those that follow from the parameters."""
         relative = scale_weights(weight)
         weight_decay = self.alpha / len(target)
-        check_decay(self, weight_decay)
+        if self.solver == "sgd":
+            check_decay(self, weight_decay)
         defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
             "loss": self._loss(),
             "n_classes": self._n_classes(),
             "learning_rate": self.learning_rate_init,
-            "batch_size": min(self.batch_size, len(target)),
+            "batch_size": self.batch_size,
+            "solver": self.solver,
             "start": self.start,
             "compress": self.compress,
             "antithetic": True,

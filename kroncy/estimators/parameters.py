@@ -28,7 +28,8 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "learning_rate": [StrOptions({"constant", "invscaling"})],
     "power_t": [None, NON_NEGATIVE],
-    "batch_size": [POSITIVE_INTEGER],
+    "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
+    "solver": [StrOptions({"sgd", "gauss-newton"})],
     "max_iter": [POSITIVE_INTEGER],
     "tol": [NON_NEGATIVE],
     "early_stopping": ["boolean"],
@@ -92,10 +93,13 @@ Parameters
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
-        ``learning_rate_init * alpha / n`` must be below 1; "auto" keeps it at 0.5 or less.
+        ``learning_rate_init * alpha / n`` must be below 1; "auto" keeps it at 0.5 or less.  With
+        ``solver="gauss-newton"`` the penalty is ``alpha / 2 * |W - W(0)|**2``: a ridge in kernel
+        space, as in scikit-learn's `KernelRidge`.  Losses of labels then need one.
     learning_rate_init : float or "auto", default="auto"
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
-        Gram matrices of a few batches and of the samples that are longest or weigh most.
+        Gram matrices of a few batches and of the samples that are longest or weigh most.  With
+        ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
     learning_rate : {"constant", "invscaling"}, default="constant"
         Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
@@ -103,8 +107,15 @@ Parameters
     power_t : float, default=None
         Exponent of "invscaling".  None means 0.5 for regression and 1.0 for classification, where
         targets are noisier.
-    batch_size : int, default=32
-        Number of samples in a batch; at most the number of training samples is used.
+    batch_size : int or "auto", default="auto"
+        Number of samples in a batch; at most the number of training samples is used.  "auto" is
+        32, or 512 divided by the number of outputs with ``solver="gauss-newton",
+        order="objects"``, where a batch is all samples of an object, and objects that have more
+        are split into equal parts.
+    solver : {"sgd", "gauss-newton"}, default="sgd"
+        "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
+        For pairs ``solver="gauss-newton", order="objects"`` with an `alpha` above 0 converges in
+        few epochs.
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
