@@ -41,6 +41,7 @@ from .curvature import Curvature
 DAMPING = 1e-3
 UNKNOWNS = 512  # of a step on an object, unless told otherwise
 DIRECT = 6000  # unknowns up to which a Cholesky factor is made; conjugate gradients beyond
+UNCHECKED = 2**24  # bytes that are taken without asking the system, which takes as long as a step
 HALVINGS = 12
 SMALLEST = 4 * np.finfo(np.float64).eps  # decrease that the sum of the losses shows, relative
 ARMIJO = 1e-4  # share of the predicted decrease that is enough
@@ -110,6 +111,8 @@ class GaussNewton:
         the step is beyond what the dtype holds.
         """
         rows, counts = np.unique(samples, return_counts=True)
+        if len(rows) == len(samples):
+            rows = samples  # in the order in which the engine expects them
         batch = self._network.read_batch(rows)
         weights = counts.astype(np.float64)
         if self._sample_weight is not None:
@@ -252,9 +255,11 @@ class Tangent:
         self.agree = _agreement(network.signs.reshape(self.n_hidden, -1), self.bits.shape[1])
         self.size = len(self.rows) * self.n_outputs
         self.matrix = None
+        nbytes = 3 * 8 * self.size**2
         # As in `batch_nbytes`: a matrix where it fits, else blocks that are discarded.
         try:
-            require_memory(3 * 8 * self.size**2, "H", limit=network.memory_limit)
+            if nbytes > UNCHECKED:
+                require_memory(nbytes, "H", limit=network.memory_limit)
             self.matrix = self.block(slice(None), symmetric=True)
         except MemoryError:
             if self.size <= DIRECT:

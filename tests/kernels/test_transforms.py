@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refuses
 from scipy.spatial.distance import pdist, squareform
 
 from kroncy import KroneckerData, kernels
@@ -76,7 +77,7 @@ def test_tanimoto():
     assert np.linalg.eigvalsh(found)[0] > -1e-12
 
 
-REFUSED = {
+test_bad_input = refuses({
     "not square": (lambda: kernels.normalize(ROWS), "kernel must be square"),
     "not symmetric": (lambda: kernels.center([[1, 2], [3, 4]]), "kernel must be symmetric"),
     "zero object": (lambda: kernels.normalize([[1, 0], [0, 0]]), "object 1 has the diagonal"),
@@ -89,11 +90,4 @@ REFUSED = {
     "weights of others": (lambda: kernels.mix([KERNEL], [1, 2]), r"weights must have shape \(1,\)"),
     "not binary": (lambda: kernels.tanimoto(ROWS), "features must be 0 or 1"),
     "gamma": (lambda: kernels.rbf(ROWS, 0), "gamma must be > 0"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_bad_input(name):
-    call, message = REFUSED[name]
-    with pytest.raises(ValueError, match=message):
-        call()
+})
