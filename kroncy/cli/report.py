@@ -10,7 +10,7 @@ from .. import ntk
 from .._base.config import show_config
 from .._base.files import open_output
 from .._base.memory import format_bytes
-from ..estimators.early_stopping import score_in_words
+from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..ntk.measurements import kernel_of_bits
 from ..plot import (
     new_figure,
@@ -167,7 +167,7 @@ def _training_rows(model, trainer):
     first, last = history[0]["loss"], history[-1]["loss"]
     yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(model, "best_validation_score_", None) is not None:
-        yield "validation", f"{score_in_words(model, model.best_validation_score_)} at best"
+        yield "validation", f"{scores_in_words(model, best_epoch(model))} at best"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"
     yield "iterations", f"{counters['iterations']:,}"
     yield "multiply-adds", f"{counters['multiply_adds']:.3g}"
@@ -181,8 +181,9 @@ def _configuration_rows(model, trainer):
     of_trainer = {
         "loss": "loss", "neurons": "n_hidden", "threshold": "threshold", "solver": "solver",
         "learning rate": "learning_rate", "batch size": "batch_size", "engine": "engine",
-        "start": "start", "neurons in opposite pairs": "antithetic", "skip": "skip",
-        "weight decay": "weight_decay", "precision": "dtype",
+        "order": "order", "average": "average", "start": "start",
+        "neurons in opposite pairs": "antithetic", "skip": "skip", "weight decay": "weight_decay",
+        "precision": "dtype",
     }  # fmt: skip
     of_estimator = {
         "initial learning rate": "learning_rate_init_", "maximum number of epochs": "max_iter",
@@ -192,8 +193,19 @@ def _configuration_rows(model, trainer):
     for name, attribute in of_trainer.items():
         yield name, _in_words(getattr(trainer, attribute))
     if model is not trainer:
+        yield "base", _base_in_words(model)
         for name, attribute in of_estimator.items():
             yield name, _in_words(getattr(model, attribute))
+
+
+def _base_in_words(model):
+    if model.base_ is None:
+        return "none"
+    of_base, of_network = model.base_weights_
+    return (
+        f"ridge regression, alpha {model.base_.alpha:.4g}; weights: {of_base:g} of it, "
+        f"{of_network:g} of the network"
+    )
 
 
 def _in_words(value):

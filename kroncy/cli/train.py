@@ -8,7 +8,7 @@ import numpy as np
 
 from .._base.files import is_replaceable
 from ..estimators.classifier import KroneckerClassifier
-from ..estimators.early_stopping import score_in_words
+from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
 from ..persistence import read_model, write_model
@@ -197,7 +197,7 @@ def _print_epoch(model: Any) -> None:
     epoch = model.trainer_.history[-1]
     score = ""
     if model.validation_scores_:
-        score = f"validation {score_in_words(model, model.validation_scores_[-1])}   "
+        score = f"validation {scores_in_words(model, model.n_iter_)}   "
     print(
         f"epoch {model.n_iter_:3d}   loss {epoch['loss']:.4f}   {score}"
         f"{1e3 * epoch['seconds'] / epoch['iterations']:.2f} ms per iteration   "
@@ -216,10 +216,9 @@ def _print_end(model: Any) -> None:
             f"{model.tol:.3g} (--tol), relative to the best {metric}"
         )
     if has_validation:
-        best = 1 + int(np.argmax(model.validation_scores_))
-        score = score_in_words(model, model.best_validation_score_)
+        best = best_epoch(model)
         print(
-            f"best epoch {best}, validation {score} on "
+            f"best epoch {best}, validation {scores_in_words(model, best)} on "
             f"{len(model.validation_indices_):,} held-out pairs"
         )
     else:

@@ -19,7 +19,7 @@ from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from ..training.trainer import KroneckerSGD
-from .early_stopping import ScoreTracker, ValidationSet, split_validation
+from .early_stopping import ScoreTracker, ValidationSet, scores_in_words, split_validation
 from .on_ridge import NetworkOnRidge
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .ridge_part import FittedPart
@@ -37,8 +37,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
-    validation_metric: ClassVar[str]  # by which held-out samples are scored, higher is better:
-    validation_sign: ClassVar[int]  # a score is this times the metric
+    validation_metric: str  # by which held-out samples are scored, higher is better:
+    validation_sign: int  # a score is this times the metric
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -120,6 +120,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
     ) -> NDArray:
         """Targets in the form of the trainer; with `reset` the encoding is chosen anew."""
+
+    def _class_factors(self, target: NDArray, weight: NDArray) -> NDArray[np.float64] | float:
+        """Factors of the weights of samples, from their encoded targets."""
+        return 1.0
 
     @staticmethod
     @abstractmethod
@@ -215,6 +219,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
             )
             self._fingerprint = fingerprint(data, target, weight)
+            self._choose_scoring(target[held_out])
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
         elif fingerprint(data, target, weight) != self._fingerprint:
@@ -251,7 +256,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
         """``(data, target, weight, rows)`` of the samples that count, which are `rows` of X.
 
-        Targets are encoded.  At least `minimum` samples must have a positive weight.
+        Targets are encoded, and weights contain those of the classes.  At least `minimum` samples
+        must have a positive weight.
         """
         check_n_hidden(self)
         like = None if reset else self.trainer_.data
@@ -260,6 +266,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         target = self._encode_target(y, weight, reset, classes)
         if len(rows) < len(weight):
             data, target, weight = data.take(rows), target[rows], weight[rows]
+        weight = weight * self._class_factors(target, weight)
         return data, target, weight, rows
 
     def _draw_seed(self) -> None:
@@ -399,19 +406,25 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
-            score, weights = self._score_validation(validation)
+            score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
+            self._record_outputs(outputs, validation)
             if self._scores.update(score, self.tol):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
                 self._scores.best_state = self.trainer_.snapshot()
         self._print_epoch()
 
+    def _choose_scoring(self, target: NDArray) -> None:
+        """Choose by which score the outputs at held-out samples with these targets are judged."""
+
+    def _record_outputs(self, outputs: NDArray, validation: ValidationSet) -> None:
+        """Take further scores of the outputs at held-out samples."""
+
     def _print_epoch(self) -> None:
         """A line on the last epoch, with ``verbose=1``."""
         if self.verbose == 1:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
-                value = self.validation_sign * self.validation_scores_[-1]
-                line += f", validation {self.validation_metric} = {value:.6f}"
+                line += f", validation {scores_in_words(self, self.n_iter_)}"
             print(line)

@@ -33,9 +33,8 @@ class NetworkOnRidge(TrainedEstimator):
     def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
         """The trainer's targets and options, for what outputs `base` leave of encoded targets."""
 
-    @staticmethod
     @abstractmethod
-    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+    def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
 
     def _fit_base(
@@ -64,17 +63,22 @@ class NetworkOnRidge(TrainedEstimator):
         self.base_, self.base_weights_ = fitted.part, [1.0, 1.0]
         return self._leave(target, fitted.train)
 
-    def _score_validation(self, validation: ValidationSet) -> tuple[float, list[float]]:
-        """The score on held-out samples, and the weights of the base and the network in it."""
+    def _score_validation(
+        self, validation: ValidationSet
+    ) -> tuple[float, list[float], NDArray[np.float64]]:
+        """The score on held-out samples, the weights of the base and the network in it, and their
+        outputs.
+        """
 
         def score(outputs: NDArray) -> float:
             return float(self._score_outputs(outputs, validation.target, validation.weight))
 
         outputs = validation.rows.outputs()
         if validation.base is None:
-            return score(outputs), [0.0, 1.0]
-        value, weights = weigh(validation.base.reshape(outputs.shape), outputs, score)
-        return value, list(weights)
+            return score(outputs), [0.0, 1.0], outputs
+        base = validation.base.reshape(outputs.shape)
+        value, weights = weigh(base, outputs, score)
+        return value, list(weights), weights[0] * base + weights[1] * outputs
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network and its base."""

@@ -19,6 +19,8 @@ SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
     "memory_limit": [None, POSITIVE_INTEGER],
 }
 
+CLASS_WEIGHTS: list[Any] = [dict, StrOptions({"balanced"}), None]
+
 NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
     "n_hidden": [POSITIVE_INTEGER],  # even, too: see check_n_hidden
@@ -72,6 +74,12 @@ n_threads : int, default=None
     memory_limit : int, default=None
         Memory budget in bytes.  None uses the memory that is available.  A fit that would exceed
         the budget raises MemoryError before anything is allocated.\
+"""
+
+CLASS_WEIGHT = """\
+class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
+        them by the inverse of their frequency; a class that a dict does not name has weight 1.\
 """
 
 NETWORK_PARAMETERS = """\
@@ -163,7 +171,7 @@ Parameters
         the held-out samples.
     verbose : bool or int, default=False
         1 or True prints a line after each epoch; 2 shows a progress bar instead.  Both first print
-        the engine and what "auto" has counted.
+        the engine and what "auto" has counted.{more_parameters}
 
     Attributes
     ----------
@@ -223,6 +231,7 @@ SECTIONS = {
     "sample_parameters": SAMPLE_PARAMETERS,
     "row_parameters": ROW_PARAMETERS,
     "resource_parameters": RESOURCE_PARAMETERS,
+    "class_weight": CLASS_WEIGHT,
 }
 
 Class = TypeVar("Class", bound=type)
