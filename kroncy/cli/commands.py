@@ -7,7 +7,7 @@ from typing import Any
 from .._base.config import show_config
 from .._base.files import check_writable
 from .._base.version import __version__
-from ..estimators.early_stopping import score_in_words
+from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
 from ..persistence import read_model
 from . import predict, suggest, train
@@ -150,5 +150,5 @@ def _info(arguments: argparse.Namespace) -> None:
     print(f"  order      {trainer.order}")
     print(f"  cost       {trainer.engine_costs}")
     if getattr(model, "best_validation_score_", None) is not None:
-        print(f"  validation {score_in_words(model, model.best_validation_score_)}, on "
+        print(f"  validation {scores_in_words(model, best_epoch(model))}, on "
               f"{len(model.validation_indices_):,} held-out samples")

@@ -14,6 +14,7 @@ from .._base.memory import format_bytes
 from ..data.kronecker_data import KroneckerData
 from ..datasets import load_flights, load_flights_pairs
 from ..estimators.classifier import KroneckerClassifier
+from ..estimators.early_stopping import best_epoch
 from ..training.trainer import KroneckerSGD
 from .options import progress_bar
 
@@ -48,7 +49,7 @@ def run_demo(
     seconds = time.perf_counter() - began
     test, test_late = load_flights_pairs("test")
     area = roc_auc_score(test_late, model.decision_function(test))
-    best = 1 + int(np.argmax(model.validation_scores_))
+    best = best_epoch(model)
     print(f"\ntrained for {model.n_iter_} epochs in {seconds:.1f} s; the best is epoch {best}, "
           f"by the validation {model.validation_metric}")
     print(f"area under the ROC curve (AUC) on {len(test_late):,} test flights: {area:.3f}\n")

@@ -72,6 +72,19 @@ def choice(*names: str) -> Callable[[str], str]:
     return parse
 
 
+def averaging(text: str) -> int | bool | str:
+    """Type of an option whose value is `average` of the estimators."""
+    named: dict[str, bool | str] = {"epoch": "epoch", "all": True, "none": False}
+    if text in named:
+        return named[text]
+    try:
+        return integer(1)(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join(named)}, or an iteration from 1 on, got {text!r}"
+        ) from None
+
+
 def separator(text: str) -> str:
     """Type of an option whose value separates cells: a character, or the word tab."""
     mark = "\t" if text in ("tab", "\\t") else text
@@ -90,7 +103,16 @@ PARAMETERS = (
     ("--alpha", "alpha", number(), "strength of the L2 penalty"),
     ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
      "initial step size, or auto (default: auto, chosen by the data)"),
-    ("--batch-size", "batch_size", integer(1), "number of pairs in an iteration"),
+    ("--batch-size", "batch_size", or_auto(integer(1)),
+     "number of pairs in an iteration, or auto (default: auto, which is 32)"),
+    ("--solver", "solver", choice("sgd", "gauss-newton"),
+     "how a batch is learned: sgd, or gauss-newton, which with --order objects and an --alpha "
+     "converges in few epochs (default: sgd)"),
+    ("--average", "average", averaging,
+     "weights that predict: averaged over the iterations of an epoch, of all epochs (all), from "
+     "an iteration on, or those of the last iteration (none)"),
+    ("--base", "base", choice("ridge"),
+     "what the network completes: ridge, or nothing where the option is left out"),
     ("--order", "order", choice("auto", "random", "panels", "objects"),
      "order of the pairs in an epoch: random, panels (of 32 objects), objects, or auto (default: "
      "auto, which is panels where the engine is pairs, and random otherwise)"),
@@ -109,13 +131,14 @@ PARAMETERS = (
     ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
 )
 FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
-ORDINARY = {"order"}  # parameters whose names occur in sentences about other things
+# Parameters whose names occur in sentences about other things.
+ORDINARY = {"order", "solver", "average", "base"}
 
 
 def in_options(text: str) -> str:
     """What the library says about parameters, as a text about options."""
     flags = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
-    flags["n_samples"] = "number of pairs"
+    flags |= {"n_samples": "number of pairs", "weight_decay": FLAGS["alpha"]}
     for name, flag in flags.items():
         text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
         if name not in ORDINARY:

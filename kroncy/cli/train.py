@@ -8,12 +8,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .._base.files import is_replaceable
 from ..data.kronecker_data import KroneckerData
 from ..estimators.classifier import KroneckerClassifier
-from ..estimators.early_stopping import score_in_words
+from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
 from ..estimators.forecast import forecast
 from ..estimators.regressor import KroneckerRegressor
@@ -234,7 +232,7 @@ def _print_epoch(model: Any, before: str = "") -> None:
     epoch = model.trainer_.history[-1]
     score = ""
     if model.validation_scores_:
-        score = f"validation {score_in_words(model, model.validation_scores_[-1])}   "
+        score = f"validation {scores_in_words(model, model.n_iter_)}   "
     print(
         f"{before}epoch {model.n_iter_:3d}   loss {epoch['loss']:.4f}   {score}"
         f"{1e3 * epoch['seconds'] / epoch['iterations']:.2f} ms per iteration   "
@@ -253,10 +251,9 @@ def _print_end(model: Any) -> None:
             f"{model.tol:.3g} (--tol), relative to the best {metric}"
         )
     if has_validation:
-        best = 1 + int(np.argmax(model.validation_scores_))
-        score = score_in_words(model, model.best_validation_score_)
+        best = best_epoch(model)
         print(
-            f"best epoch {best}, validation {score} on "
+            f"best epoch {best}, validation {scores_in_words(model, best)} on "
             f"{len(model.validation_indices_):,} held-out pairs {_what_is_new(model)}"
         )
     else:
@@ -271,8 +268,8 @@ def _print_held_out(ensemble: KroneckerEnsemble) -> None:
     member = ensemble.estimators_[0]
     scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
     print(
-        f"members: validation {score_in_words(member, min(scores))} to "
-        f"{member.validation_sign * max(scores):.4f} on "
+        f"members: validation {member.validation_metric} "
+        f"{member.validation_sign * min(scores):.4f} to {member.validation_sign * max(scores):.4f} on "
         f"{len(ensemble.validation_indices_):,} held-out pairs {_what_is_new(member)}"
     )
     if ensemble.calibration_ is not None:

@@ -78,6 +78,15 @@ def _check_validation(estimator: Any, n_epochs: int) -> None:
         check_array(predictions, "validation_predictions_", shape, np.float64)
 
 
+def check_scores(precision: Any, scores: Any) -> None:
+    """ValueError or TypeError unless `precision` is None or has a value for each score."""
+    if precision is None:
+        return
+    values = _check_reals(precision, "validation_average_precision_", minimum=0.0)
+    if scores is None or len(values) != len(scores):
+        raise ValueError("validation_average_precision_ and validation_scores_ differ in length")
+
+
 def check_features(estimator: Any, data: KroneckerData) -> None:
     """ValueError unless `n_features_in_` is the length of a row or a number of columns of X.
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
@@ -19,13 +18,12 @@ from .._base.elapsed import show_elapsed
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
-from ..parallel.agreement import require_agreement
-from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .early_stopping import (
     ScoreTracker,
     ValidationSet,
     check_validation,
+    scores_in_words,
     split_samples,
     training_samples,
 )
@@ -46,8 +44,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
-    validation_metric: ClassVar[str]  # by which held-out samples are scored, higher is better:
-    validation_sign: ClassVar[int]  # a score is this times the metric
+    validation_metric: str  # by which held-out samples are scored, higher is better:
+    validation_sign: int  # a score is this times the metric
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -65,7 +63,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         learning_rate_init: float | str = "auto",
         learning_rate: str = "constant",
         power_t: float | None = None,
-        batch_size: int = 32,
+        batch_size: int | str = "auto",
+        solver: str = "sgd",
         max_iter: int = 100,
         tol: float = 2e-3,
         early_stopping: bool = True,
@@ -97,6 +96,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.learning_rate = learning_rate
         self.power_t = power_t
         self.batch_size = batch_size
+        self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping
@@ -137,6 +137,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     @abstractmethod
     def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
         """Outputs in the units of the targets, or as probabilities of the classes."""
+
+    def _class_factors(self, target: NDArray, weight: NDArray) -> NDArray[np.float64] | float:
+        """Factors of the weights of samples, from their encoded targets."""
+        return 1.0
 
     @staticmethod
     @abstractmethod
@@ -242,6 +246,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
             )
             self._fingerprint = samples
+            self._choose_scoring(target[held_out])
             if len(held_out):
                 self.validation_indices_, self.validation_scores_ = rows[held_out], []
                 self.validation_objects_ = np.column_stack(data.indices)[held_out]
@@ -271,12 +276,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             self._scores.n_no_improvement = 0
         return max_epochs, validation_set
 
-    def _require_agreement(self, samples: str) -> None:
-        """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
-        own = ("comm", "n_threads", "verbose")  # may differ
-        params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
-        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
-
     def _check_training_samples(
         self,
         X: Any,
@@ -288,7 +287,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
         """``(data, target, weight, rows)`` of the samples that count, which are `rows` of X.
 
-        Targets are encoded.  At least `minimum` samples must have a positive weight.
+        Targets are encoded, and weights contain those of the classes.  At least `minimum` samples
+        must have a positive weight.
         """
         check_n_hidden(self)
         like = None if reset else self.trainer_.data
@@ -297,11 +297,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         target = self._encode_target(y, weight, reset, classes)
         if len(rows) < len(weight):
             data, target, weight = data.take(rows), target[rows], weight[rows]
+        weight = weight * self._class_factors(target, weight)
         return data, target, weight, rows
-
-    def _draw_seed(self) -> None:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._seed = as_communicator(self.comm).first(seed)
 
     def _start_training(
         self,
@@ -330,14 +327,16 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         """A trainer on these samples; `options` replace those that follow from the parameters."""
         relative = scale_weights(weight)
         weight_decay = self.alpha / len(target)
-        check_decay(self, weight_decay)
+        if self.solver == "sgd":
+            check_decay(self, weight_decay)
         defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
             "loss": self._loss(),
             "n_classes": self._n_classes(),
             "learning_rate": self.learning_rate_init,
-            "batch_size": min(self.batch_size, len(target)),
+            "batch_size": self.batch_size,
+            "solver": self.solver,
             "start": self.start,
             "compress": self.compress,
             "antithetic": True,
@@ -425,6 +424,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         else:
             score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
+            self._record_outputs(outputs, validation)
             if self._scores.update(score, self.tol):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
@@ -432,11 +432,16 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 self._scores.best_state = self.trainer_.snapshot()
         self._print_epoch()
 
+    def _choose_scoring(self, target: NDArray) -> None:
+        """Choose by which score the outputs at held-out samples with these targets are judged."""
+
+    def _record_outputs(self, outputs: NDArray, validation: ValidationSet) -> None:
+        """Take further scores of the outputs at held-out samples."""
+
     def _print_epoch(self) -> None:
         """A line on the last epoch, with ``verbose=1``."""
         if self.verbose == 1 and self.trainer_.comm.rank == 0:
             line = f"Iteration {self.n_iter_}, loss = {self.loss_curve_[-1]:.8f}"
             if self.validation_scores_:
-                value = self.validation_sign * self.validation_scores_[-1]
-                line += f", validation {self.validation_metric} = {value:.6f}"
+                line += f", validation {scores_in_words(self, self.n_iter_)}"
             print(line)

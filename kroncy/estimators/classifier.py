@@ -1,26 +1,37 @@
 """KroneckerClassifier: the network with the logistic or the softmax loss."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 
 from .._base.scaling import scale_weights
-from .._base.validation import in_python
+from .._base.validation import check_choice, in_python
 from ..data.kronecker_data import KroneckerData
-from .attributes import check_array
+from .attributes import check_array, check_scores
+from .class_weight import weigh_classes
+from .early_stopping import ValidationSet
 from .incremental import IncrementalKroneckerEstimator
-from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
+from .labels import check_classes, check_labels, distinct_labels, require_two
+from .parameters import (
+    CLASS_WEIGHTS,
+    NETWORK_CONSTRAINTS,
+    NETWORK_NOTES,
+    NETWORK_PARAMETERS,
+    document,
+)
 from .platt import platt_scaling, softmax_scaling
-from .samples import distinct_labels, named
+from .samples import named
+from .scoring import METRICS, SCORING, average_precision, choose_scoring
 
 
 @document(
-    parameters=NETWORK_PARAMETERS, notes=NETWORK_NOTES, score="minus the mean log loss"
+    parameters=NETWORK_PARAMETERS, notes=NETWORK_NOTES, score="see `scoring`",
+    more_parameters=SCORING,
 )
 class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     """Wide two-layer network on Kronecker-structured rows, for two or more classes.
@@ -32,6 +43,11 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     {parameters}
     classes_ : ndarray of shape (n_classes,)
         Class labels in sorted order.
+    validation_average_precision_ : list of float or None
+        Average precision of the rarer of two classes on the held-out samples after each epoch.
+        None with more classes, or without samples of both that are held out.
+    scoring_ : {"log_loss", "average_precision"}
+        The score of early stopping; "log_loss" without.
 
     See Also
     --------
@@ -53,10 +69,84 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     True
     """
 
-    validation_metric: ClassVar[str] = "log loss"
-    validation_sign: ClassVar[int] = -1
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NETWORK_CONSTRAINTS,
+        "class_weight": CLASS_WEIGHTS,
+        "scoring": [StrOptions(set(METRICS))],
+    }
+    scoring_: str
+    validation_average_precision_: list[float] | None
     _default_power_t: ClassVar[float] = 1.0
     _target_checks: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        n_hidden: int = 1024,
+        *,
+        threshold: float | None = None,
+        layout: str | Sequence[int] = "power",
+        normalize: bool = True,
+        bias: float = 1.0,
+        skip: float = 0.0,
+        base: str | None = None,
+        alpha: float = 0.0,
+        learning_rate_init: float | str = "auto",
+        learning_rate: str = "constant",
+        power_t: float | None = None,
+        batch_size: int | str = "auto",
+        solver: str = "sgd",
+        max_iter: int = 100,
+        tol: float = 2e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 2,
+        average: bool | int | str = "epoch",
+        warm_start: bool = False,
+        start: str = "auto",
+        compress: bool | str = "auto",
+        engine: str = "auto",
+        order: str = "auto",
+        dtype: str = "float32",
+        n_threads: int | None = None,
+        memory_limit: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
+        class_weight: Mapping[Any, float] | str | None = None,
+        scoring: str = "log_loss",
+    ) -> None:
+        super().__init__(
+            n_hidden,
+            threshold=threshold,
+            layout=layout,
+            normalize=normalize,
+            bias=bias,
+            skip=skip,
+            base=base,
+            alpha=alpha,
+            learning_rate_init=learning_rate_init,
+            learning_rate=learning_rate,
+            power_t=power_t,
+            batch_size=batch_size,
+            solver=solver,
+            max_iter=max_iter,
+            tol=tol,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            average=average,
+            warm_start=warm_start,
+            start=start,
+            compress=compress,
+            engine=engine,
+            order=order,
+            dtype=dtype,
+            n_threads=n_threads,
+            memory_limit=memory_limit,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+        self.scoring = scoring
 
     def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Compute the outputs of the network.
@@ -205,8 +295,9 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         Raises
         ------
         ValueError
-            A parameter or an argument is invalid, or new samples cannot be added because the
-            training began with ``start="gram"``.
+            A parameter or an argument is invalid, such as ``class_weight="balanced"`` when the
+            samples to come are not known, or new samples cannot be added because the training
+            began with ``start="gram"``.
         MemoryError
             The training would exceed `memory_limit` or the available memory.  The estimator is
             as it was before the call.
@@ -218,6 +309,11 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         The coefficients of the network refer to all distinct samples seen so far.  Memory and the
         cost of an iteration therefore grow with their number.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"partial_fit knows a part of the samples only: class_weight must be a dict or "
+                f"None, got {self.class_weight!r}"
+            )
         known = None if classes is None else distinct_labels(classes, "classes")
         with self._alone("partial_fit"):
             return self._partial_fit(X, y, sample_weight, known)
@@ -230,17 +326,15 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
     @classmethod
     def _saved_attributes(cls) -> tuple[str, ...]:
-        return (*super()._saved_attributes(), "classes_")
+        return (
+            *super()._saved_attributes(), "classes_", "scoring_", "validation_average_precision_",
+        )
 
     def _check_attributes(self) -> None:
         super()._check_attributes()
-        n_outputs = self.trainer_.network.n_outputs
-        n_classes = 2 if n_outputs == 1 else n_outputs
-        shape = (n_classes,)
-        if np.shape(self.classes_) != shape or not np.array_equal(
-            np.unique(self.classes_), self.classes_
-        ):
-            raise ValueError(f"classes_ must be {n_classes} labels in ascending order")
+        n_classes = check_classes(self.classes_, self.trainer_.network.n_outputs)
+        check_choice(self.scoring_, "scoring_", tuple(METRICS))
+        check_scores(self.validation_average_precision_, self.validation_scores_)
         target = self._train_target
         check_array(target, "_train_target", (self.trainer_.data.n_samples,), np.int64, minimum=0)
         if self.trainer_.loss != self._loss() or target.max() >= n_classes:
@@ -250,15 +344,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
     ) -> NDArray[np.intp]:
         """Positions of the labels in `classes_`, which are fixed by the first call."""
-        y = column_or_1d(y, warn=True)
-        distinct = distinct_labels(y, "y")
-        check_classification_targets(y)
+        y, distinct = check_labels(y)
         if reset:
             known = distinct if classes is None else classes
-            if len(known) < 2:
-                raise ValueError(
-                    f"y must contain at least 2 classes, got 1 class: {in_python(known[0])!r}"
-                )
+            require_two(known)
             self.classes_ = known
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -296,12 +385,41 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
         return target, {"offset": base}
 
+    @property
+    def validation_metric(self) -> str:  # type: ignore[override]
+        """By which held-out samples are scored."""
+        return METRICS[self.scoring_][0]
+
+    @property
+    def validation_sign(self) -> int:  # type: ignore[override]
+        """A score, of which higher is better, is this times the metric."""
+        return METRICS[self.scoring_][1]
+
+    def _start_training(self, *samples: Any, **options: Any) -> None:
+        super()._start_training(*samples, **options)
+        self.scoring_, self.validation_average_precision_ = "log_loss", None
+
+    def _choose_scoring(self, target: NDArray) -> None:
+        counts = np.bincount(target, minlength=len(self.classes_))
+        self.scoring_ = choose_scoring(self.scoring, counts)
+        if len(counts) == 2 and counts.min() > 0:
+            self.validation_average_precision_ = []
+
+    def _record_outputs(self, outputs: NDArray, validation: ValidationSet) -> None:
+        if self.validation_average_precision_ is not None:
+            precision = average_precision(outputs, validation.target, validation.weight)
+            self.validation_average_precision_.append(precision)
+
+    def _class_factors(self, target: NDArray, weight: NDArray) -> NDArray[np.float64]:
+        return weigh_classes(self.class_weight, self.classes_, target, weight)
+
     @staticmethod
     def _strata(target: NDArray) -> NDArray:
         return target
 
-    @staticmethod
-    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+    def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        if self.scoring_ == "average_precision":
+            return average_precision(outputs, target, weight)
         if outputs.ndim == 2:
             log_likelihood = log_softmax(outputs, axis=1)[np.arange(len(target)), target]
         else:

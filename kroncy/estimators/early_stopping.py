@@ -47,9 +47,19 @@ class ScoreTracker:
         return self.best_is_last
 
 
-def score_in_words(model: Any, score: float) -> str:
-    """A validation score of an estimator as its metric: ``log loss 0.31`` for a score of -0.31."""
-    return f"{model.validation_metric} {model.validation_sign * score:.4f}"
+def scores_in_words(model: Any, epoch: int) -> str:
+    """The validation scores of an epoch of an estimator: ``log loss 0.3100``, for example."""
+    score = model.validation_sign * model.validation_scores_[epoch - 1]
+    text = f"{model.validation_metric} {score:.4f}"
+    more = getattr(model, "validation_average_precision_", None)
+    if more is None or model.validation_metric == "average precision":
+        return text
+    return f"{text}, average precision {more[epoch - 1]:.4f}"
+
+
+def best_epoch(model: Any) -> int:
+    """The epoch with the best validation score of an estimator, from 1 on."""
+    return 1 + int(np.argmax(model.validation_scores_))
 
 
 def hold_out(

@@ -24,6 +24,7 @@ from .classifier import KroneckerClassifier
 from .early_stopping import check_validation, hold_out
 from .ensemble_attributes import EnsembleAttributes
 from .forecast import plan_training
+from .labels import check_labels
 from .members import Monitor, join_members, moments, split_members, train_members
 from .regressor import KroneckerRegressor
 from .samples import check_samples, check_weight
@@ -197,7 +198,8 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         weight, rows = check_weight(sample_weight, data, 2)
         labels, n_outputs = np.zeros(len(target), dtype=np.int64), np.size(target[0])
         if _classifies(self):
-            classes, labels = np.unique(target, return_inverse=True)
+            target, classes = check_labels(target)
+            labels = np.searchsorted(classes, target)
             n_outputs = 1 if len(classes) <= 2 else len(classes)
         if validation is not None:
             validation = check_validation(validation, len(weight))

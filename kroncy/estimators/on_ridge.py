@@ -35,9 +35,8 @@ class NetworkOnRidge(TrainedEstimator):
     def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
         """The trainer's targets and options, for what outputs `base` leave of encoded targets."""
 
-    @staticmethod
     @abstractmethod
-    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+    def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
 
     def _fit_base(

@@ -22,6 +22,8 @@ SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
     "memory_limit": [None, POSITIVE_INTEGER],
 }
 
+CLASS_WEIGHTS: list[Any] = [dict, StrOptions({"balanced"}), None]
+
 NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
     "n_hidden": [POSITIVE_INTEGER],  # even, too: see check_n_hidden
@@ -31,7 +33,8 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "learning_rate": [StrOptions({"constant", "invscaling"})],
     "power_t": [None, NON_NEGATIVE],
-    "batch_size": [POSITIVE_INTEGER],
+    "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
+    "solver": [StrOptions({"sgd", "gauss-newton"})],
     "max_iter": [POSITIVE_INTEGER],
     "tol": [NON_NEGATIVE],
     "early_stopping": ["boolean"],
@@ -78,6 +81,12 @@ n_threads : int, default=None
         the budget raises MemoryError before anything is allocated.\
 """
 
+CLASS_WEIGHT = """\
+class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
+        them by the inverse of their frequency; a class that a dict does not name has weight 1.\
+"""
+
 NETWORK_PARAMETERS = """\
 Parameters
     ----------
@@ -97,10 +106,13 @@ Parameters
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
-        ``learning_rate_init * alpha / n`` must be below 1; "auto" keeps it at 0.5 or less.
+        ``learning_rate_init * alpha / n`` must be below 1; "auto" keeps it at 0.5 or less.  With
+        ``solver="gauss-newton"`` the penalty is ``alpha / 2 * |W - W(0)|**2``: a ridge in kernel
+        space, as in scikit-learn's `KernelRidge`.  Losses of labels then need one.
     learning_rate_init : float or "auto", default="auto"
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
-        Gram matrices of a few batches and of the samples that are longest or weigh most.
+        Gram matrices of a few batches and of the samples that are longest or weigh most.  With
+        ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
     learning_rate : {"constant", "invscaling"}, default="constant"
         Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
@@ -108,8 +120,15 @@ Parameters
     power_t : float, default=None
         Exponent of "invscaling".  None means 0.5 for regression and 1.0 for classification, where
         targets are noisier.
-    batch_size : int, default=32
-        Number of samples in a batch; at most the number of training samples is used.
+    batch_size : int or "auto", default="auto"
+        Number of samples in a batch; at most the number of training samples is used.  "auto" is
+        32, or 512 divided by the number of outputs with ``solver="gauss-newton",
+        order="objects"``, where a batch is all samples of an object, and objects that have more
+        are split into equal parts.
+    solver : {"sgd", "gauss-newton"}, default="sgd"
+        "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
+        For pairs ``solver="gauss-newton", order="objects"`` with an `alpha` above 0 converges in
+        few epochs.
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
@@ -167,7 +186,7 @@ Parameters
         Processes that use the estimator together: each has a part of the neurons, and all call the
         same methods with the same arguments.  Results are on every rank, bit for bit those of one
         process.  It may be set at any time, and is no part of copies and files.  None: this process
-        alone.
+        alone.{more_parameters}
 
     Attributes
     ----------
@@ -235,6 +254,7 @@ SECTIONS = {
     "sample_parameters": SAMPLE_PARAMETERS,
     "row_parameters": ROW_PARAMETERS,
     "resource_parameters": RESOURCE_PARAMETERS,
+    "class_weight": CLASS_WEIGHT,
 }
 
 Class = TypeVar("Class", bound=type)

@@ -19,6 +19,7 @@ from .samples import named
     parameters=NETWORK_PARAMETERS,
     notes=NETWORK_NOTES,
     score="R2, 1 minus the ratio of the\n        mean squared error to the variance of the targets",
+    more_parameters="",
 )
 class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     """Wide two-layer network on Kronecker-structured rows, for one or several real targets.
@@ -48,8 +49,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     True
     """
 
-    validation_metric: ClassVar[str] = "R2"
-    validation_sign: ClassVar[int] = 1
+    validation_metric: str = "R2"
+    validation_sign: int = 1
     _default_power_t: ClassVar[float] = 0.5
     _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
@@ -183,7 +184,6 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     def _strata(target: NDArray) -> NDArray[np.int64]:
         return np.zeros(len(target), dtype=np.int64)
 
-    @staticmethod
-    def _score_outputs(outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+    def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         errors = (outputs - target) ** 2
         return 1 - np.average(errors, axis=0, weights=scale_weights(weight)).mean()

@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from .._base.guard import guard_of
 from .._base.scaling import center_and_spread
-from .._base.validation import in_python
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .class_weight import weigh_classes
-from .parameters import document
+from .labels import check_classes, check_labels, require_two
+from .parameters import CLASS_WEIGHTS, document
 from .platt import platt_scaling
 from .ridge_base import (
     RIDGE_ATTRIBUTES,
@@ -84,8 +83,9 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
         ValueError
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
-        outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
-        return named(X, outputs * self._y_scale + self._y_mean)
+        with guard_of(self).read():
+            outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
+            return named(X, outputs * self._y_scale + self._y_mean)
 
     def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Standardised targets in columns, one stratum, and the weights."""
@@ -120,9 +120,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
     outputs by Platt's logistic regression, on samples that the function had not seen.
 
     {parameters}
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
-        them by the inverse of their frequency.
+    {class_weight}
 
     Attributes
     ----------
@@ -150,7 +148,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **RIDGE_CONSTRAINTS,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": CLASS_WEIGHTS,
     }
     _target_checks: ClassVar[dict[str, Any]] = {}
     _needs_out_of_sample: ClassVar[bool] = True  # by Platt's regression
@@ -207,9 +205,9 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         ValueError
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
-        outputs = self._outputs(X)
-        logits = outputs * self._platt[0] + self._platt[1]
-        return logits[:, 0] if len(self.classes_) == 2 else logits
+        with guard_of(self).read():
+            logits = self._outputs(X) * self._platt[0] + self._platt[1]
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray | Any:
         """Predict the most probable class.
@@ -232,9 +230,10 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         ValueError
             X does not match the training samples, in its features, its `bias` or its `normalize`.
         """
-        logits = self.decision_function(X)
-        best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
-        return named(X, self.classes_[best])
+        with guard_of(self).read():
+            logits = self.decision_function(X)
+            best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
+            return named(X, self.classes_[best])
 
     def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Estimate the probability of each class.
@@ -265,13 +264,9 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
 
     def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Targets 1 and -1 in a column for each class, positions of the labels, and weights."""
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, position = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must contain at least 2 classes, got 1 class: {in_python(self.classes_[0])!r}"
-            )
+        y, self.classes_ = check_labels(y)
+        require_two(self.classes_)
+        position = np.searchsorted(self.classes_, y)
         target = np.where(np.arange(len(self.classes_)) == position[:, None], 1.0, -1.0)
         if len(self.classes_) == 2:
             target = target[:, 1:]
@@ -293,8 +288,5 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
     def _check_attributes(self) -> None:
         super()._check_attributes()
         n_outputs = len(self.function_.coefficients)
-        n_classes = 2 if n_outputs == 1 else n_outputs
-        ordered = np.array_equal(np.unique(self.classes_), self.classes_)
-        if np.shape(self.classes_) != (n_classes,) or not ordered:
-            raise ValueError(f"classes_ must be {n_classes} labels in ascending order")
+        check_classes(self.classes_, n_outputs)
         check_array(self._platt, "_platt", (2, n_outputs), np.float64)

@@ -24,7 +24,7 @@ from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .ridge_path import TOL, choose_ridge, default_alphas
 from .samples import check_rows, check_samples, check_weight
 from .state import State, add_prefix, take_prefix
-from .stored import StoredEstimator, unchanged_on_error
+from .stored import StoredEstimator, replaced_at_once
 
 FUNCTION = "function."  # prefix of the arrays of the function
 
@@ -163,14 +163,20 @@ class BaseKroneckerRidge(StoredEstimator):
             A parameter or an argument is invalid; the estimator is as it was.
         MemoryError
             The kernels or features would exceed `memory_limit` or the available memory.
+        RuntimeError
+            Another thread fits this estimator.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
             The conjugate gradients did not reach `tol` in `max_iter` iterations.
+
+        Notes
+        -----
+        Predictions of other threads are meanwhile those of the previous fit.
         """
-        with unchanged_on_error(self):
-            self._fit(X, y, sample_weight)
+        with replaced_at_once(self, "fit") as fitted:
+            type(self)._fit(fitted, X, y, sample_weight)
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -246,7 +252,10 @@ class BaseKroneckerRidge(StoredEstimator):
         return {"n_threads": self.n_threads, "memory_limit": self.memory_limit}
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
-        """Outputs (n_samples, n_outputs) of the fitted function, with the means of the targets."""
+        """Outputs (n_samples, n_outputs) of the fitted function, with the means of the targets.
+
+        For a block that reads the guard, as long as it needs the fitted attributes.
+        """
         check_is_fitted(self)
         rows = check_rows(self, X, self.function_.data)
         return self.function_(rows, **self._resources) + self._mean

@@ -59,19 +59,6 @@ def check_weight(
     return weight, rows
 
 
-def distinct_labels(labels: Any, name: str) -> NDArray:
-    """The labels that occur, in ascending order; TypeError if they are of several kinds."""
-    refuse_masked(labels, name)
-    try:
-        return np.unique(labels)
-    except TypeError:
-        kinds = sorted({type(label).__name__ for label in np.ravel(labels).tolist()})
-        raise TypeError(
-            f"{name} must hold labels of one kind, all strings or all numbers, got "
-            f"{' and '.join(kinds)}"
-        ) from None
-
-
 def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:
     """Samples to predict, which must match the training samples `like`."""
     if not isinstance(X, KroneckerData):

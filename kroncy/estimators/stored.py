@@ -1,5 +1,6 @@
 """Estimators as plain values: what a fitted one stores and gets back."""
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .._base.validation import saved_state
+from .._base.guard import guard_of
+from .._base.validation import in_python, saved_state
 from .attributes import OPTIONAL_ATTRIBUTES, check_names
 from .samples import check_widths
 from .state import State, join_attributes, split_attributes
@@ -69,8 +71,7 @@ class StoredEstimator(BaseEstimator):
         saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
         meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
         meta["parameters"] = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in self.get_params(deep=False).items()
+            name: _to_json(value) for name, value in self.get_params(deep=False).items()
             if name != "comm"  # of this run alone
         }
         parts, part_arrays = self._split_parts(resumable)
@@ -122,6 +123,8 @@ class StoredEstimator(BaseEstimator):
                 parameters["comm"] = comm
             if isinstance(parameters["layout"], list):  # JSON has no tuples
                 parameters["layout"] = tuple(parameters["layout"])
+            if isinstance(parameters.get("class_weight"), list):
+                parameters["class_weight"] = dict(parameters["class_weight"])
             self = cls(**parameters)
             self._validate_params()
             if parameters["layout"] != "power":
@@ -135,6 +138,13 @@ class StoredEstimator(BaseEstimator):
             return self
 
 
+def _to_json(value: Any) -> Any:
+    """A parameter without NumPy, and a mapping as pairs: keys in JSON are strings."""
+    if isinstance(value, Mapping):
+        return [[in_python(key), in_python(item)] for key, item in value.items()]
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Give the estimator back the attributes that it had, should the block raise."""
@@ -146,3 +156,20 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         for name in vars(estimator).keys() - before.keys():
             delattr(estimator, name)
         raise
+
+
+@contextmanager
+def replaced_at_once(estimator: Any, what: str) -> Iterator[Any]:
+    """A copy to be changed in the block, at whose end the estimator takes the attributes of it.
+
+    An estimator is so never seen in between, and is as it was should the block raise.  `what` names
+    the block for other threads that want to change the estimator, which are refused.
+    """
+    guard = guard_of(estimator)
+    with guard.claim(what):
+        copied = copy.copy(estimator)
+        yield copied
+        with guard.change(what):
+            vars(estimator).update(vars(copied))
+            for name in vars(estimator).keys() - vars(copied).keys():
+                delattr(estimator, name)

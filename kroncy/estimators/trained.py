@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from .._base.validation import check_integer, check_real
+from ..parallel.agreement import require_agreement
+from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .attributes import check_array, check_attributes
 from .early_stopping import ScoreTracker
@@ -105,6 +108,16 @@ class TrainedEstimator(StoredEstimator):
             best is None,
             best,
         )
+
+    def _require_agreement(self, samples: str) -> None:
+        """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
+        own = ("comm", "n_threads", "verbose")  # may differ
+        params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
+        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
+
+    def _draw_seed(self) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = as_communicator(self.comm).first(seed)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -17,13 +17,17 @@ LARGEST_LOSS = LARGEST = 1e24
 LOSSES = {"squared": SQUARED, "logistic": LOGISTIC, "softmax": SOFTMAX}
 
 
-def loss_and_residuals(int loss, const double[:, ::1] outputs, const double[:, ::1] targets):
-    """Mean loss of all samples and e = d loss_i / d f_i, (n_samples, n_outputs)."""
+def loss_and_residuals(
+    int loss, const double[:, ::1] outputs, const double[:, ::1] targets,
+    const double[::1] weights=None
+):
+    """Mean of the weighted losses of all samples, and their derivatives e in the outputs."""
     cdef double[:, ::1] e = np.array(outputs)
     cdef Py_ssize_t i
     cdef double total = 0
     for i in range(e.shape[0]):
-        total += sample_loss(loss, <int> e.shape[1], &e[i, 0], &targets[i, 0], 1.0)
+        total += sample_loss(loss, <int> e.shape[1], &e[i, 0], &targets[i, 0],
+                             1.0 if weights is None else weights[i])
     return total / e.shape[0], np.asarray(e)
 
 

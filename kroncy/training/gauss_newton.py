@@ -1,14 +1,26 @@
-"""solver="gauss-newton": least squares in function space, with no d anywhere.
+"""solver="gauss-newton": Newton steps in function space, with no d anywhere.
 
 To first order a change of C by D_ri = -v_i a_r 1[r in F_i] / sqrt(m) changes the outputs of a batch
-by -H_SS v.  So each step solves
+by -H_SS v.  For the squared loss each step solves
 
     (H_SS + mu I) v = f_S - y_S
 
-and goes along D: 1, 1/2, 1/4 ... of it, until the squared error of the batch, from exact
-pre-activations, falls as it should.  D is the least change of W that does this (mu -> 0), a block
-Kaczmarz step.  mu is `damping` times the mean diagonal of H times the residual in units of the
-targets, so it dies out as training ends (Yamashita and Fukushima 2001).
+and goes along D: 1, 1/2, 1/4 ... of it, until the loss of the batch, from exact pre-activations,
+falls as it should.  D is the least change of W that does this (mu -> 0), a block Kaczmarz step.  mu
+is `damping` times the mean diagonal of H times the residual in units of the targets, so it dies out
+as training ends (Yamashita and Fukushima 2001).
+
+A ridge lambda / 2 |W - W(0)|^2 beside the sum of all losses has a solution of the form
+W - W(0) = sum of alpha_i g_i, with g_i the gradient of output i and
+lambda alpha_i = -d loss_i / d f_i.  Each step solves this for the alpha of its samples, as
+stochastic dual coordinate ascent does (Shalev-Shwartz and Zhang 2013): the right side becomes
+f_S - y_S + lambda alpha_S, the diagonal grows by lambda, and alpha_S -= v.  With H fixed the
+iteration ends at kernel ridge regression with H.
+
+For other losses R is the root of their second derivatives in the outputs, with the weights of the
+samples, and the step is v = R u of
+
+    (R H R + (lambda + mu) I) u = R^-1 (d loss / d f + lambda alpha)
 
 With K outputs H is the full (|S| K) x (|S| K) matrix, signs included.
 """
@@ -21,13 +33,17 @@ from scipy.sparse.linalg import LinearOperator, cg
 from .._base.memory import require_memory
 from ..network import bitsets
 from ..network._fired import fired_counts, padded_bits
-from ..network._losses import LARGEST
+from ..network._losses import LARGEST, LOSSES, loss_and_residuals
 from ..network.batch import Batch
 from ..network.network import Network
+from .curvature import Curvature
 
 DAMPING = 1e-3
+UNKNOWNS = 512  # of a step on an object, unless told otherwise
 DIRECT = 6000  # unknowns up to which a Cholesky factor is made; conjugate gradients beyond
+UNCHECKED = 2**24  # bytes that are taken without asking the system, which takes as long as a step
 HALVINGS = 12
+SMALLEST = 4 * np.finfo(np.float64).eps  # decrease that the sum of the losses shows, relative
 ARMIJO = 1e-4  # share of the predicted decrease that is enough
 ACCURACY, ITERATIONS = 1e-6, 1000  # of conjugate gradients
 OPERATOR_ROWS = 512  # samples of a block of H that is made, used and discarded
@@ -48,21 +64,45 @@ class GaussNewton:
     ----------
     network : Network
     targets : ndarray of float64, shape (n_samples, n_outputs)
+    offset : ndarray of float64, shape (n_samples, n_outputs), or None
+        Added to the outputs in the loss.
     sample_weight : ndarray of float64, shape (n_samples,), or None
+    loss : {"squared", "logistic", "softmax"}
     damping : float >= 0
+    ridge : float >= 0
+        lambda.
+
+    Attributes
+    ----------
+    duals : ndarray of float64, shape (n_samples, n_outputs), or None
+        alpha, what the steps so far have made it; None without a ridge.
     """
 
     def __init__(
         self,
         network: Network,
         targets: NDArray[np.float64],
+        offset: NDArray[np.float64] | None,
         sample_weight: NDArray[np.float64] | None,
+        loss: str,
         damping: float,
+        ridge: float,
     ) -> None:
         self._network = network
         self._targets = targets
+        self._offset = offset
         self._sample_weight = sample_weight
+        self._loss = loss
         self._damping = damping
+        self._ridge = ridge
+        self.duals = np.zeros_like(targets) if ridge else None
+
+    def set_duals(self, duals: NDArray[np.float64] | None) -> None:
+        """Go on from these duals, of the first samples; 0 for the others, or for all (None)."""
+        if self.duals is not None:
+            self.duals[:] = 0
+            if duals is not None:
+                self.duals[: len(duals)] = duals
 
     def step(self, samples: NDArray[np.int64], length: float) -> float | None:
         """A step on these samples, repeats allowed, at most `length` times the solution long.
@@ -71,69 +111,131 @@ class GaussNewton:
         the step is beyond what the dtype holds.
         """
         rows, counts = np.unique(samples, return_counts=True)
+        if len(rows) == len(samples):
+            rows = samples  # in the order in which the engine expects them
         batch = self._network.read_batch(rows)
-        residual = batch.outputs - self._targets[rows]
         weights = counts.astype(np.float64)
         if self._sample_weight is not None:
             weights *= self._sample_weight[rows]
-        now = _error(residual, weights)
+        outputs = self._with_offset(batch.outputs, rows)
+        now, gradient = self._losses(outputs, rows, weights)
         if not now <= len(samples) * LARGEST:  # also true of NaN
             return None
-        if now > 0:
+        duals = np.zeros_like(outputs) if self.duals is None else self.duals[rows]
+        if now > 0 or duals.any():
             tangent = Tangent(self._network, batch)
-            direction = self._solve(tangent, residual, weights)
-            slope = float(np.sum(weights[:, None] * residual * tangent.apply(direction)))
-            if not self._line_search(batch, direction, weights, now, slope, length):
+            curvature = Curvature(self._loss, outputs, weights)
+            direction = self._solve(tangent, curvature, gradient, duals)
+            path = _Path(tangent, direction, gradient, duals, self._ridge)
+            if path.slope <= SMALLEST * now:
+                return now
+            taken = self._line_search(batch, direction, weights, now, path, length)
+            if taken is None:
                 return None
+            if self.duals is not None:
+                self.duals[rows] -= taken * direction
         return now
 
-    def _solve(
-        self, tangent: "Tangent", residual: NDArray[np.float64], weights: NDArray[np.float64]
+    def _with_offset(
+        self, outputs: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """The step v = W^1/2 u of (W^1/2 H W^1/2 + mu I) u = W^1/2 (f - y), W the weights."""
+        return outputs if self._offset is None else outputs + self._offset[rows]
+
+    def _losses(
+        self, outputs: NDArray[np.float64], rows: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """The sum of the weighted losses, and their derivatives in the outputs."""
+        mean, gradient = loss_and_residuals(
+            LOSSES[self._loss], outputs, self._targets[rows], weights
+        )
+        return mean * len(rows), gradient
+
+    def _solve(
+        self,
+        tangent: "Tangent",
+        curvature: Curvature,
+        gradient: NDArray[np.float64],
+        duals: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The step v = R u of (R H R + (lambda + mu) I) u = R^-1 (gradient + lambda alpha)."""
         scale = np.sqrt(np.mean(self._targets**2)) or 1.0
+        residual = curvature.divide(gradient.reshape(-1))
         level = min(1.0, float(np.sqrt(np.mean(residual**2)) / scale))
         mean = tangent.diagonal_mean()
         if mean == 0:
             raise ValueError(
-                f"no neuron fires on any of {len(residual)} samples: "
+                f"no neuron fires on any of {len(gradient)} samples: "
                 f"threshold={self._network.threshold:.4g} is too high; the default is "
                 "sqrt(0.4 * log(n_hidden))"
             )
         # Rounding makes H indefinite by this much where rows repeat.
         mu = mean * max(self._damping * level, tangent.size * np.finfo(np.float64).eps)
-        root = np.sqrt(np.repeat(weights, residual.shape[1]))
-        right = root * residual.reshape(-1)
+        mu += self._ridge
+        right = residual + curvature.divide(self._ridge * duals.reshape(-1))
         if tangent.size <= DIRECT and tangent.matrix is not None:
-            matrix = root[:, None] * tangent.matrix * root
+            matrix = curvature.multiply(curvature.multiply(tangent.matrix).T)
             matrix.flat[:: tangent.size + 1] += mu
             factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
             solution = scipy.linalg.cho_solve(factor, right, check_finite=False)
         else:
             operator = LinearOperator(
                 (tangent.size,) * 2,
-                lambda u: root * tangent.apply(root * u.ravel()) + mu * u.ravel(),
+                lambda u: curvature.multiply(tangent.apply(curvature.multiply(u.ravel())))
+                + mu * u.ravel(),
             )
             solution = cg(operator, right, rtol=ACCURACY, atol=0.0, maxiter=ITERATIONS)[0]
-        return (root * solution).reshape(residual.shape)
+        return np.ascontiguousarray(curvature.multiply(solution)).reshape(gradient.shape)
 
     def _line_search(
         self, batch: Batch, direction: NDArray[np.float64], weights: NDArray[np.float64],
-        before: float, slope: float, step: float,
-    ) -> bool:
-        """Go along the direction as far as it helps; False if the dtype cannot hold the step."""
+        before: float, path: "_Path", step: float,
+    ) -> float | None:
+        """Go along the direction as far as it helps, and how far that is.
+
+        None if the dtype cannot hold the step.
+        """
         network, taken = self._network, 0.0
-        direction = np.ascontiguousarray(direction)
         for _ in range(HALVINGS):
             if not network.descend(batch, direction, step - taken):
-                return False
+                return None
             taken = step
-            after = _error(network.try_batch(batch.rows) - self._targets[batch.rows], weights)
-            if after <= before - ARMIJO * step * slope:
-                return True
+            outputs = self._with_offset(network.try_batch(batch.rows), batch.rows)
+            after = self._losses(outputs, batch.rows, weights)[0] + path.penalty(step)
+            if after <= before - ARMIJO * step * path.slope:
+                return taken
             step /= 2
         # No descent: the residual is at the rounding of the dtype.
-        return network.descend(batch, direction, -taken)
+        return 0.0 if network.descend(batch, direction, -taken) else None
+
+
+class _Path:
+    """What is known of the objective of a batch along v: all but the losses.
+
+    The objective is the losses of the batch plus lambda / 2 times the squared length of what its
+    own samples have added to W: the part of the dual problem that a step can change.
+
+    Attributes
+    ----------
+    slope : float
+        Decrease of the objective along v, at first.
+    """
+
+    def __init__(
+        self,
+        tangent: "Tangent",
+        direction: NDArray[np.float64],
+        gradient: NDArray[np.float64],
+        duals: NDArray[np.float64],
+        ridge: float,
+    ) -> None:
+        product = tangent.apply(direction)
+        self._linear = ridge * float(np.sum(duals * product))
+        self._square = ridge * float(np.sum(direction * product))
+        self.slope = float(np.sum(gradient * product)) + self._linear
+
+    def penalty(self, step: float) -> float:
+        """How much lambda / 2 |alpha - step v|^2 in the norm of H exceeds its value at step 0."""
+        return step * (step * self._square / 2 - self._linear)
 
 
 class Tangent:
@@ -153,9 +255,11 @@ class Tangent:
         self.agree = _agreement(network.signs.reshape(self.n_hidden, -1), self.bits.shape[1])
         self.size = len(self.rows) * self.n_outputs
         self.matrix = None
+        nbytes = 3 * 8 * self.size**2
         # As in `batch_nbytes`: a matrix where it fits, else blocks that are discarded.
         try:
-            require_memory(3 * 8 * self.size**2, "H", limit=network.memory_limit)
+            if nbytes > UNCHECKED:
+                require_memory(nbytes, "H", limit=network.memory_limit)
             self.matrix = self.block(slice(None), symmetric=True)
         except MemoryError:
             if self.size <= DIRECT:
@@ -203,8 +307,3 @@ def _agreement(signs: NDArray, n_words: int) -> dict[tuple[int, int], NDArray[np
         for k in range(signs.shape[1])
         for l in range(k)
     }
-
-
-def _error(residual: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return 0.5 * float(weights @ np.sum(residual**2, axis=1))

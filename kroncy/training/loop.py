@@ -17,7 +17,7 @@ from ..network.network import Network
 from ..parallel.agreement import require_agreement
 from ..parallel.communicator import Communicator
 from .gauss_newton import GaussNewton
-from .options import TrainingOptions
+from .options import TrainingOptions, resolve_batch_size
 from .options_reader import OptionsReader
 from .order import SampleOrder
 from .progress import Progress, Snapshot
@@ -43,6 +43,8 @@ class TrainingLoop(OptionsReader):
         Of a training that goes on.  Default: what the options say.
     offset : ndarray of float64, shape (n_samples, n_outputs), optional
         What is added to the outputs in the loss.
+    duals : ndarray of float64, shape (n_samples, n_outputs), optional
+        Of a training by "gauss-newton" with weight decay that goes on.
     """
 
     @blas_threads(1)
@@ -56,6 +58,7 @@ class TrainingLoop(OptionsReader):
         progress: Progress | None = None,
         learning_rate: float | None = None,
         offset: NDArray[np.float64] | None = None,
+        duals: NDArray[np.float64] | None = None,
     ) -> None:
         self._network = network
         self._order = SampleOrder.of(options.order, network)
@@ -66,7 +69,11 @@ class TrainingLoop(OptionsReader):
         self._generator = generator
         self._gauss_newton = None
         if options.solver == "gauss-newton":
-            self._gauss_newton = GaussNewton(network, targets, sample_weight, options.damping)
+            self._gauss_newton = GaussNewton(
+                network, targets, offset, sample_weight, options.loss, options.damping,
+                options.weight_decay * len(targets),
+            )
+            self._gauss_newton.set_duals(duals)
         self.history: list[dict[str, Any]] = []
         self._iterations = 0
         if progress is not None:
@@ -120,7 +127,7 @@ class TrainingLoop(OptionsReader):
             raise ValueError("indices must name at least one sample, got none")
         require_agreement(self.comm, {"indices": rows})
         with self.network.guard.claim("step"):
-            total, done = self._run_batches(rows, len(rows))
+            total, done = self._run_batches(rows, len(rows), np.array([len(rows)]))
             if done < len(rows):
                 raise DivergenceError(self._iterations + 1, self.learning_rate)
             return total / len(rows)
@@ -179,7 +186,7 @@ class TrainingLoop(OptionsReader):
         return self
 
     def run_samples(
-        self, samples: NDArray[np.int64], batch_size: int, *, bound: bool = False,
+        self, samples: NDArray[np.int64], batch_size: int | str, *, bound: bool = False,
         progress: bool = False,
     ) -> float:
         """One pass over some samples in this order, which counts as an epoch in `history`.
@@ -188,8 +195,8 @@ class TrainingLoop(OptionsReader):
         ----------
         samples : ndarray of int64, shape (n,), n >= 1
             Training samples; repeats are allowed.
-        batch_size : int
-            Samples of an iteration.
+        batch_size : int or "auto"
+            Samples of an iteration, as for the constructor.
         bound : bool, default=False
             Whether a batch whose step would overshoot takes a smaller one.
         progress : bool, default=False
@@ -212,7 +219,10 @@ class TrainingLoop(OptionsReader):
         require_agreement(self.comm, {"samples": samples})
         with self.network.guard.claim("run_samples"):
             self.network.prepare()
-            return self._run_pass(samples, batch_size, progress, bound)
+            size = resolve_batch_size(
+                batch_size, self.solver, self.order, len(samples), self.network.n_outputs
+            )
+            return self._run_pass(samples, size, progress, bound)
 
     def restart_average(self) -> None:
         """Forget the iterates averaged so far, as each pass does with ``average="epoch"``.
@@ -248,8 +258,10 @@ class TrainingLoop(OptionsReader):
             total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not shown,
             leave=False,
         ) as bar:
-            for part in _parts(order, batch_size, self.comm):
-                total, done = self._run_batches(part, batch_size, total, bound)
+            whole = self._gauss_newton is not None
+            ends = self._order.batch_ends(order, batch_size, whole)
+            for part, part_ends in _parts(order, ends, self.comm):
+                total, done = self._run_batches(part, batch_size, part_ends, total, bound)
                 if done < len(part):
                     raise DivergenceError(self._iterations + 1, self.learning_rate)
                 bar.update(done)
@@ -270,9 +282,17 @@ class TrainingLoop(OptionsReader):
         return total / len(order)
 
     def _run_batches(
-        self, order: NDArray[np.int64], batch_size: int, total: float = 0.0, bound: bool = False
+        self,
+        order: NDArray[np.int64],
+        batch_size: int,
+        ends: NDArray[np.int64],
+        total: float = 0.0,
+        bound: bool = False,
     ) -> tuple[float, int]:
-        """``(total + losses before the steps, samples trained on)`` of consecutive batches."""
+        """``(total + losses before the steps, samples trained on)`` of consecutive batches.
+
+        They end at `ends`, which SGD has every `batch_size` samples.
+        """
         done, options = 0, self.options
         with blas_threads(1):
             if self._gauss_newton is None:
@@ -288,9 +308,8 @@ class TrainingLoop(OptionsReader):
                     if n < len(part):
                         break
                 return total, done
-            for begin in range(0, len(order), batch_size):
+            for batch in np.split(order, ends[:-1]):
                 self._note_iteration()
-                batch = order[begin : begin + batch_size]
                 loss = self._gauss_newton.step(batch, self._learning_rate)
                 if loss is None:
                     break
@@ -333,7 +352,7 @@ class TrainingLoop(OptionsReader):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._learning_rate = check_learning_rate(value, self.weight_decay)
+        self._learning_rate = check_learning_rate(value, self.options.decay)
 
     # -- what has been done ---------------------------------------------------------------------
 
@@ -359,7 +378,7 @@ class TrainingLoop(OptionsReader):
         "explicit" and the trees of "tree".
         """
         with self.network.guard.read():
-            return Snapshot(self.network.snapshot(), self.progress)
+            return Snapshot(self.network.snapshot(), self.progress, self.duals)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a `snapshot` of this trainer; the counters of operations go on.
@@ -372,6 +391,8 @@ class TrainingLoop(OptionsReader):
         with self.network.guard.change("restore"):
             self.network.restore(snapshot.network)
             self._set_progress(snapshot.progress)
+            if self._gauss_newton is not None:
+                self._gauss_newton.set_duals(snapshot.duals)
 
     def continue_from(self, other: "TrainingLoop") -> None:
         """Take what `other`, a trainer on the first of these samples, has learned and done.
@@ -394,6 +415,8 @@ class TrainingLoop(OptionsReader):
         """
         self.network.continue_from(other.network)
         self._set_progress(other.progress)
+        if self._gauss_newton is not None:
+            self._gauss_newton.set_duals(other.duals)
 
     def _set_progress(self, progress: Progress) -> None:
         self._iterations = progress.iterations
@@ -402,13 +425,17 @@ class TrainingLoop(OptionsReader):
 
 
 def _parts(
-    order: NDArray[np.int64], batch_size: int, comm: Communicator
-) -> Iterator[NDArray[np.int64]]:
-    """Consecutive parts of `order`, each whole batches worth about PART_SECONDS of rank 0."""
+    order: NDArray[np.int64], ends: NDArray[np.int64], comm: Communicator
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Consecutive parts of `order`, each whole batches worth about PART_SECONDS of rank 0.
+
+    Batches end at `ends`; with each part come the ends of its own.
+    """
     begin, batches = 0, 1
-    while begin < len(order):
+    while len(ends):
         began = time.perf_counter()
-        yield order[begin : begin + batches * batch_size]
-        begin += batches * batch_size
+        part, ends = ends[:batches], ends[batches:]
+        yield order[begin : part[-1]], part - begin
+        begin = part[-1]
         seconds = max(comm.gather_numbers(time.perf_counter() - began)[0], 1e-9)
         batches = max(1, min(2 * batches, int(batches * PART_SECONDS / seconds)))

@@ -8,11 +8,26 @@ import numpy as np
 from .._base.memory import require_memory
 from .._base.validation import check_choice, check_integer, check_real, in_python
 from ..network._losses import LOSSES
-from .gauss_newton import DAMPING, batch_nbytes
+from .gauss_newton import DAMPING, UNKNOWNS, batch_nbytes
 from .order import ORDERS
 from .step_size import check_learning_rate, is_auto
 
 SOLVERS = ("sgd", "gauss-newton")
+BATCH_SIZE = 32
+
+
+def resolve_batch_size(
+    value: object, solver: str, order: str, n_samples: int, n_outputs: int
+) -> int:
+    """`value` as an int of at most `n_samples`; "auto" is a whole object where these are solved."""
+    if is_auto(value):
+        objects = solver == "gauss-newton" and order == "objects"
+        size = max(1, UNKNOWNS // n_outputs) if objects else BATCH_SIZE
+    elif isinstance(value, str):
+        raise ValueError(f"batch_size must be an integer >= 1 or 'auto', got {value!r}")
+    else:
+        size = check_integer(value, "batch_size", minimum=1)
+    return min(size, n_samples)
 
 
 def check_average(value: object) -> int | str:
@@ -54,7 +69,7 @@ class TrainingOptions:
 
     loss: str = "squared"
     learning_rate: str | float = "auto"
-    batch_size: int = 32
+    batch_size: int = BATCH_SIZE
     weight_decay: float = 0.0
     solver: str = "sgd"
     damping: float = DAMPING
@@ -72,15 +87,20 @@ class TrainingOptions:
             "average": check_average(self.average),
         }
         if not is_auto(self.learning_rate):
-            rate = check_learning_rate(self.learning_rate, self.weight_decay)
-            checked["learning_rate"] = rate
+            checked["learning_rate"] = check_learning_rate(self.learning_rate, self.decay)
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the way of frozen dataclasses
-        if self.solver == "gauss-newton":
-            if self.loss != "squared":
-                raise ValueError(f"solver='gauss-newton' needs loss='squared', got {self.loss!r}")
-            if self.weight_decay > 0:
-                raise ValueError("solver='gauss-newton' needs weight_decay=0; use damping instead")
+        newton = self.solver == "gauss-newton"
+        if newton and self.loss != "squared" and self.weight_decay == 0:
+            raise ValueError(
+                f"solver='gauss-newton' with loss={self.loss!r} needs weight_decay > 0: without a "
+                "ridge the outputs of a batch whose classes are separable would grow without bound"
+            )
+
+    @property
+    def decay(self) -> float:
+        """The weight decay by which a step multiplies W: 0 where the solver has a ridge instead."""
+        return 0.0 if self.solver == "gauss-newton" else self.weight_decay
 
     def n_unaveraged(self, n_iterations: int) -> int:
         """Iterations before the first whose iterate is averaged, after so many."""

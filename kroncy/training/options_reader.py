@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.validation import check_integer
 from ..network.prediction import squeeze
 from ..parallel.communicator import Communicator
+from .gauss_newton import GaussNewton
 from .options import TrainingOptions
 from .order import SampleOrder
 from .reader import NetworkReader
@@ -21,6 +22,7 @@ class OptionsReader(NetworkReader):
     history: list[dict[str, Any]]
     _iterations: int
     _order: SampleOrder
+    _gauss_newton: GaussNewton | None
     _generator: np.random.Generator
     _targets: NDArray[np.float64]  # (n_samples, n_outputs)
     _offset: NDArray[np.float64] | None  # likewise
@@ -43,7 +45,7 @@ class OptionsReader(NetworkReader):
 
     @property
     def weight_decay(self) -> float:
-        """Each step first multiplies W by ``1 - learning_rate * weight_decay``."""
+        """The penalty ``weight_decay / 2 * |W|**2`` beside the mean loss; see `KroneckerSGD`."""
         return self.options.weight_decay
 
     @property
@@ -60,6 +62,17 @@ class OptionsReader(NetworkReader):
     def damping(self) -> float:
         """Damping of "gauss-newton"."""
         return self.options.damping
+
+    @property
+    def duals(self) -> NDArray[np.float64] | None:
+        """A copy of the duals alpha of "gauss-newton" with weight decay; None of other trainings.
+
+        Shape (n_samples, n_outputs).  Where training has converged, ``n_samples * weight_decay``
+        times the dual of a sample is minus the derivative of its loss.
+        """
+        if self._gauss_newton is None or self._gauss_newton.duals is None:
+            return None
+        return self._gauss_newton.duals.copy()
 
     @property
     def targets(self) -> NDArray[np.float64]:

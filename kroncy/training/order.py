@@ -70,6 +70,22 @@ class SampleOrder:
             generator = np.random.Generator(np.random.PCG64([self.seed, epoch]))
         return self.shuffle(np.arange(self.n_samples), generator)
 
+    def batch_ends(self, order: Samples, batch_size: int, whole: bool) -> Samples:
+        """Where the batches of samples in this order end.
+
+        With `whole` a batch has samples of one object only, where the order is by objects: all of
+        them, if they are not more than `batch_size`, and otherwise equal parts.
+        """
+        ends = np.arange(batch_size, len(order) + batch_size, batch_size)
+        if not whole or self.objects is None or self.kind != "objects":
+            return np.minimum(ends, len(order))
+        last = np.flatnonzero(np.diff(self.objects[order], append=-1))
+        lengths = np.diff(last, prepend=-1)
+        parts = -(-lengths // batch_size)
+        number = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts) + 1
+        begins = np.repeat(last + 1 - lengths, parts)
+        return begins + np.repeat(lengths, parts) * number // np.repeat(parts, parts)
+
     def shuffle(self, samples: Samples, generator: np.random.Generator) -> Samples:
         """`samples`, training samples that may repeat, in a random order of this kind.
 

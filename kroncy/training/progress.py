@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..network.state import NetworkState
 
 
@@ -33,7 +36,10 @@ class Snapshot:
     ----------
     network : NetworkState
     progress : Progress
+    duals : ndarray of float64, shape (n_samples, n_outputs), or None
+        Of `GaussNewton`.
     """
 
     network: NetworkState
     progress: Progress
+    duals: NDArray[np.float64] | None

@@ -27,6 +27,7 @@ def to_members(
     options: TrainingOptions,
     learning_rate: float,
     progress: Progress,
+    duals: NDArray[np.float64] | None,
 ) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """JSON values and named arrays of a trainer, for `from_members`."""
     network_meta, arrays = network.get_state()
@@ -46,6 +47,8 @@ def to_members(
         arrays["sample_weight"] = sample_weight
     if offset is not None:
         arrays["offset"] = offset
+    if duals is not None:
+        arrays["duals"] = duals
     return meta, arrays
 
 
@@ -67,6 +70,9 @@ def from_members(
     check_integer(options.batch_size, "batch_size", maximum=n)
     check_values(arrays["targets"], "targets", (n, network.n_outputs), np.float64)
     check_prepared(arrays["targets"], options.loss)
+    has_ridge = options.solver == "gauss-newton" and options.weight_decay > 0
+    if has_ridge:
+        check_values(arrays["duals"], "duals", (n, network.n_outputs), np.float64)
     generator = make_generator(meta["generator"])
     return {
         "network": network,
@@ -74,6 +80,7 @@ def from_members(
         "sample_weight": check_sample_weight(arrays.get("sample_weight"), n),
         "offset": check_offset(arrays.get("offset"), (n, network.n_outputs), options.loss),
         "options": options,
+        "duals": arrays["duals"] if has_ridge else None,
         "generator": generator,
         "learning_rate": rate,
         "progress": Progress(

@@ -1,7 +1,6 @@
 """KroneckerSGD: exact mini-batch SGD, from data and options to a network and the loop around it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +22,7 @@ from ..parallel.mpi import as_communicator
 from . import state
 from .gauss_newton import DAMPING
 from .loop import TrainingLoop
-from .options import TrainingOptions
+from .options import TrainingOptions, resolve_batch_size
 from .order import check_order
 from .targets import check_offset, check_sample_weight, check_targets
 
@@ -52,8 +51,10 @@ class KroneckerSGD(TrainingLoop):
         Multiplies the mean gradient of a batch (the paper's eta times n).  "auto" is from the
         tangent kernels of a few batches, well within the stability limit; a batch of fewer
         samples takes a smaller step where this one would overshoot.
-    batch_size : int, default=32
-        Samples of an iteration, at most n_samples.
+    batch_size : "auto" or int >= 1, default="auto"
+        Samples of an iteration, at most n_samples.  "auto" is 32.  With ``solver="gauss-newton",
+        order="objects"`` it is the largest number of samples of an object that are not split into
+        equal parts; "auto" is then 512 divided by the number of outputs.
     start : {"auto", "gaussian", "gram"}, default="auto"
         Weights drawn and multiplied, or pre-activations drawn from N(0, G).  "auto" takes the
         cheaper by estimate; the attribute `start` says which.  With "gram", outputs on other rows
@@ -89,15 +90,18 @@ class KroneckerSGD(TrainingLoop):
     signs : array-like of shape (n_hidden,) or (n_hidden, n_outputs), optional
         Output signs, +1 or -1.  Default: random.
     solver : {"sgd", "gauss-newton"}, default="sgd"
-        "gauss-newton" solves for the residual of the batch in function space, with line search (see
-        `kroncy.training.gauss_newton`); squared loss only, "auto" is then a learning rate of 1.
+        "gauss-newton" solves for the outputs of the batch in function space, by Newton's method
+        with a line search (see `kroncy.training.gauss_newton`); "auto" is then a learning rate
+        of 1.  With ``order="objects"`` each batch is all samples of one outer object.
     damping : float >= 0, default=1e-3
         Of "gauss-newton", relative to the mean diagonal of H and to the residual.
     skip : float >= 0, default=0.0
         Relative weight of a linear term <u, x> trained along, u(0) = 0.
     weight_decay : float >= 0, default=0.0
         Each step first multiplies W (and u) by ``1 - learning_rate * weight_decay``, which must be
-        positive; the learning rate "auto" leaves at least a half.
+        positive; the learning rate "auto" leaves at least a half.  The solver "gauss-newton" adds
+        ``weight_decay / 2 * |W - W(0)|**2`` to the mean loss instead: a ridge, as that of
+        scikit-learn's `KernelRidge`, of ``n_samples * weight_decay`` in kernel space.
     memory_limit : int, optional
         Bytes beyond the data that may be used.  Default: what the machine has.
     average : bool, int >= 0 or "epoch", default=False
@@ -208,7 +212,7 @@ class KroneckerSGD(TrainingLoop):
         threshold: float | None = None,
         loss: str = "squared",
         learning_rate: str | float = "auto",
-        batch_size: int = 32,
+        batch_size: int | str = "auto",
         start: str = "auto",
         compress: str | bool | Compression = "auto",
         antithetic: bool = False,
@@ -239,11 +243,13 @@ class KroneckerSGD(TrainingLoop):
         require_cores(ranks, n_threads)
         check_data(data)
         check_order(order, engine)
+        targets = check_targets(y, data.n_samples, loss, n_classes)
+        batch_size = resolve_batch_size(
+            batch_size, solver, order, data.n_samples, targets.shape[1]
+        )
         options = TrainingOptions(
             loss, learning_rate, batch_size, weight_decay, solver, damping, order, average
         )
-        options = replace(options, batch_size=min(options.batch_size, data.n_samples))
-        targets = check_targets(y, data.n_samples, loss, n_classes)
         weights = check_sample_weight(sample_weight, data.n_samples)
         if threshold is None:
             threshold = default_threshold(n_hidden)
@@ -271,7 +277,7 @@ class KroneckerSGD(TrainingLoop):
         """
         return state.to_members(
             self.network, self._targets, self._weights, self._offset, self.options,
-            self.learning_rate, self.progress,
+            self.learning_rate, self.progress, self.duals,
         )
 
     @classmethod

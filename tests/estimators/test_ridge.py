@@ -1,6 +1,7 @@
 """KroneckerRidge and its classifier: the ridge, its choice, probabilities, weights, files."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 import kroncy
 from kroncy import KroneckerData, KroneckerRidge, KroneckerRidgeClassifier
 from kroncy.estimators.platt import platt_scaling
+from kroncy.kernels.pair_ridge import PairRidge
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 5))
@@ -184,3 +186,21 @@ def test_other_bad_input():
     with pytest.warns(ConvergenceWarning, match="did not reach tol=1e-06") as caught:
         KroneckerRidge(1e-6, max_iter=2).fit(X, Y)
     assert caught[0].filename == __file__
+
+
+def test_a_second_fit_is_refused_and_others_read_the_old_one(monkeypatch):
+    model = KroneckerRidge(1.0).fit(X, Y)
+    before, seen = model.predict(X), []
+    solve = PairRidge.solve
+
+    def look(problem, *arguments, **options):
+        with ThreadPoolExecutor(1) as pool:
+            seen.append(pool.submit(model.predict, X).result(timeout=20))
+            refused = pool.submit(model.fit, X, Y).exception(timeout=20)
+        assert isinstance(refused, RuntimeError) and "fit is running" in str(refused)
+        return solve(problem, *arguments, **options)
+
+    monkeypatch.setattr(PairRidge, "solve", look)
+    model.fit(X, 2 * Y + 3)
+    assert len(seen) == 1 and np.array_equal(seen[0], before)
+    np.testing.assert_allclose(model.predict(X), 2 * before + 3, rtol=1e-6)

@@ -138,8 +138,8 @@ def test_the_line_search_never_lets_the_error_rise():
     [
         ({"solver": "newton"}, "solver must be one of 'sgd', 'gauss-newton'"),
         ({"damping": -1.0}, "damping must be >= 0"),
-        ({"weight_decay": 0.1}, "needs weight_decay=0"),
-        ({"loss": "logistic", "y": (Y > 0) * 1.0}, "needs loss='squared', got 'logistic'"),
+        ({"weight_decay": -0.1}, "weight_decay must be >= 0"),
+        ({"loss": "logistic", "y": (Y > 0) * 1.0}, "loss='logistic' needs weight_decay > 0"),
     ],
 )
 def test_bad_options(options, message):

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..._base.config import show_config
 from ..._base.memory import format_bytes
-from ...estimators.early_stopping import score_in_words
+from ...estimators.early_stopping import best_epoch, scores_in_words
 from ...estimators.ensemble import KroneckerEnsemble
 from ...plot import plot_fired, plot_loss, plot_validation
 from .html import Rows, picture, table
@@ -95,7 +95,7 @@ def _training_rows(model: Any, member: Any, trainer: Any) -> Rows:
     first, last = history[0]["loss"], history[-1]["loss"]
     yield "loss", f"{first:.4g} in the first epoch, {last:.4g} in the last"
     if getattr(member, "best_validation_score_", None) is not None:
-        yield "validation", f"{score_in_words(member, member.best_validation_score_)} at best"
+        yield "validation", f"{scores_in_words(member, best_epoch(member))} at best"
     if isinstance(model, KroneckerEnsemble):
         yield "members", f"{model.n_members}, of which this is the first"
     yield "time", f"{seconds:.1f} s, {1e3 * seconds / iterations:.2f} ms per iteration"
@@ -111,8 +111,9 @@ def _configuration_rows(member: Any, trainer: Any) -> Rows:
     of_trainer = {
         "loss": "loss", "neurons": "n_hidden", "threshold": "threshold", "solver": "solver",
         "learning rate": "learning_rate", "batch size": "batch_size", "engine": "engine",
-        "start": "start", "neurons in opposite pairs": "antithetic", "skip": "skip",
-        "weight decay": "weight_decay", "precision": "dtype",
+        "order": "order", "average": "average", "start": "start",
+        "neurons in opposite pairs": "antithetic", "skip": "skip", "weight decay": "weight_decay",
+        "precision": "dtype",
     }  # fmt: skip
     of_estimator = {
         "initial learning rate": "learning_rate_init_", "maximum number of epochs": "max_iter",
@@ -123,8 +124,19 @@ def _configuration_rows(member: Any, trainer: Any) -> Rows:
     for name, attribute in of_trainer.items():
         yield name, _in_words(getattr(trainer, attribute))
     if member is not trainer:
+        yield "base", _base_in_words(member)
         for name, attribute in of_estimator.items():
             yield name, _in_words(getattr(member, attribute))
+
+
+def _base_in_words(member: Any) -> str:
+    if member.base_ is None:
+        return "none"
+    of_base, of_network = member.base_weights_
+    return (
+        f"ridge regression, alpha {member.base_.alpha:.4g}; weights: {of_base:g} of it, "
+        f"{of_network:g} of the network"
+    )
 
 
 def _in_words(value: Any) -> Any:
