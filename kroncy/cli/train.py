@@ -269,7 +269,8 @@ def _print_held_out(ensemble: KroneckerEnsemble) -> None:
     scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
     print(
         f"members: validation {member.validation_metric} "
-        f"{member.validation_sign * min(scores):.4f} to {member.validation_sign * max(scores):.4f} on "
+        f"{member.validation_sign * min(scores):.4f} to "
+        f"{member.validation_sign * max(scores):.4f} on "
         f"{len(ensemble.validation_indices_):,} held-out pairs {_what_is_new(member)}"
     )
     if ensemble.calibration_ is not None:

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 
 from ..pairs._panels import PanelStore
+from ._ranks import Ranks
 from ._tiles import TiledMatrix
 
 class Coefficients(PanelStore):
@@ -10,6 +11,7 @@ class Coefficients(PanelStore):
     is_double: bool
     averaged: bool
     entries: TiledMatrix
+    ranks: Ranks
     def __init__(self, signs: np.ndarray, n_samples: int) -> None: ...
     @property
     def nnz(self) -> int: ...

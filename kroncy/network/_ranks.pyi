@@ -2,10 +2,13 @@ from typing import Any
 
 from ..parallel.shard import Shard
 
+REPEATED: set[str]
+
 class Ranks:
     shard: Shard
     n_neurons: int
     n_blocks: int
+    n_batches: int
     is_first: bool
     failed: bool
     stopped: bool
