@@ -99,6 +99,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         tol: float = 2e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
+        validation_by: str = "pairs",
         n_iter_no_change: int = 2,
         average: bool | int | str = "epoch",
         warm_start: bool = False,
@@ -111,6 +112,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         memory_limit: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
+        comm: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         scoring: str = "log_loss",
     ) -> None:
@@ -132,6 +134,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             tol=tol,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_by=validation_by,
             n_iter_no_change=n_iter_no_change,
             average=average,
             warm_start=warm_start,
@@ -144,6 +147,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
             memory_limit=memory_limit,
             random_state=random_state,
             verbose=verbose,
+            comm=comm,
         )
         self.class_weight = class_weight
         self.scoring = scoring

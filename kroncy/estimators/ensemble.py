@@ -29,7 +29,7 @@ from .members import Monitor, join_members, moments, split_members, train_member
 from .regressor import KroneckerRegressor
 from .samples import check_samples, check_weight
 from .state import State
-from .stored import unchanged_on_error
+from .stored import loaded_parameters, saved_parameters, unchanged_on_error
 
 KINDS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier)}
 
@@ -375,13 +375,14 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
             "kind": type(self.estimators_[0]).__name__,
             "n_members": self.n_members,
             "random_state": self.random_state,
-            "parameters": None if self.estimator is None else self.estimator.get_params(deep=False),
+            "parameters": None if self.estimator is None else saved_parameters(self.estimator),
         }
         return meta, arrays
 
     @classmethod
     def from_state(
-        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], *, resume: bool = False
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], *, resume: bool = False,
+        comm: Any = None,
     ) -> Self:
         """An ensemble that `get_state` described.
 
@@ -393,6 +394,8 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
             As `get_state` returned them.
         resume : bool, default=False
             Only False.
+        comm : None
+            Only None: members are of one process.
 
         Returns
         -------
@@ -402,7 +405,8 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         Raises
         ------
         ValueError
-            The state is incomplete or its parts do not fit each other, or `resume` is True.
+            The state is incomplete or its parts do not fit each other, or `resume` is True, or
+            `comm` is given.
         MemoryError
             The members do not fit the machine.
 
@@ -412,13 +416,13 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         """
         if resume:
             raise ValueError("an ensemble cannot be resumed; train it again")
+        if comm is not None:
+            raise ValueError("a KroneckerEnsemble is of one process: comm must be None")
         with saved_state("the state of the ensemble"):
             kind, parameters = KINDS[meta["kind"]], meta["parameters"]
             estimator = None
             if parameters is not None:
-                layout = parameters["layout"]
-                layout = layout if isinstance(layout, str) else tuple(layout)
-                estimator = kind(**(parameters | {"layout": layout}))
+                estimator = kind(**loaded_parameters(parameters))
             self = cls(estimator, meta["n_members"], random_state=meta["random_state"])
             self._validate_params()
             self.estimators_ = join_members(kind, meta["members"], arrays)

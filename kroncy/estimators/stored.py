@@ -70,10 +70,7 @@ class StoredEstimator(BaseEstimator):
         check_is_fitted(self)
         saved = [*self._saved_attributes(), *(set(OPTIONAL_ATTRIBUTES) & vars(self).keys())]
         meta, arrays = split_attributes({name: getattr(self, name) for name in saved})
-        meta["parameters"] = {
-            name: _to_json(value) for name, value in self.get_params(deep=False).items()
-            if name != "comm"  # of this run alone
-        }
+        meta["parameters"] = saved_parameters(self)
         parts, part_arrays = self._split_parts(resumable)
         return meta | parts, arrays | part_arrays
 
@@ -118,13 +115,9 @@ class StoredEstimator(BaseEstimator):
         if comm is not None and "comm" not in cls._get_param_names():
             raise ValueError(f"a {cls.__name__} is of one process: comm must be None")
         with saved_state("the state of the estimator"):
-            parameters = dict(meta["parameters"])
+            parameters = loaded_parameters(meta["parameters"])
             if comm is not None:
                 parameters["comm"] = comm
-            if isinstance(parameters["layout"], list):  # JSON has no tuples
-                parameters["layout"] = tuple(parameters["layout"])
-            if isinstance(parameters.get("class_weight"), list):
-                parameters["class_weight"] = dict(parameters["class_weight"])
             self = cls(**parameters)
             self._validate_params()
             if parameters["layout"] != "power":
@@ -136,6 +129,22 @@ class StoredEstimator(BaseEstimator):
             self._join_parts(meta, arrays, resume)
             self._check_attributes()
             return self
+
+
+def saved_parameters(estimator: BaseEstimator) -> dict[str, Any]:
+    """The parameters of an estimator in a JSON form; `comm` is of this run alone."""
+    params = estimator.get_params(deep=False)
+    return {name: _to_json(value) for name, value in params.items() if name != "comm"}
+
+
+def loaded_parameters(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What `saved_parameters` was made of: JSON has neither tuples nor keys that are numbers."""
+    parameters = dict(saved)
+    if isinstance(parameters["layout"], list):
+        parameters["layout"] = tuple(parameters["layout"])
+    if isinstance(parameters.get("class_weight"), list):
+        parameters["class_weight"] = dict(parameters["class_weight"])
+    return parameters
 
 
 def _to_json(value: Any) -> Any:
