@@ -163,8 +163,8 @@ def read_model(
     path: str | os.PathLike[str], *, resume: bool = False, comm: Any = None
 ) -> tuple[Any, Any]:
     """``(model, note)``; with `resume`, an estimator is in its last state, to train it further."""
-    as_communicator(comm)  # before it is blamed on the file
-    members = _read_members(path)
+    with as_communicator(comm).same_error():
+        members = _read_members(path)
     header, meta = (_bytes_to_json(members.pop(name)) for name in ("header", "meta"))
     cls = MODELS[header["model"]]
     options = {"comm": comm} | ({} if issubclass(cls, KroneckerSGD) else {"resume": resume})

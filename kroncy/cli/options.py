@@ -159,7 +159,7 @@ def errors_in_options() -> Iterator[None]:
 def names(text: str) -> list[str]:
     """Type of an option whose value is names, separated by commas and quoted where needed."""
     found = [normalized(name.strip()) for row in csv.reader([text]) for name in row]
-    if not all(found):
+    if not found or not all(found):
         raise argparse.ArgumentTypeError(f"must be names, separated by commas, got {text!r}")
     return found
 

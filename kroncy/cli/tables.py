@@ -103,6 +103,8 @@ def read_objects(
     values: list[NDArray[np.float64]] = []
     for line, cells in reader:
         name = normalized(cells[0])
+        if not name:
+            raise reader.error("the id is empty", line, reader.names[0])
         if name in lines:
             raise reader.error(
                 f"id {name!r} occurs on line {lines[name]} as well", line, reader.names[0]

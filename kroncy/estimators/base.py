@@ -18,6 +18,7 @@ from .._base.elapsed import show_elapsed
 from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
+from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .early_stopping import (
     ScoreTracker,
@@ -233,9 +234,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if resume:
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
-        data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
-        wanted = None if validation is None else check_validation(validation, _num_samples(X))
-        samples = fingerprint(data, target, weight)
+        with as_communicator(self.comm).same_error():
+            data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
+            wanted = None if validation is None else check_validation(validation, _num_samples(X))
+            samples = fingerprint(data, target, weight)
         self._require_agreement(samples)
         if reset:
             self._draw_seed()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.kronecker_data import KroneckerData
+from ..parallel.mpi import as_communicator
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
 from .samples import fingerprint
@@ -48,9 +49,10 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
     ) -> NDArray[np.int64]:
         """Positions of these samples in a training set that contains them all."""
         reset = not hasattr(self, "trainer_")
-        data, target, weight, _ = self._check_training_samples(
-            X, y, sample_weight, reset, classes, minimum=1
-        )
+        with as_communicator(self.comm).same_error():
+            data, target, weight, _ = self._check_training_samples(
+                X, y, sample_weight, reset, classes, minimum=1
+            )
         self._require_agreement(fingerprint(data, target, weight))
         if reset:
             self._draw_seed()

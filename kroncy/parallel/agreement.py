@@ -35,12 +35,19 @@ def require_agreement(comm: Communicator, values: Mapping[str, Any]) -> None:
     mine = {f"version of {name}": version for name, version in VERSIONS.items()}
     mine |= {name: _describe(value) for name, value in values.items()}
     everyone = comm.gather_objects(mine)
-    for name, value in everyone[0].items():
+    for name in mine:
         for rank, theirs in enumerate(everyone):
-            if theirs.get(name) != value:
+            if not isinstance(theirs, dict) or name not in theirs:
+                raise on_every_rank(ValueError(
+                    "all ranks must call the same methods in the same order: "
+                    f"rank {rank} of {comm.size} calls another one than rank {comm.rank}"
+                ))
+        value = everyone[0][name]
+        for rank, theirs in enumerate(everyone):
+            if theirs[name] != value:
                 raise on_every_rank(ValueError(
                     f"{name} must be the same on every rank: rank 0 of {comm.size} has {value}, "
-                    f"rank {rank} has {theirs.get(name)}"
+                    f"rank {rank} has {theirs[name]}"
                 ))
 
 

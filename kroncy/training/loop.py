@@ -125,7 +125,7 @@ class TrainingLoop(OptionsReader):
         rows = check_indices(indices, "indices", self.data.n_samples, what="samples")
         if not len(rows):
             raise ValueError("indices must name at least one sample, got none")
-        require_agreement(self.comm, {"indices": rows})
+        self._require_agreement(indices=rows)
         with self.network.guard.claim("step"):
             total, done = self._run_batches(rows, len(rows), np.array([len(rows)]))
             if done < len(rows):
@@ -175,7 +175,7 @@ class TrainingLoop(OptionsReader):
         iterations under way, about 0.2 s, not for the end of the training.
         """
         n_epochs = check_integer(n_epochs, "n_epochs", minimum=0)
-        require_agreement(self.comm, {"n_epochs": n_epochs})
+        self._require_agreement(n_epochs=n_epochs)
         check_callback(callback, "callback")
         with self.network.guard.claim("run"):
             self.network.prepare()
@@ -216,7 +216,7 @@ class TrainingLoop(OptionsReader):
         RuntimeError
             Another thread trains this network.
         """
-        require_agreement(self.comm, {"samples": samples})
+        self._require_agreement(samples=samples)
         with self.network.guard.claim("run_samples"):
             self.network.prepare()
             size = resolve_batch_size(
@@ -320,6 +320,11 @@ class TrainingLoop(OptionsReader):
                 self._iterations += 1
         self._note_iteration()
         return total, done
+
+    def _require_agreement(self, **arguments: Any) -> None:
+        """ValueError unless all ranks are about to do the same from the same state."""
+        state = {"learning_rate": self._learning_rate, "iterations so far": self._iterations}
+        require_agreement(self.comm, arguments | state)
 
     def _note_iteration(self) -> None:
         """What the message about a rank that was lost will say."""

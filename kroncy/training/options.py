@@ -93,8 +93,9 @@ class TrainingOptions:
         newton = self.solver == "gauss-newton"
         if newton and self.loss != "squared" and self.weight_decay == 0:
             raise ValueError(
-                f"solver='gauss-newton' with loss={self.loss!r} needs weight_decay > 0: without a "
-                "ridge the outputs of a batch whose classes are separable would grow without bound"
+                f"solver='gauss-newton' with loss={self.loss!r} needs weight_decay > 0, which is "
+                "alpha of an estimator: without a ridge the outputs of a batch whose classes are "
+                "separable would grow without bound"
             )
 
     @property

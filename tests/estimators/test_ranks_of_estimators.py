@@ -124,3 +124,15 @@ def test_an_error_of_the_file_is_raised_on_every_rank(tmp_path):
             kroncy.save(model, tmp_path / "missing" / "model.npz")
 
     run_ranks(2, run)
+
+
+def test_an_error_of_one_rank_is_raised_on_all():
+    def run(comm):
+        y = np.arange(40.0)
+        if comm.rank == 1:
+            y[3] = np.nan
+        with pytest.raises(ValueError, match="NaN"):
+            KroneckerRegressor(512, comm=comm).fit(np.eye(40), y)
+        return True
+
+    assert run_ranks(2, run) == [True, True]

@@ -71,7 +71,7 @@ def test_arrays_and_csr_replace_c(outputs):
     copy.set_arrays(store.arrays() | {"another": None})
     assert np.array_equal(copy.to_csr().toarray(), c)
     assert copy.nnz == store.nnz
-    other = scipy.sparse.random_array((300, 2100), density=0.01, rng=rng).tocsr()
+    other = scipy.sparse.random_array((300, 2100), density=0.01, random_state=rng).tocsr()
     copy.set_csr(other)
     assert np.array_equal(copy.to_csr().toarray(), other.toarray())
     assert copy.entries.nnz == other.nnz

@@ -75,7 +75,7 @@ def test_padding_adds_words_of_zeros(words, padded):
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_quadratic_forms_of_blocks_add_up(n_threads):
     rng = np.random.default_rng(1)
-    c = scipy.sparse.random_array((150, 40), density=0.2, rng=rng).tocsr()
+    c = scipy.sparse.random_array((150, 40), density=0.2, random_state=rng).tocsr()
     g = rng.standard_normal((40, 40))
     sums = np.zeros(150)
     indptr, columns = c.indptr.astype(np.int64), c.indices.astype(np.int64)

@@ -155,6 +155,15 @@ def test_nothing_fires_or_fits():
         network(memory_limit=1000)
 
 
+def test_a_batch_on_which_nothing_fires_is_passed_over():
+    sgd = network(threshold=1.0, batch_size=1, weight_decay=0.1, n_hidden=8)
+    fires = sgd.network.preactivations().max(axis=1) > sgd.threshold
+    assert 0 < fires.sum() < len(fires)
+    before = sgd.outputs()
+    assert sgd.run(3).history[-1]["loss"] < sgd.history[0]["loss"]
+    assert np.any(sgd.outputs() != before)
+
+
 def test_digits_to_rounding_in_fifteen_iterations():
     images, digit = load_digits(return_X_y=True)
     data, y = KroneckerData.power(images[:200], bias=1.0), 2.0 * (digit[:200] % 2) - 1

@@ -170,6 +170,22 @@ def test_what_separates_a_rank_from_the_others_is_raised():
         run_ranks(2, run)
 
 
+@pytest.mark.parametrize("change", [
+    lambda sgd, state: setattr(sgd, "learning_rate", 0.5), lambda sgd, state: sgd.restore(state),
+])
+def test_ranks_in_different_states_are_refused(change):
+    def run(comm):
+        sgd = make(comm, engine="lazy", learning_rate=0.1).run(1)
+        state = sgd.snapshot()
+        sgd.run(1)
+        if comm.rank == 1:
+            change(sgd, state)
+        sgd.run(1)
+
+    with pytest.raises(ValueError, match="must be the same on every rank"):
+        run_ranks(2, run)
+
+
 def test_trees_are_refused_on_several_ranks():
     with pytest.raises(ValueError, match=r"engine='tree' .*'lazy', 'pairs'"):
         run_ranks(2, lambda comm: make(comm, engine="tree"))

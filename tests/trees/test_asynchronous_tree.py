@@ -113,7 +113,7 @@ def test_results_do_not_depend_on_the_number_of_threads(dtype):
     rng = np.random.default_rng(2)
     values = random_values(rng, (100, 500), dtype)
     leaves = rng.integers(500, size=200)
-    coefficients = sparse.random_array((200, 16), density=0.2, rng=rng)
+    coefficients = sparse.random_array((200, 16), density=0.2, random_state=rng)
     deltas, gram_rows = random_values(rng, (200, 100)), random_values(rng, (16, 100))
     results = []
     for n_threads in (1, 2, 4):
