@@ -21,7 +21,7 @@ from .._base.validation import check_bool, saved_state
 from ..data.kronecker_data import KroneckerData
 from .base import BaseKroneckerEstimator
 from .classifier import KroneckerClassifier
-from .early_stopping import check_validation, hold_out
+from .early_stopping import check_validation, split_samples
 from .ensemble_attributes import EnsembleAttributes
 from .forecast import plan_training
 from .labels import check_labels
@@ -201,18 +201,14 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
             target, classes = check_labels(target)
             labels = np.searchsorted(classes, target)
             n_outputs = 1 if len(classes) <= 2 else len(classes)
-        if validation is not None:
-            validation = check_validation(validation, len(weight))
-        elif template.early_stopping:
-            held_out = hold_out(
-                data.take(rows), labels[rows], template.validation_by,
-                template.validation_fraction, int(seeds[0]),
-            )
-            validation = rows[held_out] if len(held_out) else None
-            template.early_stopping = validation is not None
+        wanted = None if validation is None else check_validation(validation, len(weight))
+        data = data.take(rows)
+        held_out = split_samples(template, data, labels[rows], rows, wanted, int(seeds[0]))[1]
+        validation = rows[held_out] if len(held_out) else None
+        template.early_stopping = validation is not None
         n_threads, limit = resolve_threads(template.n_threads), template.memory_limit
         side_by_side = min(self.n_members, n_threads)
-        plan = plan_training(template, data.take(rows), n_outputs)
+        plan = plan_training(template, data, n_outputs)
         require_memory(
             self.n_members * plan.nbytes, f"training {self.n_members} members", limit=limit,
             remedy="Use fewer members or neurons, or fewer samples",

@@ -51,6 +51,8 @@ def check_weight(
     refuse_masked(sample_weight, "sample_weight")
     weight = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
     rows = np.flatnonzero(weight)
+    if not len(rows):  # in the words of scikit-learn, of which older versions let them pass
+        raise ValueError("sample_weight must contain at least one non-zero number")
     if len(rows) < minimum:
         raise ValueError(
             f"at least {minimum} sample{'s' * (minimum > 1)} with a positive sample_weight "

@@ -44,7 +44,7 @@ def test_long_rows_that_come_later(plane, small):
 
 def test_no_sample_at_all_is_refused(plane, small):
     X, y = plane
-    with pytest.raises(ValueError, match=r"at least one non-zero|at least 1 sample"):
+    with pytest.raises(ValueError, match="at least one non-zero"):
         small().partial_fit(X[:3], y[:3], sample_weight=np.zeros(3))
 
 
