@@ -27,7 +27,7 @@ from .forecast import plan_training
 from .labels import check_labels
 from .members import Monitor, join_members, moments, split_members, train_members
 from .regressor import KroneckerRegressor
-from .samples import check_samples, check_weight
+from .samples import check_samples, check_weight, named
 from .state import State
 from .stored import loaded_parameters, saved_parameters, unchanged_on_error
 
@@ -245,7 +245,8 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         Returns
         -------
         prediction : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Targets, or labels.
+            Targets, or labels.  For pairs that came from pandas (`KroneckerData.from_frames`), a
+            Series with their ids, or a DataFrame for several targets; likewise `std`.
         std : ndarray of the same shape
             Only with `return_std`: standard deviation of the prediction among the members; of a
             classifier that of the probability of the label.
@@ -263,7 +264,7 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
             best = mean.argmax(axis=1)
             std = np.take_along_axis(std, best[:, None], axis=1)[:, 0]
             mean = self.classes_[best]
-        return (mean, std) if return_std else mean
+        return (named(X, mean), named(X, std)) if return_std else named(X, mean)
 
     @available_if(_classifies)
     def predict_proba(

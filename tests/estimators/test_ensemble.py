@@ -4,12 +4,13 @@ import pickle
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GridSearchCV
 
 import kroncy
-from kroncy import KroneckerClassifier, KroneckerEnsemble, KroneckerRegressor
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerEnsemble, KroneckerRegressor
 from kroncy.estimators.calibration import SpreadCalibration
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -30,6 +31,20 @@ def labelled(pairs):
     labels = np.array(["low", "mid", "high"])[np.digitize(y, [-0.5, 0.5])]
     model = KroneckerEnsemble(member(KroneckerClassifier), 3, random_state=0)
     return model.fit(data, labels), labels
+
+
+def test_predictions_for_pairs_from_pandas_have_their_ids():
+    rng = np.random.default_rng(0)
+    drugs = pd.DataFrame({"drug": list("abcdef"), "weight": rng.normal(size=6)})
+    pairs = pd.DataFrame({"one": list("abcdef") * 4, "two": list("aabbccddeeff") * 2})
+    data = KroneckerData.from_frames(
+        drugs, drugs, pairs, left_on=("drug", "one"), right_on=("drug", "two")
+    )
+    model = KroneckerEnsemble(member(early_stopping=False), 2, random_state=0)
+    mean, std = model.fit(data, rng.normal(size=24)).predict(data, return_std=True)
+    each = [one.predict(data) for one in model.estimators_]
+    pd.testing.assert_series_equal(mean, (each[0] + each[1]) / 2, check_series_type=False)
+    assert std.index.equals(mean.index) and model.predict(data).equals(mean)
 
 
 def test_mean_and_spread_are_those_of_the_members(fitted, pairs):
