@@ -1,5 +1,6 @@
 """Aligned memory for kernels, and what they need to know of NumPy arrays: address and dtype."""
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free
 
 import numpy as np
 
@@ -13,6 +14,17 @@ cdef void *allocate(int64_t n_bytes) except NULL:
     if memory == NULL:
         raise MemoryError(f"cannot allocate {n_bytes} bytes")
     return memory
+
+
+cdef int grow(void **memory, int64_t *capacity, int64_t n_bytes) except -1:
+    """At least `n_bytes` of memory in place of `capacity`; what is in it is lost where it grows."""
+    if n_bytes > capacity[0]:
+        free(memory[0])
+        memory[0] = NULL
+        capacity[0] = 0
+        memory[0] = allocate(n_bytes)
+        capacity[0] = n_bytes
+    return 0
 
 
 cdef void *address(array) except NULL:

@@ -17,7 +17,7 @@ cdef class Workspace:
     cdef void *query                # scratch of the queries of each thread
     cdef uint32_t *masks            # of the last recorded `forward`
     cdef double *scaled             # (samples of a batch, n_outputs): e times the step
-    cdef int64_t n_masks, n_scaled  # capacities
+    cdef int64_t mask_bytes, scaled_bytes   # capacities
     cdef FiredSets fired            # where `forward` records fired sets
     cdef int64_t multiply_adds, gram_entries, rows_read, nodes_read     # counters
 

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 
-from .._base._buffers cimport allocate
+from .._base._buffers cimport grow
 
 
 cdef class Workspace:
@@ -29,27 +29,15 @@ cdef class Workspace:
         self.masks = NULL
         self.scaled = NULL
         self.n_threads = 0
-        self.n_masks = self.n_scaled = 0
+        self.mask_bytes = self.scaled_bytes = 0
 
     cdef int reserve_masks(self, int64_t n) except -1:
         """Memory for the masks of a recorded `forward`."""
-        if n > self.n_masks:
-            free(self.masks)
-            self.masks = NULL
-            self.n_masks = 0
-            self.masks = <uint32_t *> allocate(n * sizeof(uint32_t))
-            self.n_masks = n
-        return 0
+        return grow(<void **> &self.masks, &self.mask_bytes, n * sizeof(uint32_t))
 
     cdef int reserve_scaled(self, int64_t n) except -1:
         """Memory for the errors of a batch, times the step."""
-        if n > self.n_scaled:
-            free(self.scaled)
-            self.scaled = NULL
-            self.n_scaled = 0
-            self.scaled = <double *> allocate(n * sizeof(double))
-            self.n_scaled = n
-        return 0
+        return grow(<void **> &self.scaled, &self.scaled_bytes, n * sizeof(double))
 
     def counters(self):
         """Operations so far, as a dict of int."""
