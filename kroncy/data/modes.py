@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .tables import Index, Matrix, Table, freeze
+from .tables import Index, Matrix, Table, equal_arrays, freeze
 
 Key = tuple[int, int]
 Made = TypeVar("Made")
@@ -243,7 +243,7 @@ def distinct(
 
     None is allowed among them.  Others than arrays need a function that compares two.
     """
-    compare = equal_content or _equal
+    compare = equal_content or equal_arrays
     found: list[Any] = []
     numbers = []
     for array in arrays:
@@ -253,13 +253,6 @@ def distinct(
             found.append(array)
         numbers.append(number)
     return found, numbers
-
-
-def _equal(a: NDArray | None, b: NDArray | None) -> bool:
-    if a is None or b is None or a.shape != b.shape:
-        return False
-    # Most arrays that differ do so in their first row.
-    return np.array_equal(a[:1], b[:1]) and np.array_equal(a, b)
 
 
 def _make_once(

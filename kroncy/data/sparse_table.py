@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from .._base.memory import require_memory
 from .._base.threads import resolve_threads
 from ._sparse import SparsePair
-from .sparse_rows import Lines, SparseRows, canonical, combine, freeze_sparse
+from .sparse_rows import Lines, SparseRows, canonical, combine, freeze_sparse, sum_rows
 from .tables import Index, Labels, Matrix, RowTable, Table, freeze
 
 CLEARING = 8  # entries of a column that are set to 0 in the time of one that is added to
@@ -45,14 +45,9 @@ class SparseRowTable(RowTable):
         self.labels = None if labels is None else freeze(labels)
 
     @property
-    def n_stored(self) -> int:
-        """Entries that are not 0."""
-        return int(self.array.nnz)
-
-    @property
     def column_cost(self) -> float:
         """What the products with one object add, and the zeros that they are added to."""
-        counts = np.bincount(np.unique(self.array.indices, return_inverse=True)[1])
+        counts = np.unique(self.array.indices, return_counts=True)[1]
         return float(np.square(counts, dtype=float).sum()) / len(self) + len(self) / CLEARING
 
     def describe(self) -> str:
@@ -76,11 +71,6 @@ class SparseRowTable(RowTable):
             return self
         return type(self)(canonical(self.array.astype(dtype)), self.labels)
 
-    def select(self, objects: Index) -> Self:
-        """A table of these objects."""
-        labels = None if self.labels is None else self.labels[objects]
-        return type(self)(self.array[objects], labels)
-
     def append(self, other: RowTable) -> Self:
         """Both, one below the other, as sparse rows."""
         if other is self:
@@ -93,18 +83,6 @@ class SparseRowTable(RowTable):
         if isinstance(other, SparseRowTable):
             return other
         return type(self)(canonical(scipy.sparse.csr_array(other.array)), other.labels)
-
-    def equals(self, other: Table) -> bool:
-        """Sparse rows with the same entries and labels."""
-        return (
-            isinstance(other, SparseRowTable)
-            and self.array.shape == other.array.shape
-            and self.same_labels(other)
-            and all(
-                np.array_equal(ours, theirs)
-                for ours, theirs in zip(self.parts(), other.parts(), strict=True)
-            )
-        )
 
     def parts(self) -> tuple[NDArray, NDArray, NDArray]:
         """Values, columns, and where each row begins among them."""
@@ -134,10 +112,8 @@ class SparseRowTable(RowTable):
 
     def squared_norms(self) -> Matrix:
         """Of each row."""
-        squares = scipy.sparse.csr_array(
-            (np.square(self.array.data, dtype=np.float64), *self.parts()[1:]), shape=self.shape
-        )
-        return np.asarray(squares.sum(axis=1)).reshape(-1).astype(self.dtype)
+        squares = np.square(self.array.data, dtype=np.float64)
+        return sum_rows(squares, self.array).astype(self.dtype)
 
     def content(self, index: Index) -> NDArray:
         """A digest of each row."""
@@ -154,13 +130,13 @@ class SparseRowTable(RowTable):
 
     def gram(self, other: Table) -> Matrix:
         """One product of all rows."""
-        return self._products(self, self._rows_of(other), np.float64, resolve_threads(None))
+        return self.multiply(self, self._rows_of(other), np.float64, resolve_threads(None))
 
     def block(self, left: Index, other: Table, right: Index) -> Matrix:
         """One product of gathered rows."""
         dtype = np.result_type(self.dtype, other.dtype)
         others = self._rows_of(other).select(right)
-        return self._products(self.select(left), others, dtype, resolve_threads(None))
+        return self.multiply(self.select(left), others, dtype, resolve_threads(None))
 
     def operand(self, index: Index, dtype: DTypeLike) -> Any:
         """A table of the gathered rows."""
@@ -168,7 +144,7 @@ class SparseRowTable(RowTable):
 
     def multiply(self, left: Any, right: Any, dtype: DTypeLike, n_threads: int) -> Matrix:
         """Products of sparse rows, the same for any number of threads."""
-        return self._products(left, right, dtype, n_threads)
+        return self._pair(left, right, dtype).products(n_threads)
 
     @property
     def panel_nbytes(self) -> int:
@@ -183,11 +159,6 @@ class SparseRowTable(RowTable):
         if not isinstance(other, RowTable):
             raise TypeError(f"rows cannot be multiplied by {other.kind}")
         return self.alike(other)
-
-    def _products(
-        self, left: "SparseRowTable", right: "SparseRowTable", dtype: DTypeLike, n_threads: int
-    ) -> Matrix:
-        return self._pair(left, right, dtype).products(n_threads)
 
     @staticmethod
     def _pair(left: "SparseRowTable", right: "SparseRowTable", dtype: DTypeLike) -> SparsePair:

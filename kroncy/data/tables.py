@@ -28,6 +28,14 @@ def freeze(array: NDArray) -> NDArray:
     return array
 
 
+def equal_arrays(a: NDArray | None, b: NDArray | None) -> bool:
+    """Whether two arrays have the same shape and numbers; None equals nothing."""
+    if a is None or b is None or a.shape != b.shape:
+        return False
+    # Most arrays that differ do so in their first row.
+    return np.array_equal(a[:1], b[:1]) and np.array_equal(a, b)
+
+
 class Table(ABC):
     """The distinct objects of one factor.  Immutable.
 
@@ -77,9 +85,9 @@ class Table(ABC):
         """Features of an object, an int; math.inf where only the kernel is known."""
 
     @property
-    @abstractmethod
     def n_stored(self) -> int:
-        """Numbers that are stored."""
+        """Numbers that are stored: of sparse rows those that are not 0."""
+        return int(self.array.size)
 
     @property
     @abstractmethod
@@ -96,14 +104,11 @@ class Table(ABC):
 
     def equals(self, other: "Table") -> bool:
         """Whether `other` has the same objects, with the same labels, and they are equal."""
-        ours, theirs = self.array, other.array
         return (
             type(self) is type(other)
-            and ours.shape == theirs.shape
+            and self.shape == other.shape
             and self.same_labels(other)
-            # Most arrays that differ do so in their first row.
-            and np.array_equal(ours[:1], theirs[:1])
-            and np.array_equal(ours, theirs)
+            and all(map(equal_arrays, self.parts(), other.parts()))
         )
 
     def same_labels(self, other: "Table") -> bool:
@@ -119,9 +124,9 @@ class Table(ABC):
             return None
         return np.concatenate(pair)
 
-    @abstractmethod
     def parts(self) -> tuple[NDArray, ...]:
         """The arrays that the objects are stored in, as `KroneckerData.get_state` returns them."""
+        return (self.array,)
 
     @abstractmethod
     def compact(self, index: Index) -> tuple[Self, Index]:
@@ -206,11 +211,6 @@ class RowTable(Table):
         return self.shape[1]
 
     @property
-    def n_stored(self) -> int:
-        """Numbers that are stored."""
-        return len(self) * self.width
-
-    @property
     def column_cost(self) -> float:
         """A GEMM of all rows with one."""
         return len(self) * (self.width / GEMM_SPEED)
@@ -242,10 +242,6 @@ class RowTable(Table):
     def alike(self, other: "RowTable") -> "RowTable":
         """Any rows in the form in which this table multiplies them: dense ones as they are."""
         return other
-
-    def parts(self) -> tuple[NDArray, ...]:
-        """The array of the rows."""
-        return (self.array,)
 
     def rows(self, index: Index) -> Matrix:
         """Gathered rows."""
@@ -327,11 +323,6 @@ class KernelTable(Table):
         return math.inf
 
     @property
-    def n_stored(self) -> int:
-        """Entries of the kernel."""
-        return len(self) ** 2
-
-    @property
     def column_cost(self) -> float:
         """A row of the kernel."""
         return len(self)
@@ -339,10 +330,6 @@ class KernelTable(Table):
     def describe(self) -> str:
         """Number of objects."""
         return f"{len(self):,} objects (kernel)"
-
-    def parts(self) -> tuple[NDArray, ...]:
-        """The kernel."""
-        return (self.array,)
 
     def compact(self, index: Index) -> tuple[Self, Index]:
         """Nothing left out: a smaller kernel would not match the others."""

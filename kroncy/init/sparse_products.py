@@ -18,7 +18,7 @@ import scipy.sparse
 
 from .._base.threads import blas_threads
 from ..data.modes import Modes
-from ..data.sparse_rows import SparseRows, kronecker_rows
+from ..data.sparse_rows import SparseRows, kronecker_rows, repeat_rows
 from ..data.tables import Index, Matrix
 from ..linalg.strassen import matmul
 from .products import Panels, allowed_lanes, gather_panels
@@ -145,7 +145,7 @@ def multiply_sparse(
     def products(some: slice) -> SparseRows:
         """Rows that add up what the samples read of `half`."""
         rows = reduce(kronecker_rows, (tables[mode.key[0]][mode.index[some]] for mode in others))
-        columns = np.repeat(first.index[some] * rest, np.diff(rows.indptr)) + rows.indices
+        columns = repeat_rows(first.index[some] * rest, rows) + rows.indices
         shape = rows.shape[0], len(first.table) * rest
         return scipy.sparse.csr_array((rows.data, columns, rows.indptr), shape=shape)
 
