@@ -105,6 +105,11 @@ class Modes:
         return tuple(mode.table.width for mode in self)
 
     @property
+    def named(self) -> bool:
+        """Whether all objects have labels."""
+        return all(mode.table.labels is not None for mode in self)
+
+    @property
     def any_sparse(self) -> bool:
         """Whether a table is sparse."""
         return any(table.is_sparse for table in self.tables)

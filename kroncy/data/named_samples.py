@@ -110,16 +110,14 @@ class NamedSamples(SampleSet):
         a    b      0.5
         dtype: float64
         """
-        names = self._require_frames().pair_columns
+        frames = self._require_frames()
         array = np.asarray(values)
         if array.shape[:1] != (self.n_samples,) or array.ndim > 2:
             raise ValueError(
                 f"values must have a value for each of {self.n_samples} samples, got shape "
                 f"{array.shape}"
             )
-        ids = self.ids
-        assert ids is not None  # whatever has frames has them
-        return by_pair(array, ids, names, columns)
+        return by_pair(array, pair_ids(self._modes), frames.pair_columns, columns)
 
     def _require_frames(self) -> PairFrames:
         if self._frames is None:

@@ -109,12 +109,9 @@ def find_objects(labels: Labels, ids: Labels) -> Index:
     return np.where(known[place] == ids, first[place], -1)
 
 
-def pair_ids(modes: Modes) -> tuple[Labels, ...] | None:
-    """The ids of the objects of each sample; None where objects have none."""
-    labels = [mode.table.labels for mode in modes]
-    if any(part is None for part in labels):
-        return None
-    return tuple(np.asarray(part)[mode.index] for part, mode in zip(labels, modes, strict=True))
+def pair_ids(modes: Modes) -> tuple[Labels, ...]:
+    """The ids of the objects of each sample, of modes that are named."""
+    return tuple(np.asarray(mode.table.labels)[mode.index] for mode in modes)
 
 
 def by_pair(

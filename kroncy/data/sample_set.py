@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._base.validation import check_indices, saved_state
 from .modes import Modes
-from .pair_frames import PairFrames, pair_ids
+from .pair_frames import PairFrames
 from .state import Arrays, Meta, check_options, modes_from_state, modes_to_state
 from .tables import Index, Matrix, RowTable
 
@@ -288,7 +288,7 @@ class SampleSet:
         KroneckerData
             With exactly these modes: nothing is scaled or appended.
         """
-        named = modes.widths == self._modes.widths and pair_ids(modes) is not None
+        named = modes.widths == self._modes.widths and modes.named
         return self._new(modes, self._normalize, self._bias, self._frames if named else None)
 
     # -- the data set as plain values -------------------------------------------------------------
@@ -358,6 +358,6 @@ def _read_state(
     with saved_state("the rule for frames of a KroneckerData"):
         widths = [int(mode.table.shape[1]) - (bias > 0) for mode in modes]
         frames = PairFrames.from_state(meta["frames"], widths)
-        if pair_ids(modes) is None:
+        if not modes.named:
             raise ValueError("its objects have no ids")
     return modes, normalize, bias, frames

@@ -6,6 +6,7 @@ cdef class Ranks:
     cdef readonly object shard
     cdef readonly int64_t n_neurons, n_blocks   # of all ranks
     cdef readonly bint is_first         # rank 0
+    cdef readonly bint alone            # there is one rank
     cdef public bint failed             # a step of this rank found no memory: others are told
     cdef readonly bint stopped          # a step of some rank has, or the ranks lost each other
     cdef public int64_t n_batches       # since the training called, for messages

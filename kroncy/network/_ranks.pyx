@@ -31,15 +31,10 @@ cdef class Ranks:
     def __init__(self, shard):
         self.shard = shard
         self.n_neurons, self.n_blocks = shard.n_neurons, shard.n_blocks
-        self.is_first = shard.comm.rank == 0
+        self.is_first, self.alone = shard.comm.rank == 0, shard.comm.size == 1
         self.first_blocks = np.array(shard.blocks, dtype=np.int64)
         self.most_blocks = max(np.diff(self.first_blocks))
         self.mine = self.everyone = self.sums = np.empty(0, dtype=np.uint8)
-
-    @property
-    def alone(self):
-        """Whether there is one rank."""
-        return self.shard.comm.size == 1
 
     def total(self, value):
         """An integer, summed over the ranks."""
@@ -72,7 +67,7 @@ cdef class Ranks:
 
     cdef const void *gather(self, const void *sums, int64_t block_bytes) noexcept nogil:
         """The sums of all blocks, of which this rank has its own; NULL after an error."""
-        if self.most_blocks == self.n_blocks:
+        if self.alone:
             return sums
         with gil:
             try:
@@ -118,7 +113,7 @@ cdef class Ranks:
 
     cdef uint32_t intersect(self, uint32_t bits) noexcept nogil:
         """The bits that are set on every rank."""
-        if self.most_blocks == self.n_blocks or self.error is not None:
+        if self.alone or self.error is not None:
             return bits
         if self.at_once:
             return bits & self.empty

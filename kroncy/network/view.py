@@ -353,12 +353,11 @@ class NetworkView:
         chunk = int(self.shard.comm.gather_numbers(chunk).min())
         with self.guard.read():  # one state for all rows
             parts = [
-                self.bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
+                self._bind(data.take(np.arange(i, min(i + chunk, len(data))))).outputs()
                 for i in range(0, len(data), chunk)
             ]
         return np.concatenate(parts)
 
-    @blas_threads(1)
     def bind(self, data: KroneckerData) -> BoundRows:
         """Other rows made ready for repeated prediction.
 
@@ -386,6 +385,11 @@ class NetworkView:
         """
         require_agreement(self.shard.comm, {"data": data})
         self.data.check_compatible(data, "data")
+        return self._bind(data)
+
+    @blas_threads(1)
+    def _bind(self, data: KroneckerData) -> BoundRows:
+        """`bind` for rows that have been checked."""
         data = data.compact().astype(self.dtype)
         return bind_rows(
             self.rows, self._init, data, self._reading, self._space, self.guard
