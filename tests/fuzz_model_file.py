@@ -44,7 +44,7 @@ FREE = re.compile(
     r"|c_sums|shared_sums|skip_sums|weight_sums|skip_weight_sums|network/average/\d"
     r"|skip_coefficients|weights|skip_weights|tree_values|tree_scale|basis\d|basis_numbers"
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
-    r"|compress|data/(kind|bias|normalize|modes|sparse)(/\w+)*)"
+    r"|compress|data/(kind|bias|normalize|modes)(/\d)*|data/sparse/table\d)"
     r"|attribute\._y_mean|attribute\._y_scale|attribute\.classes_"
     r"|parameters/(layout|bias|normalize)(/\d)?"
     r"|values/n_features_in_)"  # among the counts that its data allow with one layout or another

@@ -120,7 +120,7 @@ def test_version(capsys):
 
 def test_neurons_beyond_the_memory_are_refused_with_the_estimate(files, capsys):
     assert run("train", "--hidden", str(10**13)) == 1
-    told = r"10000000000000 neurons \(engine \w+, start \w+\) needs [\d.]+ PB"
+    told = r"10000000000000 neurons \(engine \w+, start \w+\) needs 4.88 PB"
     assert re.search(told, capsys.readouterr().err)
 
 
