@@ -14,7 +14,8 @@ ignore.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, get_args
 
 import numpy as np
@@ -176,20 +177,36 @@ def read_model(
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
-def _read_members(path: str | os.PathLike[str]) -> dict[str, NDArray]:
-    """All members of the archive at `path` but the checksum, which they match."""
+def model_name(path: str | os.PathLike[str]) -> str:
+    """Name of the class of the model at `path`, which is not read."""
+    with _model_file(path) as (_, header):
+        return header["model"]
+
+
+@contextmanager
+def _model_file(path: str | os.PathLike[str]) -> Iterator[tuple[Archive, dict[str, Any]]]:
+    """The archive at `path` and its header; what is wrong with either is a ValueError."""
+    problem = None
     try:
         with Archive(path) as archive:
             # The header first: other members of another version may be unreadable.
-            problem = _header_problem(_bytes_to_json(archive.read("header")))
-            members = {} if problem else archive.read_all()
+            header = _bytes_to_json(archive.read("header"))
+            problem = _header_problem(header)
+            if problem is None:
+                yield archive, header
     except ValueError as error:
         raise ValueError(
             f"{path} is not a model file of kroncy, or it is truncated or damaged; restore it from "
             f"a copy, or train the model again ({error})"
         ) from error
-    if problem:
+    if problem is not None:
         raise ValueError(f"{path} {problem}")
+
+
+def _read_members(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+    """All members of the archive at `path` but the checksum, which they match."""
+    with _model_file(path) as (archive, _):
+        members = archive.read_all()
     stored = members.pop("checksum", np.empty(0, dtype=np.uint8))
     if stored.tobytes() != digest(members):
         raise ValueError(f"{path} was modified after it was written: its checksum does not match")

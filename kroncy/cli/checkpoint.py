@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ..estimators.ensemble import KroneckerEnsemble
-from ..persistence import read_model
+from ..persistence import model_name, read_model
 from .options import FLAGS
 
 # A resumed run may differ from the interrupted one in these parameters.
@@ -12,8 +11,7 @@ MAY_CHANGE = {"max_iter", "n_threads", "n_iter_no_change", "verbose"}
 
 def unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
     """The model in `path` in its last state, if it was trained on the same data and options."""
-    stored = read_model(path)
-    if isinstance(stored[0], KroneckerEnsemble):
+    if model_name(path) == "KroneckerEnsemble":
         raise ValueError(f"{path} holds --members, whose training cannot be resumed; to replace it "
                          "use --overwrite")
     model, before = read_model(path, resume=True, comm=wanted.comm)

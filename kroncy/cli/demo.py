@@ -3,6 +3,7 @@
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,19 +76,19 @@ class EpochTable:
     """Prints a line after each epoch, with the AUC of the held-out flights."""
 
     def __init__(self, data: KroneckerData, late: NDArray[np.bool_]) -> None:
-        self.areas: list[float] = []
+        self._rows: Any = None
         self._data, self._late = data, late
         print("epoch   training loss   validation AUC   ms per iteration   neurons fired")
 
     def add(self, model: KroneckerClassifier) -> None:
         """Callback of `fit`."""
         trainer, held_out = model.trainer_, model.validation_indices_
-        if not self.areas:
+        if self._rows is None:
             self._rows = trainer.bind(self._data.take(held_out))
-        self.areas.append(roc_auc_score(self._late[held_out], self._rows.outputs()))
+        area = roc_auc_score(self._late[held_out], self._rows.outputs())
         epoch = trainer.history[-1]
         print(
-            f"{model.n_iter_:5d}   {epoch['loss']:13.4f}   {self.areas[-1]:14.4f}   "
+            f"{model.n_iter_:5d}   {epoch['loss']:13.4f}   {area:14.4f}   "
             f"{1e3 * epoch['seconds'] / epoch['iterations']:16.2f}   {epoch['fired_share']:13.2%}"
         )
 

@@ -48,8 +48,7 @@ def read_training(arguments: argparse.Namespace) -> TrainingTables:
         arguments.pairs, notation, left, right, arguments.target, numeric=numeric,
         unknown=arguments.unknown, missing=arguments.missing,
     )
-    for line in [*_left_out(left), *_left_out(right), *pairs.left_out]:
-        print(line)
+    _tell_left_out(left, right, pairs)
     _check_enough(pairs, arguments.target, numeric)
     if not arguments.standardize:
         for table in (left, right):
@@ -77,11 +76,15 @@ def read_prediction(
         for side, path in (("left", arguments.left), ("right", arguments.right))
     )
     pairs = read_pairs(arguments.pairs, notation, left, right, unknown=arguments.unknown)
-    for line in [*_left_out(left), *_left_out(right), *pairs.left_out]:
-        print(line)
+    _tell_left_out(left, right, pairs)
     if not pairs.ids:
         raise ValueError(f"{pairs.path}: all pairs are left out; nothing is left to predict")
     return left, right, pairs
+
+
+def _tell_left_out(left: Objects, right: Objects, pairs: Pairs) -> None:
+    for line in [*_left_out(left), *_left_out(right), *pairs.left_out]:
+        print(line)
 
 
 def pair_data(

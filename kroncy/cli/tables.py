@@ -170,6 +170,7 @@ def read_pairs(
     rows: list[list[int]] = []
     targets: list[float | str] = []
     skipped = Skipped(reader)
+    position = 0 if target is None else names.index(target, 2)
     for line, cells in reader:
         found = [table.rows.get(normalized(name)) for table, name in
                  zip((left, right), cells, strict=False)]
@@ -187,9 +188,9 @@ def read_pairs(
                 )
             continue
         if target is not None:
-            cell = cells[names.index(target, 2)]
+            cell = cells[position]
             if missing != "error" and is_missing(cell):
-                skipped.add("without a target", line, names.index(target, 2), cell)
+                skipped.add("without a target", line, position, cell)
                 continue
             if numeric:
                 targets.append(float(reader.numbers(line, [target], [cell], LABELS, MISSING)[0]))

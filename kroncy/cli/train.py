@@ -33,6 +33,8 @@ from .options import (
 )
 from .samples import TrainingTables, encode_target, read_training
 
+NOTHING_HELD_OUT = "no pairs are held out: there are too few for the fraction --validation"
+
 EPILOG = """\
 the files (UTF-8, with a header line, separated by commas, semicolons or tabs, maybe compressed by
 gzip; for decimal commas see --decimal):
@@ -257,13 +259,13 @@ def _print_end(model: Any) -> None:
             f"{len(model.validation_indices_):,} held-out pairs {_what_is_new(model)}"
         )
     else:
-        print("no pairs are held out: there are too few for the fraction --validation")
+        print(NOTHING_HELD_OUT)
 
 
 def _print_held_out(ensemble: KroneckerEnsemble) -> None:
     """How good the mean of the members is, and what their spread means."""
     if ensemble.validation_indices_ is None:
-        print("no pairs are held out: there are too few for the fraction --validation")
+        print(NOTHING_HELD_OUT)
         return
     member = ensemble.estimators_[0]
     scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]

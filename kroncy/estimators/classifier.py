@@ -411,7 +411,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
     def _record_outputs(self, outputs: NDArray, validation: ValidationSet) -> None:
         if self.validation_average_precision_ is not None:
-            precision = average_precision(outputs, validation.target, validation.weight)
+            if self.scoring_ == "average_precision":
+                precision = self.validation_scores_[-1]
+            else:
+                precision = average_precision(outputs, validation.target, validation.weight)
             self.validation_average_precision_.append(precision)
 
     def _class_factors(self, target: NDArray, weight: NDArray) -> NDArray[np.float64]:

@@ -29,13 +29,9 @@ from .members import Monitor, join_members, moments, split_members, train_member
 from .regressor import KroneckerRegressor
 from .samples import check_samples, check_weight, named
 from .state import State
-from .stored import loaded_parameters, saved_parameters, unchanged_on_error
+from .stored import loaded_parameters, saved_parameters
 
 KINDS = {cls.__name__: cls for cls in (KroneckerRegressor, KroneckerClassifier)}
-
-
-def _classifies(self: "KroneckerEnsemble") -> bool:
-    return is_classifier(self)
 
 
 class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
@@ -182,7 +178,7 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         that they are in, and the ensemble is as it was.
         """
         check_callback(monitor, "monitor")
-        with guard_of(self).claim("fit"), unchanged_on_error(self):
+        with guard_of(self).claim("fit"):
             self._fit(X, y, sample_weight, validation, monitor)
         return self
 
@@ -194,10 +190,10 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         template = clone(self._template())
         random = check_random_state(self.random_state)
         seeds = random.randint(2**31 - 1 - self.n_members) + np.arange(self.n_members)
-        data, target = check_samples(clone(template), X, y, multi_output=not _classifies(self))
+        data, target = check_samples(template, X, y, multi_output=not is_classifier(self))
         weight, rows = check_weight(sample_weight, data, 2)
         labels, n_outputs = np.zeros(len(target), dtype=np.int64), np.size(target[0])
-        if _classifies(self):
+        if is_classifier(self):
             target, classes = check_labels(target)
             labels = np.searchsorted(classes, target)
             n_outputs = 1 if len(classes) <= 2 else len(classes)
@@ -260,13 +256,13 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         """
         return_std = check_bool(return_std, "return_std")
         mean, std = self._mean_and_std(X)
-        if _classifies(self):
+        if is_classifier(self):
             best = mean.argmax(axis=1)
             std = np.take_along_axis(std, best[:, None], axis=1)[:, 0]
             mean = self.classes_[best]
         return (named(X, mean), named(X, std)) if return_std else named(X, mean)
 
-    @available_if(_classifies)
+    @available_if(is_classifier)
     def predict_proba(
         self, X: KroneckerData | ArrayLike, return_std: bool = False
     ) -> Any:
@@ -299,7 +295,7 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
 
     def _mean_and_std(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)
-        method = "predict_proba" if _classifies(self) else "predict"
+        method = "predict_proba" if is_classifier(self) else "predict"
         return moments([getattr(member, method)(X) for member in self.estimators_])
 
     def score(
@@ -329,7 +325,7 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         sklearn.exceptions.NotFittedError
             The estimator is not fitted.
         """
-        metric = accuracy_score if _classifies(self) else r2_score
+        metric = accuracy_score if is_classifier(self) else r2_score
         return float(metric(y, self.predict(X), sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:

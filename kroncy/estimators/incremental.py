@@ -49,11 +49,13 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
     ) -> NDArray[np.int64]:
         """Positions of these samples in a training set that contains them all."""
         reset = not hasattr(self, "trainer_")
-        with as_communicator(self.comm).same_error():
+        comm = as_communicator(self.comm)
+        with comm.same_error():
             data, target, weight, _ = self._check_training_samples(
                 X, y, sample_weight, reset, classes, minimum=1
             )
-        self._require_agreement(fingerprint(data, target, weight))
+        if comm.size > 1:  # hashing takes as long as a pass over the samples
+            self._require_agreement(fingerprint(data, target, weight))
         if reset:
             self._draw_seed()
             # Samples that are added later need W(0), which "gram" does not have, and will hardly

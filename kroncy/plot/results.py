@@ -16,11 +16,12 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from ..estimators.calibration import SpreadCalibration
 from .style import BLUE, COLORS, GREY, ORANGE, axes_or_new, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..estimators.calibration import SpreadCalibration
 
 MANY = 2000  # points from which on they are drawn as the density of hexagons
 MOST_CURVES = 6  # classes with a curve of their own: the most frequent ones

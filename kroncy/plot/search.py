@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._base.validation import refuse_masked
-from ..kernels import TuningResult
 from .style import BLUE, GREEN, GREY, RED, axes_or_new, label_integers, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from scipy.optimize import OptimizeResult
+
+    from ..kernels import TuningResult
 
 
 @styled
