@@ -1,6 +1,7 @@
 """What docs/pairs.md quotes about engine="pairs".
 
     python benchmarks/scripts/pairs.py epochs [SIZE ...]    an epoch of pairs beside one of lazy
+    python benchmarks/scripts/pairs.py validation [SIZE ...]   a tenth held out, beside an epoch
     python benchmarks/scripts/pairs.py weights              the time of each part by its count
     python benchmarks/scripts/pairs.py large [--m 1024]     start and epoch of 10^6 pairs, memory
     python benchmarks/scripts/pairs.py methods              conjugate gradients, PyTorch's bilinear
@@ -19,6 +20,7 @@ from scipy.optimize import nnls
 from kroncy import KroneckerData, KroneckerSGD
 
 BATCH = 32
+REPEATS = 3
 PART_SECONDS = 8.0  # of an epoch of lazy that is timed
 SIZES = {  # inner and outer objects, pairs, neurons
     "davis": (68, 442, 25046, 1024),
@@ -80,6 +82,29 @@ def epochs(sizes, threads):
         print(f"| {u} x {v}, {n:,}, {m} | {1e6 * slow:.0f} | {1e6 * fast:.1f} | {slow / fast:.1f} "
               f"| {fast * n:.2f} | {', '.join(f'{part:,.0f}' for part in parts)} "
               f"| {sum(parts) / fast / 1e9:.1f} |", flush=True)
+
+
+def validation(sizes, threads):
+    """A table: an epoch on nine tenths of the pairs, and the outputs of the tenth held out."""
+    print("| objects, pairs, m | epoch, s | outputs of a tenth, s | share |\n|---|---|---|---|",
+          flush=True)
+    for size in sizes:
+        u, v, n, m = SIZES[size]
+        data, y = random_pairs(u, v, n, 300)
+        first = np.random.default_rng(1).permutation(n)
+        kept, held = first[n // 10 :], first[: n // 10]
+        trainer = KroneckerSGD(data[kept], y[kept], engine="pairs", n_hidden=m, random_state=0,
+                               n_threads=threads, learning_rate=0.01).run(1)
+        bound = trainer.bind(data[held])
+        bound.outputs()
+        epoch = reading = np.inf
+        for _ in range(REPEATS):
+            epoch = min(epoch, timed_epoch(trainer)[0] * len(kept))
+            began = time.perf_counter()
+            bound.outputs()
+            reading = min(reading, time.perf_counter() - began)
+        print(f"| {u} x {v}, {n:,}, {m} | {epoch:.3f} | {reading:.3f} | {reading / epoch:.1%} |",
+              flush=True)
 
 
 def weights(threads):
@@ -198,7 +223,7 @@ def methods(threads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("epochs", "weights", "large", "methods"))
+    parser.add_argument("what", choices=("epochs", "validation", "weights", "large", "methods"))
     parser.add_argument("sizes", nargs="*", default=list(SIZES), metavar="SIZE")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--m", type=int, default=1024)
@@ -208,6 +233,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.what == "epochs":
         epochs(arguments.sizes, arguments.threads)
+    elif arguments.what == "validation":
+        validation(arguments.sizes, arguments.threads)
     elif arguments.what == "weights":
         weights(arguments.threads)
     elif arguments.what == "large":

@@ -121,6 +121,10 @@ class Grouping:
         """The same groups of other rows, with their own objects."""
         return type(self)(self.inner.of(rows.modes), self.outer.of(rows.modes))
 
+    def reversed(self) -> Self:
+        """The same groups, inner and outer exchanged."""
+        return type(self)(self.outer, self.inner)
+
 
 @dataclass(frozen=True)
 class PairCost:
@@ -172,15 +176,45 @@ def pair_cost(
     n_panels = -(-n_outer // width)
     panel = n_samples / n_panels
     segments = max(1.0, panel / SEGMENT)
-    dense = float(n_inner)
-    if n_columns is not None:
-        dense = min(dense, n_columns * (1 + n_inner * n_outer * segments / n_samples))
+    dense = _dense(n_samples, n_inner, n_outer * segments, n_columns)
     sums = SUM * density * width * n_panels
     recent = RECENT * density * panel / segments / 2
     if segments == 1:
         return PairCost(sums, DENSE * dense, recent, 0.0)
     traffic = TRAFFIC * n_inner * ROW_BYTES / SEGMENT
     return PairCost(sums, DENSE * dense, recent + SUM * density * width, traffic)
+
+
+def reading_cost(
+    grouping: Grouping, rows: Grouping, n_samples: int, density: float, itemsize: int
+) -> float:
+    """The cost of reading rows panel by panel of their outer objects, for one neuron.
+
+    Parameters
+    ----------
+    grouping : Grouping
+        The training samples.
+    rows : Grouping
+        The rows that are read, the same groups.
+    n_samples : int
+        Training samples.
+    density : float
+        Share of the coefficients of a neuron that are not 0, in [0, 1].
+    itemsize : int
+        Bytes of a number.
+    """
+    width, n_rows, inner = ROW_BYTES // itemsize, len(rows.outer.index), grouping.inner
+    n_panels = -(-rows.outer.n_objects // width)
+    segments = max(1.0, n_rows / n_panels / SEGMENT)
+    dense = _dense(n_rows, inner.n_objects, rows.outer.n_objects * segments, inner.n_columns)
+    return SUM * density * n_samples * width * n_panels * segments + DENSE * n_rows * dense
+
+
+def _dense(n_rows: int, n_inner: int, n_outer: float, n_columns: int | None) -> float:
+    """Multiply-adds of a row with sums over objects, made for `n_outer` outer objects."""
+    if n_columns is None or not n_rows:
+        return float(n_inner)
+    return min(float(n_inner), n_columns * (1 + n_inner * n_outer / n_rows))
 
 
 def find_grouping(rows: KroneckerData, density: float) -> Grouping:

@@ -13,11 +13,11 @@ from ..pairs._panels cimport PairRows, PanelProduct
 from ._coefficients cimport Coefficients
 from ._tiles cimport KRONCY_TILE
 
+from ..data.grouping import DENSE, SUM
 from ..pairs._visits import cut_visits
 
 cdef enum:
     LINEAR_BYTES = 1 << 26      # most that C G of the rows read at a time takes
-    DENSE_SPEED = 2             # multiply-adds of the dense part in the time of one of a gather
 
 
 cdef class PairReading:
@@ -62,14 +62,14 @@ cdef class PairReading:
         self.capacity = self.visits.longest
 
     def cost(self):
-        """Rows of 128 bytes that are multiplied and added, in those of a gather."""
+        """Rows of 128 bytes that are multiplied and added, in those of a product with G."""
         if self.is_zero:
             return 0
         cdef PairRows rows = self.product.rows
         dense = self.visits.n_rows * rows.width
         if rows.projection != NULL:
             dense += self.visits.n_segments * self.product.group * rows.n_inner * rows.width
-        return (self.visits.n_segments * self.n_entries + self.n_groups * dense // DENSE_SPEED)
+        return SUM * self.visits.n_segments * self.n_entries + DENSE * self.n_groups * dense
 
     cdef void begin_segment(self, int64_t segment, int64_t begin) noexcept nogil:
         """product.linear = C G of the visits from `begin` to the end of a segment."""

@@ -3,11 +3,10 @@
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data._gram_panels import GramPanels
 from ..data.gram import mode_panels
-from ..data.grouping import SEGMENT, Grouping, PairCost, find_grouping, pair_cost
+from ..data.grouping import SEGMENT, Grouping, ObjectGroup, PairCost, find_grouping, pair_cost, reading_cost
 from ..data.kronecker_data import KroneckerData
 from ..pairs._panels import PairRows, pack_projection
 from .settings import ROW_BYTES, panel_width
@@ -49,13 +48,6 @@ class PairSpace:
         """The same in the product of all coefficients with columns of G."""
         return self._density * self._rows.n_samples
 
-    @property
-    def reads_cheaper(self) -> bool:
-        """Whether many rows are read at less cost object by object, and their objects fit."""
-        if self.cost.sums + self.cost.dense > self.lazy_cost:
-            return False
-        return self._object_nbytes() <= OBJECT_BYTES
-
     def table_nbytes(self, n_hidden: int) -> int:
         """Bytes of the sums of a panel, where it has several segments; 0 where it has one."""
         if not self.cost.traffic:
@@ -77,51 +69,61 @@ class PairSpace:
         )
         steps = 2 * SEGMENT * (self._density * n_hidden * (2 + itemsize) + 2 * ROW_BYTES)
         # One product of the training, and one of a reading meanwhile.
-        return int(2 * product + steps + self._object_nbytes() + 3 * 8 * rows.n_samples)
+        return int(2 * product + steps + self._object_nbytes(inner) + 3 * 8 * rows.n_samples)
 
-    def _object_nbytes(self) -> int:
-        """Bytes of what is known of the inner objects: inner products, or coordinates."""
-        inner = self.grouping.inner
+    def _object_nbytes(self, inner: ObjectGroup) -> int:
+        """Bytes of what is known of inner objects: inner products, or coordinates."""
         columns = inner.n_objects if inner.n_columns is None else inner.n_columns
         most = max(inner.n_objects, 2 * min(columns, inner.n_objects))
         return most * inner.n_objects * self._rows.dtype.itemsize
 
-    @cached_property
-    def _pairs(self) -> NDArray[np.uint32]:
-        grouping = self.grouping
-        return np.stack([grouping.inner.index, grouping.outer.index], axis=1).astype(np.uint32)
-
     def training_rows(self) -> PairRows:
         """The training rows."""
-        return self._pair_rows(self.grouping)
+        return self._pair_rows(self.grouping, self.grouping)
 
     def readable_training_rows(self) -> PairRows | None:
         """The training rows, if it can be cheaper to read many of them object by object."""
-        return self.training_rows() if self.reads_cheaper else None
+        return self._cheapest([(sides, sides) for sides in self._both_sides])
 
     def rows_of(self, data: KroneckerData) -> PairRows:
         """Other rows, whose inner products with the training rows are defined."""
-        return self._pair_rows(self.grouping.of(data))
+        return self._pair_rows(self.grouping, self.grouping.of(data))
 
     def readable_rows_of(self, data: KroneckerData) -> PairRows | None:
-        """The same of other rows."""
-        return self.rows_of(data) if self.reads_cheaper else None
+        """The same of other rows, from the side that makes reading all of them cheaper."""
+        return self._cheapest([(sides, sides.of(data)) for sides in self._both_sides])
 
-    def _pair_rows(self, other: Grouping) -> PairRows:
-        inner, outer = self.grouping.inner, self.grouping.outer
+    @property
+    def _both_sides(self) -> tuple[Grouping, Grouping]:
+        return self.grouping, self.grouping.reversed()
+
+    def _cheapest(self, choices: list[tuple[Grouping, Grouping]]) -> PairRows | None:
+        """Rows in one of the groupings; None where columns of G are cheaper, or objects many."""
+        best, found = len(choices[0][1].outer.index) * self.lazy_cost, None
+        for sides, rows in choices:
+            cost = reading_cost(
+                sides, rows, self._rows.n_samples, self._density, self._rows.dtype.itemsize
+            )
+            if cost < best and self._object_nbytes(sides.inner) <= OBJECT_BYTES:
+                best, found = cost, (sides, rows)
+        return None if found is None else self._pair_rows(*found)
+
+    def _pair_rows(self, sides: Grouping, rows: Grouping) -> PairRows:
+        inner, outer = sides.inner, sides.outer
         coordinates = inner.n_columns
-        share = len(other.outer.index) / other.outer.n_objects  # samples of an outer object
+        share = len(rows.outer.index) / rows.outer.n_objects  # samples of an outer object
         u = inner.n_objects
         if coordinates is not None and (share + u) * coordinates < share * u:
-            operands = other.inner.coordinates()
+            operands = rows.inner.coordinates()
             projection = pack_projection(inner.coordinates())
-            inner_panels = mode_panels(inner.objects, other.inner.objects)
+            inner_panels = mode_panels(inner.objects, rows.inner.objects)
         else:
-            operands = other.inner.cross(inner, np.arange(u))
+            operands = rows.inner.cross(inner, np.arange(u))
             projection = None
             inner_panels = GramPanels([(operands, None, None, None, 1)], u, len(operands))
-        outer_panels = mode_panels(outer.objects, other.outer.objects)
+        outer_panels = mode_panels(outer.objects, rows.outer.objects)
+        pairs = np.stack([inner.index, outer.index], axis=1).astype(np.uint32)
         return PairRows(
-            self._pairs, u, outer.n_objects, other.inner.index, other.outer.index, inner_panels,
+            pairs, u, outer.n_objects, rows.inner.index, rows.outer.index, inner_panels,
             outer_panels, operands, projection,
         )

@@ -8,7 +8,7 @@ from reference_pairs import group_kernel, group_objects, group_sizes, pair_cost_
 
 from kroncy import KroneckerData
 from kroncy.data import grouping
-from kroncy.data.grouping import find_grouping, pair_cost
+from kroncy.data.grouping import find_grouping, pair_cost, reading_cost
 
 
 @st.composite
@@ -84,6 +84,18 @@ def test_costs_equal_their_twin(sizes, itemsize):
     twin = pair_cost_of(*sizes, 0.05, 128 // itemsize, *weights)
     assert (found.sums, found.dense, found.recent, found.traffic) == pytest.approx(twin)
     assert found.total == pytest.approx(sum(twin))
+
+
+@given(data_sets(), st.floats(0, 1))
+def test_reading_all_samples_costs_their_sums_and_products(data, density):
+    found = find_grouping(data, density)
+    for sides in (found, found.reversed()):
+        n, n_outer, inner = len(data), sides.outer.n_objects, sides.inner
+        part = pair_cost(n, inner.n_objects, n_outer, inner.n_columns, density,
+                         data.dtype.itemsize)
+        cost = reading_cost(sides, sides.of(data), n, density, data.dtype.itemsize)
+        assert cost == pytest.approx(n * (part.sums + part.dense))
+    assert found.reversed().reversed() == found
 
 
 @given(data_sets(), st.floats(0, 1), st.integers(0, 2**32))

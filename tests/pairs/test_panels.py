@@ -98,3 +98,35 @@ def test_many_rows_are_read_by_panels_and_few_by_columns():
                                  for i in range(0, 3000, 100)])
     assert not np.array_equal(by_columns, by_panels)
     np.testing.assert_allclose(by_columns, by_panels, atol=1e-12)
+
+
+@pytest.mark.parametrize("features", [6, 400])
+def test_rows_are_read_from_the_side_that_is_cheaper(features):
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((u, features)) for u in (20, 200)]
+    data = KroneckerData(factors, [rng.integers(0, u, 3000) for u in (20, 200)])
+    engine, twin = make_engine("lazy", m=130, rate=1.0, data=data)
+    for begin in range(0, 3000, 500):
+        step(engine, twin, np.arange(begin, begin + 500))
+    space, few = PairSpace(data, 0.1), data.take(np.arange(300))
+    assert space.grouping.inner.n_objects == 20
+    sides = [(few, space.readable_rows_of(few), 200), (few, space.rows_of(few), 20)]
+    if features == 400:
+        sides.append((data, space.readable_rows_of(data), 20))
+    for other, pairs, n_inner in sides:
+        assert pairs.n_inner == n_inner
+        rows = np.arange(other.n_samples)
+        x = dense_rows(other.factors, other.indices)
+        source = GramSource(cross_panels(data, other), x @ (twin.w - engine.to_csr() @ twin.x).T)
+        reading = PairReading(pairs, engine.coefficients, None, rows)
+        by_columns = np.concatenate([engine.evaluate(source, rows[i : i + 100])
+                                     for i in range(0, len(rows), 100)])
+        np.testing.assert_allclose(
+            engine.read_panels(source, reading, False, False), by_columns, atol=1e-11)
+
+
+def test_many_objects_on_both_sides_are_read_by_columns():
+    rng = np.random.default_rng(0)
+    data = KroneckerData([rng.standard_normal((200, 400)) for _ in range(2)],
+                         [rng.permutation(200), rng.permutation(200)])
+    assert PairSpace(data, 0.05).readable_rows_of(data) is None
