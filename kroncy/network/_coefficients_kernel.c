@@ -206,7 +206,8 @@ void kroncy_tiles_product(int is_double, const kroncy_tile *pattern, const void 
                           const void *panel, void *out) {
     const int64_t block_bytes = (int64_t)KRONCY_BLOCK * row_bytes;
     const int64_t n_blocks = (n_rows + KRONCY_BLOCK - 1) / KRONCY_BLOCK;
-    memset(out, 0, n_blocks * block_bytes);
+    const int64_t n_zeros = n_tiles ? n_blocks * KRONCY_BLOCK - n_rows : n_blocks * KRONCY_BLOCK;
+    memset((char *)out + n_blocks * block_bytes - n_zeros * row_bytes, 0, n_zeros * row_bytes);
     for (int64_t t = 0; t < n_tiles; t++) {
         const char *rows = (const char *)panel + t * KRONCY_TILE * row_bytes;
         for (int64_t b = 0; b < n_blocks; b++) {
@@ -214,7 +215,7 @@ void kroncy_tiles_product(int is_double, const kroncy_tile *pattern, const void 
             REAL_CALL(is_double, tile_product, pattern ? pattern + b * n_tiles + t : NULL, shared,
                       t * KRONCY_TILE, tiles + b * n_tiles + t,
                       (int)(left < KRONCY_BLOCK ? left : KRONCY_BLOCK), row_bytes, rows,
-                      (char *)out + b * block_bytes);
+                      (char *)out + b * block_bytes, t == 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-/* acc += C_tile panel for one dtype and one vector length: included by _coefficients_kernel_real.h with
+/* acc += C_tile panel, or acc = C_tile panel if `fresh`, for one dtype and one vector length: included by _coefficients_kernel_real.h with
  * REAL, LEVELED, VECTOR_BYTES and TARGET defined; undefines the last three.
  *
  * Limit: an entry reads 128 bytes of panel (two loads of 64), a value and a quarter of an offset word:
@@ -33,16 +33,16 @@ typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
  * values are shared, unused places are masked in the last four of a row. */
 TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
     const kroncy_tile *pattern, const REAL *shared, const kroncy_tile *tile, int rows,
-    const char *tile_rows, char *acc, const int row_bytes, const int is_shared) {
+    const char *tile_rows, char *acc, int fresh, const int row_bytes, const int is_shared) {
     static const REAL used[] = {1, 1, 1, 1, 0, 0, 0};
     const int length = row_bytes / VECTOR_BYTES;
     for (int r = 0; r < rows; r++) {
         const int count = tile->count[r], n_shared = is_shared ? pattern->count[r] : 0;
-        if (count + n_shared == 0) continue;
+        if (count + n_shared == 0 && !fresh) continue;
         VEC *out = (VEC *)(acc + (size_t)r * row_bytes);
         VEC even[LENGTH], odd[LENGTH];
         uint64_t four;
-        for (int v = 0; v < length; v++) even[v] = out[v], odd[v] = (VEC){0};
+        for (int v = 0; v < length; v++) even[v] = fresh ? (VEC){0} : out[v], odd[v] = (VEC){0};
         if (n_shared) {
             const uint16_t *offset = pattern->offset + pattern->begin[r];
             int j = 0;
@@ -77,15 +77,15 @@ TARGET static inline __attribute__((always_inline)) void LEVELED(rows)(
 
 TARGET static void LEVELED(product)(const kroncy_tile *pattern, const REAL *shared,
                                     const kroncy_tile *tile, int rows, int row_bytes,
-                                    const char *panel, char *acc) {
+                                    const char *panel, char *acc, int fresh) {
     if (pattern && row_bytes == 128)
-        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 128, 1);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, fresh, 128, 1);
     else if (pattern)
-        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 64, 1);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, fresh, 64, 1);
     else if (row_bytes == 128)
-        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 128, 0);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, fresh, 128, 0);
     else
-        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, 64, 0);
+        LEVELED(rows)(pattern, shared, tile, rows, panel, acc, fresh, 64, 0);
 }
 
 #undef SAMPLE

@@ -24,18 +24,18 @@
 #define TARGET
 #include "_coefficients_kernel_product.h"
 
-/* acc += C_tile panel for one tile, whose samples are `first` and those behind it. */
+/* acc += C_tile panel for one tile, whose samples are `first` and those behind it; acc = if `fresh`. */
 static void NAMED(tile_product)(const kroncy_tile *pattern, const REAL *shared, int64_t first,
                                 const kroncy_tile *tile, int rows, int row_bytes, const char *panel,
-                                char *acc) {
+                                char *acc, int fresh) {
     if (pattern) shared += first;
 #if defined(KRONCY_CLONES_WORK)
     switch (kroncy_cpu_level()) {
-    case 4: NAMED(product_v4)(pattern, shared, tile, rows, row_bytes, panel, acc); return;
-    case 3: NAMED(product_v3)(pattern, shared, tile, rows, row_bytes, panel, acc); return;
+    case 4: NAMED(product_v4)(pattern, shared, tile, rows, row_bytes, panel, acc, fresh); return;
+    case 3: NAMED(product_v3)(pattern, shared, tile, rows, row_bytes, panel, acc, fresh); return;
     }
 #endif
-    NAMED(product_base)(pattern, shared, tile, rows, row_bytes, panel, acc);
+    NAMED(product_base)(pattern, shared, tile, rows, row_bytes, panel, acc, fresh);
 }
 
 /* C[row, sample] += delta, D[row, sample] += to_sum within one tile; -1: out of memory, and nothing has

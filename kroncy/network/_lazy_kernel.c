@@ -1,6 +1,9 @@
 #include "_lazy_kernel.h"
 
+#include <string.h>
+
 #include "_simd.h"
+#include "_transpose.h"
 
 #define REAL_BODY "_lazy_kernel_real.h"
 #include "_real.h"

@@ -3,21 +3,38 @@
 #define WIDE ((int)(128 / sizeof(REAL)))
 #define NARROW ((int)(64 / sizeof(REAL)))
 
-/* Sixteen neurons at a time: the transposed reads stay in L1. */
+/* z = scale C G (with signs, if there are any) + z0_scale z(0), for one element. */
+#define Z(r, c)                                                          \
+    z[(r) * width + (c)] = (signs ? scale * signs[r] : scale) * z[(r) * width + (c)] + \
+                           z0_scale * z0[samples[c] * stride + (r)]
+
+/* z(0) is stored sample by sample: squares of it are transposed in registers. */
 KRONCY_CLONES
 static void NAMED(kroncy_block_z)(int rows, int width, int count, REAL scale, const REAL *signs,
                                   REAL z0_scale, const REAL *z0, int64_t stride,
                                   const int64_t *samples, REAL *z) {
-    for (int r0 = 0; r0 < rows; r0 += 16) {
-        int r1 = r0 + 16 < rows ? r0 + 16 : rows;
-        for (int c = 0; c < count; c++) {
-            const REAL *row = z0 + samples[c] * stride;
-            for (int r = r0; r < r1; r++)
-                z[r * width + c] = (signs ? scale * signs[r] : scale) * z[r * width + c] +
-                                   z0_scale * row[r];
+    enum { LANES = 16 / sizeof(REAL) };
+    const int whole = count / LANES * LANES;
+    int r = 0;
+    for (; r + LANES <= rows; r += LANES) {
+        for (int c = 0; c < whole; c += LANES) {
+            NAMED(quarter) start[LANES];
+            for (int j = 0; j < LANES; j++)
+                memcpy(&start[j], z0 + samples[c + j] * stride + r, sizeof start[j]);
+            NAMED(transpose)(start);
+            for (int j = 0; j < LANES; j++) {
+                NAMED(quarter) *out = (NAMED(quarter) *)(z + (r + j) * width + c);
+                *out = (signs ? scale * signs[r + j] : scale) * *out + z0_scale * start[j];
+            }
         }
+        for (int j = 0; j < LANES; j++)
+            for (int c = whole; c < count; c++) Z(r + j, c);
     }
+    for (; r < rows; r++)
+        for (int c = 0; c < count; c++) Z(r, c);
 }
+
+#undef Z
 
 static inline __attribute__((always_inline)) void NAMED(skip)(int64_t begin, int64_t end,
                                                               const int width, int n_outputs,
