@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.scaling import scale_weights
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
-from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
+from ..kernels.pair_ridge import PairFunction, PairRidge
+from ..kernels.ridge_problem import RidgeSolution
 from .attributes import check_array, check_features
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
@@ -190,7 +191,7 @@ class BaseKroneckerRidge(StoredEstimator):
         self._mean = np.average(target, axis=0, weights=scale_weights(weight))
         target = target - self._mean
         if alphas is None:
-            alphas = default_alphas(data, weight)
+            alphas = default_alphas(data.gram_diagonal(), weight)
         self.alpha_, out_of_sample = self._choose(data, target, weight, strata, alphas)
         solution = self._problem(data, weight).solve(target, self.alpha_, **self._accuracy)
         if not solution.converged:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from .._base.scaling import scale_weights
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
-from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
+from ..kernels.pair_ridge import PairFunction, PairRidge
+from ..kernels.ridge_problem import RidgeSolution
 from .attributes import check_array
 from .ridge_path import TOL, choose_ridge, default_alphas
 
@@ -121,7 +122,7 @@ def fit_ridge_part(
 
     left = held if len(held) else train
     choice = choose_ridge(
-        problem, target[train] - mean, default_alphas(data, weight), evaluate, target[left],
+        problem, target[train] - mean, default_alphas(data.gram_diagonal(), weight), evaluate, target[left],
         weight[left],
     )  # fmt: skip
     alpha = choice.solution.alpha
