@@ -35,7 +35,7 @@ class RidgeChoice:
     outputs: Reals
 
 
-def default_alphas(diagonal: Reals, weight: Reals) -> list[float]:
+def default_alphas(diagonal: NDArray[np.floating], weight: Reals) -> list[float]:
     """Ridges in units of the mean of the diagonal of the kernel."""
     unit = float(np.average(diagonal, weights=scale_weights(weight))) or 1.0
     return [float(alpha) for alpha in unit * 10.0**EXPONENTS]

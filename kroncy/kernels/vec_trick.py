@@ -7,7 +7,6 @@ Both take one product with L, one with R, and a sum over samples.  A plan choose
 whether samples are gathered one by one or through the grid of all pairs of objects.
 """
 
-import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -76,6 +75,11 @@ class Cells:
         counts = np.bincount(self.used // shape[1], minlength=shape[0])
         self._ends = np.concatenate([[0], np.cumsum(counts)])
         self._columns = self.used % shape[1]
+
+    @property
+    def first(self) -> Index:
+        """The first sample of each used cell."""
+        return self._order[self._starts]
 
     @property
     def most(self) -> int:
@@ -158,24 +162,31 @@ class PairKernel:
         Indices (c_j) and (d_j).
     n_threads : int
         Results do not depend on it.
+    cells : Cells, optional
+        Those of another kernel of the same samples and objects.
     """
 
     def __init__(
-        self, left: Side, right: Side, columns: tuple[Index, Index], n_threads: int
+        self,
+        left: Side,
+        right: Side,
+        columns: tuple[Index, Index],
+        n_threads: int,
+        cells: Cells | None = None,
     ) -> None:
         sizes = len(left.index), len(columns[0])
         shape = left.width, right.width
         dense, sparse = kernel_costs(sizes, (len(left), len(right)), shape)
         self._dense, self._n_threads = dense <= sparse, n_threads
-        self._first, self._last = left, right
-        self._cells = Cells(*columns, shape) if self._dense else Cells(*columns[::-1], shape[::-1])
+        self._first, self._last, self._columns = left, right, columns
+        if cells is None:
+            cells = Cells(*columns, shape) if self._dense else Cells(*columns[::-1], shape[::-1])
+        self._cells = cells
 
     def with_kernels(self, left: Reals, right: Reals) -> Self:
         """The same samples, with other kernels of their objects."""
-        other = copy.copy(self)
-        vars(other).pop("_rows", None)
-        other._first, other._last = Side(left, self._first.index), Side(right, self._last.index)
-        return other
+        sides = Side(left, self._first.index), Side(right, self._last.index)
+        return type(self)(*sides, self._columns, self._n_threads, self._cells)
 
     @cached_property
     def _rows(self) -> PairRows:
