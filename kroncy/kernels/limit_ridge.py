@@ -36,6 +36,7 @@ NUMBERS = "threshold", "skip", "row_error"  # and others of it
 CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
 OWEN_COST = 200  # of a value of Owen's T function, in gathered numbers
 CLOSE_BYTES = 100  # of a close entry, while the corrections are made
+MOST_RATIO = 10.0  # of weights whose ridges count as about the same
 REMEDY = "Use fewer samples, or KroneckerRegressor"
 
 
@@ -255,7 +256,9 @@ class LimitRidge(RidgeProblem):
             series = LimitSeries(
                 pairs, threshold, skip, n_terms, expansion.closeness, resolve_threads(n_threads)
             )
-            system = Samples(series, limit_diagonal(data, threshold, skip), weight)
+            alike = weight.max() <= MOST_RATIO * weight.min()
+            precondition = series.preconditioner() if alike else None
+            system = Samples(series, limit_diagonal(data, threshold, skip), weight, precondition)
         super().__init__(
             system,
             weight,

@@ -25,9 +25,10 @@ from scipy.special import ndtr
 
 from ..data.kronecker_data import KroneckerData
 from ..data.tables import Index
-from ..ntk.limit import correlations, firing_share, relative_thresholds, snap
+from ..ntk.limit import are_unit, correlations, firing_share, relative_thresholds, snap
+from .grid_preconditioner import GridPreconditioner
 from .groups import Group, two_groups
-from .vec_trick import Cells, PairKernel, Reals, Side, kernel_costs
+from .vec_trick import Cells, PairKernel, Reals, Side, is_dense, kernel_costs
 
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of the sum
 CLOSE = (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1 - 1e-9)  # correlations
@@ -252,7 +253,7 @@ class LimitSeries:
         closeness: float,
         n_threads: int,
     ) -> None:
-        self._pairs, self._skip = pairs, skip
+        self._pairs, self._skip, self._n_threads = pairs, skip, n_threads
         self._rows = Mehler.of(pairs.row_norms, threshold, n_terms)
         self._columns = Mehler.of(pairs.column_norms, threshold, n_terms)
         sides = [Side(side, rows) for side, rows in zip(pairs.sides, pairs.rows, strict=True)]
@@ -269,6 +270,20 @@ class LimitSeries:
             last = power
             result += rows * self._kernel.with_kernels(*powers).multiply(columns * vector)
         return result
+
+    def preconditioner(self) -> GridPreconditioner | None:
+        """One for the kernel of samples with themselves; None where they fill too little of a grid.
+
+        None for rows of other norms than 1, too, with which the ridge is not about the same for
+        all.
+        """
+        pairs = self._pairs
+        objects = len(pairs.sides[0]), len(pairs.sides[1])
+        if not (is_dense(len(pairs.row_norms), objects) and are_unit(pairs.row_norms)):
+            return None
+        terms = ((power, float(np.mean(rows * columns))) for power, rows, columns in self._terms())
+        rest = float(np.mean(self._rows.left))
+        return GridPreconditioner(pairs.sides, terms, rest, pairs.rows, self._n_threads)
 
     def _terms(self) -> Iterator[tuple[int, Reals, Reals]]:
         """Power of rho, factors of the rows and of the columns of each term."""

@@ -10,6 +10,7 @@ gradients end after a few steps.  `Samples`: one coefficient for each sample, as
 regression, for objects that are many and have few samples.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ import scipy.linalg
 
 from .._base.threads import blas_threads
 from ..data.tables import GEMM_SPEED, Index
-from .conjugate_gradients import Solved, conjugate_gradients
+from .conjugate_gradients import Operator, Solved, conjugate_gradients
 from .groups import Group, Groups
 from .vec_trick import (
     BLOCK_BYTES,
@@ -208,22 +209,34 @@ class Samples:
         Of the kernel.
     weight : ndarray of float64, shape (n_samples,)
         Positive.
+    precondition : callable, optional
+        Nearly the inverse of the kernel plus the ridges (n_samples,) that it is given.  Default:
+        that of the diagonal.
     """
 
     exact_leverages = False
 
-    def __init__(self, kernel: Kernel, diagonal: Reals, weight: Reals) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        diagonal: Reals,
+        weight: Reals,
+        precondition: Callable[[Reals], Operator] | None = None,
+    ) -> None:
         self._kernel, self._diagonal, self._weight = kernel, diagonal, weight
+        self._precondition = precondition or self._divide
+
+    def _divide(self, ridge: Reals) -> Operator:
+        return lambda vector: vector / (self._diagonal + ridge)
 
     def solve(
         self, target: Reals, alpha: float, start: Reals | None, tol: float, max_iter: int
     ) -> Solved:
         """The unknown of this ridge and this target."""
         ridge = alpha / self._weight
-        inverse = 1 / (self._diagonal + ridge)
         return conjugate_gradients(
             lambda vector: self._kernel.multiply(vector) + ridge * vector,
-            lambda vector: inverse * vector,
+            self._precondition(ridge),
             target,
             start,
             tol=tol,

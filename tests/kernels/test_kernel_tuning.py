@@ -177,5 +177,5 @@ def test_new_objects_constant_labels_and_one_object(weight):
     assert np.all(np.isfinite(model.fit(alone, y).predict(PAIRS)))
     result = tune(KERNELS, alone, y, folds="random", max_sweeps=1, **FAST)
     assert np.isfinite(result.error) and np.isfinite(result.r2)
-    with pytest.raises(ValueError, match="no (test|training) pairs in fold"):
+    with pytest.raises(ValueError, match=r"no (test|training) pairs in fold"):
         tune(KERNELS, alone, y, folds="left")
