@@ -27,6 +27,7 @@ from ._base.validation import saved_state
 from ._base.version import __version__
 from .estimators.classifier import KroneckerClassifier
 from .estimators.ensemble import KroneckerEnsemble
+from .estimators.limit_kernel import LimitKernelRegressor
 from .estimators.regressor import KroneckerRegressor
 from .estimators.ridge import KroneckerRidge, KroneckerRidgeClassifier
 from .parallel.mpi import as_communicator
@@ -37,7 +38,7 @@ PREFIX = "array."
 VERSION = (1, 0)
 Model = (
     KroneckerRegressor | KroneckerClassifier | KroneckerEnsemble | KroneckerRidge
-    | KroneckerRidgeClassifier | KroneckerSGD
+    | KroneckerRidgeClassifier | KroneckerSGD | LimitKernelRegressor
 )  # fmt: skip
 MODELS = {cls.__name__: cls for cls in get_args(Model)}
 

@@ -30,7 +30,16 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import kroncy
-from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy import (
+    KroneckerClassifier,
+    KroneckerData,
+    KroneckerRegressor,
+    KroneckerRidge,
+    KroneckerRidgeClassifier,
+    KroneckerSGD,
+    LimitKernelRegressor,
+)
+from kroncy.kernels import ProfileKernels
 from kroncy.persistence import digest, read_model, write_model
 
 SECONDS = 300  # for one file; one that takes longer is a hang
@@ -39,13 +48,15 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 # Values that another model could have as well: they may change predictions.
 FREE = re.compile(
-    r"(array\.)?(best\.|last\.|trainer/best/|trainer/last/)?("
-    r"data_table\d(\.(values|columns|starts))?|data_index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
+    r"(array\.)?(best\.|last\.|function\.|base\.|trainer/best/|trainer/last/)?("
+    r"(data_)?table\d(\.(values|columns|starts))?|(data_)?index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
     r"|c_sums|shared_sums|skip_sums|weight_sums|skip_weight_sums|network/average/\d"
     r"|skip_coefficients|weights|skip_weights|tree_values|tree_scale|basis\d|basis_numbers"
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
     r"|compress|data/(kind|bias|normalize|modes)(/\d)*|data/sparse/table\d)"
-    r"|attribute\._y_mean|attribute\._y_scale|attribute\.classes_"
+    r"|(function|base/function)/(threshold|skip|n_terms|row_error|data/(kind|bias|normalize|modes)(/\d)*)"
+    r"|coefficients|mean|slope|intercept|values/base_weights_/\d"
+    r"|attribute\._(y_mean|y_scale|mean|platt)|attribute\.classes_"
     r"|parameters/(layout|bias|normalize)(/\d)?"
     r"|values/n_features_in_)"  # among the counts that its data allow with one layout or another
 )
@@ -100,6 +111,19 @@ def make_models(folder: Path) -> list[Path]:
         KroneckerSGD(wide, y, solver="gauss-newton", engine="tree",
                      sample_weight=np.arange(1, 37), **trained).run(1),
     ]
+    grid = np.indices((12, 8)).reshape(2, -1)
+    values = X[grid[0], 0] * X[12 + grid[1], 1] + X[grid[0], 1]
+    profiles = ProfileKernels([kernel, X[12:20] @ X[12:20].T]).fit(grid.T, values)
+    models += [
+        KroneckerRidge(n_threads=1).fit(X, y),
+        KroneckerRidge([0.1, 1.0], layout=(1, 3), n_threads=1).fit(X, np.c_[y, X]),
+        KroneckerRidge(0.5, n_threads=1).fit(profiles.transform(grid.T), values),
+        KroneckerRidgeClassifier(class_weight={"0": 2.0}, n_threads=1).fit(X, labels.astype(str)),
+        KroneckerRegressor(base="ridge", **options).fit(pairs, y),
+        KroneckerClassifier(base="ridge", **options).fit(X, labels),
+        LimitKernelRegressor(1.0, n_threads=1).fit(X, y),
+        LimitKernelRegressor(1.0, solver="cg", n_threads=1).fit(pairs, y),
+    ]
     paths = []
     for model in models:
         paths.append(folder / f"model{len(paths)}.npz")
@@ -124,13 +148,21 @@ def read_members(path: Path) -> Members:
 def predictions(model: object) -> np.ndarray:
     """What a model predicts on its training samples and on new rows."""
     trainer = getattr(model, "trainer_", model)
-    data = trainer.data
-    outputs = [trainer.outputs().ravel(), trainer.predict(data).ravel()]
+    if hasattr(model, "function_"):
+        data, outputs = model.function_.data, []
+        sources = [lambda rows: model.function_(rows, n_threads=1), model.predict]
+    else:
+        data, outputs = trainer.data, [trainer.outputs().ravel()]
+        sources = [trainer.predict]
+        if getattr(model, "base_", None) is not None:
+            sources.append(model.predict)
+    given = [data]
     if data.factors is not None:
         rng = np.random.default_rng(1)
         rows = [rng.normal(size=(3, factor.shape[1])) for factor in data.factors]
-        outputs.append(trainer.predict(make_like(data, rows)).ravel())
-    if trainer is not model:
+        given.append(make_like(data, rows))
+    outputs += [as_numbers(np.asarray(source(rows))) for source in sources for rows in given]
+    if hasattr(model, "n_features_in_"):
         width = model.n_features_in_
         if data.factors is not None and width < 9:
             X = np.random.default_rng(2).normal(size=(3, width))

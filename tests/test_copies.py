@@ -86,9 +86,8 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize(("name", "way"), [  # the limit kernel has no file format
-    (name, way) for name in MODELS for way in [*COPIES, *FILE] if (name, way) != ("limit", "file")
-])
+@pytest.mark.parametrize("way", [*COPIES, *FILE])
+@pytest.mark.parametrize("name", MODELS)
 def test_estimators(data, name, way, tmp_path):
     cls, options = MODELS[name]
     if cls is not LimitKernelRegressor:

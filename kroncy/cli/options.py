@@ -105,9 +105,10 @@ PARAMETERS = (
      "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", or_auto(integer(1)),
      "number of pairs in an iteration, or auto (default: auto, which is 32)"),
-    ("--solver", "solver", choice("sgd", "gauss-newton"),
-     "how a batch is learned: sgd, or gauss-newton, which with --order objects and an --alpha "
-     "converges in few epochs (default: sgd)"),
+    ("--solver", "solver", choice("auto", "sgd", "gauss-newton"),
+     "how a batch is learned: sgd; gauss-newton, which with --order objects and an --alpha "
+     "converges in few epochs; or auto (default: auto, which takes that for numbers to learn and "
+     "many pairs an object, with an --alpha and a --skip)"),
     ("--average", "average", averaging,
      "weights that predict: averaged over the iterations of an epoch, of all epochs (all), from "
      "an iteration on, or those of the last iteration (none)"),
@@ -202,6 +203,10 @@ def add_training_options(command: Any) -> None:
         choices=("regression", "classification"),
         default="regression",
         help="predict numbers, or labels (default: regression)",
+    )
+    command.add_argument(
+        "--class-weight", choices=("balanced",), metavar="X",
+        help="weights of the classes: balanced, by the inverse of their frequency (default: all 1)",
     )
     command.add_argument(
         "--columns", type=names, action="extend", metavar="NAMES",

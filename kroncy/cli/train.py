@@ -227,6 +227,10 @@ def _new_model(
     options = {name: getattr(arguments, name) for name in FLAGS}
     options = {name: value for name, value in options.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
+    if arguments.class_weight is not None:
+        if kind is KroneckerRegressor:
+            raise ValueError("--class-weight needs --task classification")
+        options["class_weight"] = arguments.class_weight
     return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 
 

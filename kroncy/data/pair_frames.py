@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from .encoding import SideEncoder
 from .frames import Frame, shorten
 from .modes import Modes
-from .preparation import prepare_factor
-from .tables import Index, Labels, RowTable, Table
+from .preparation import join_modes, prepare_factor
+from .tables import Index, Labels, RowTable
 
 SIDES = "left", "right"
 Names = tuple[str, str]
@@ -130,10 +130,8 @@ def by_pair(
 
 
 def _modes(factors: list[RowTable], frame: Frame, columns: Names) -> Modes:
-    dtype = np.result_type(*(table.dtype for table in factors))
-    tables: list[Table] = [table.astype(dtype) for table in factors]
     indices = []
-    for table, column, side in zip(tables, columns, SIDES, strict=True):
+    for table, column, side in zip(factors, columns, SIDES, strict=True):
         ids = frame.ids(column)
         assert table.labels is not None  # those of the frames
         index = find_objects(table.labels, ids)
@@ -148,9 +146,7 @@ def _modes(factors: list[RowTable], frame: Frame, columns: Names) -> Modes:
                    "leave these pairs out, or give the rows of their objects")
             )
         indices.append(index.astype(np.int64))
-    same = tables[0].equals(tables[1])
-    keys = [(0, 0), (0, 1)] if same else [(0, 0), (1, 1)]
-    return Modes(tables[:1] if same else tables, indices, keys)
+    return join_modes(factors, indices)
 
 
 def _kind(ids: Labels) -> str:

@@ -45,21 +45,24 @@ def prepare_modes(
     prepare : callable(part, name)
         Checks and scales one part; returns a table of its own.
     """
-    different, table_numbers = distinct(
-        _prepare_parts(parts, name, prepare), lambda one, other: one.equals(other)
-    )
+    tables = _prepare_parts(parts, name, prepare)
+    lengths = [len(table) for table in tables]
+    if indices is not None:
+        return join_modes(tables, _check_index_arrays(indices, lengths, name))
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"{name} have {lengths} rows; without indices all must have one row for each sample"
+        )
+    return join_modes(tables, [np.arange(lengths[0])] * len(tables))
+
+
+def join_modes(tables: Sequence[Table], indices: Sequence[Index]) -> Modes:
+    """Modes of tables, in one dtype, and of indices; of equal ones there is one."""
+    different, table_numbers = distinct(tables, lambda one, other: one.equals(other))
+    found, index_numbers = distinct(indices)
     dtype = np.result_type(*(table.dtype for table in different))
-    tables = [table.astype(dtype) for table in different]
-    lengths = [len(tables[number]) for number in table_numbers]
-    if indices is None:
-        if len(set(lengths)) > 1:
-            raise ValueError(
-                f"{name} have {lengths} rows; without indices all must have one row for each sample"
-            )
-        found, index_numbers = [np.arange(lengths[0])], [0] * len(lengths)
-    else:
-        found, index_numbers = distinct(_check_index_arrays(indices, lengths, name))
-    return Modes(tables, found, list(zip(table_numbers, index_numbers, strict=True)))
+    numbers = list(zip(table_numbers, index_numbers, strict=True))
+    return Modes([table.astype(dtype) for table in different], found, numbers)
 
 
 def _prepare_parts(parts: Iterable[ArrayLike], name: str, prepare: Prepare) -> list[Table]:

@@ -30,6 +30,7 @@ from .early_stopping import (
 )
 from .on_ridge import NetworkOnRidge
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
+from .recipe import choose_solver
 from .ridge_part import FittedPart
 from .samples import check_samples, check_weight, fingerprint
 from .stored import unchanged_on_error
@@ -65,7 +66,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         learning_rate: str = "constant",
         power_t: float | None = None,
         batch_size: int | str = "auto",
-        solver: str = "sgd",
+        solver: str = "auto",
         max_iter: int = 100,
         tol: float = 2e-3,
         early_stopping: bool = True,
@@ -321,7 +322,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self._fingerprint, self._scores = None, ScoreTracker()
         trainer = self.trainer_
         if self.verbose and trainer.comm.rank == 0:
-            print(f"engine {trainer.engine}, order {trainer.order}; {trainer.engine_costs}")
+            chosen = f"solver {trainer.solver}, engine {trainer.engine}, order {trainer.order}"
+            print(f"{chosen}; {trainer.engine_costs}")
 
     def _make_trainer(
         self, data: KroneckerData, target: NDArray, weight: NDArray, **options: Any
@@ -329,8 +331,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         """A trainer on these samples; `options` replace those that follow from the parameters."""
         relative = scale_weights(weight)
         weight_decay = self.alpha / len(target)
-        if self.solver == "sgd":
-            check_decay(self, weight_decay)
         defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
@@ -338,12 +338,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "n_classes": self._n_classes(),
             "learning_rate": self.learning_rate_init,
             "batch_size": self.batch_size,
-            "solver": self.solver,
             "start": self.start,
             "compress": self.compress,
             "antithetic": True,
             "engine": self.engine,
-            "order": self.order,
             "dtype": self.dtype,
             "n_threads": self.n_threads,
             "random_state": self._seed,
@@ -355,7 +353,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "comm": self.comm,
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
-        return KroneckerSGD(data, target, **(defaults | options))
+        options = defaults | choose_solver(self, data, self._loss()) | options
+        if options["solver"] == "sgd":
+            check_decay(self, weight_decay)
+        return KroneckerSGD(data, target, **options)
 
     # -- epochs ---------------------------------------------------------------------------------
 

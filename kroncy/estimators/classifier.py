@@ -94,7 +94,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         learning_rate: str = "constant",
         power_t: float | None = None,
         batch_size: int | str = "auto",
-        solver: str = "sgd",
+        solver: str = "auto",
         max_iter: int = 100,
         tol: float = 2e-3,
         early_stopping: bool = True,

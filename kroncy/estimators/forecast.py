@@ -15,6 +15,7 @@ from ..network.costs import EngineCosts, engine_costs
 from ..network.pair_space import PairSpace
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
+from .recipe import choose_solver
 
 PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
 
@@ -139,11 +140,13 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
     compressed = plan.start.compression is not None
     small = _plan(part, replace(plan.settings, n_hidden=m, compress=compressed), n_classes or 1)
     began = time.perf_counter()
+    chosen = choose_solver(model, data, loss)
     probe = KroneckerSGD(
         part, y[few], n_hidden=m, threshold=plan.settings.threshold, loss=loss, skip=model.skip,
         batch_size=model.batch_size, start=plan.settings.start, compress=compressed,
-        antithetic=True, engine=plan.settings.engine, order=model.order, dtype=model.dtype,
+        antithetic=True, engine=plan.settings.engine, dtype=model.dtype,
         n_threads=model.n_threads, random_state=0, average=model.average, n_classes=n_classes,
+        weight_decay=0.0 if chosen["solver"] == "sgd" else model.alpha / len(data), **chosen,
     )
     start = time.perf_counter() - began
     probe.run(3)  # the first epoch begins with empty coefficients

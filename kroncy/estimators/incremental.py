@@ -62,9 +62,10 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             # lie in the span of the first ones.
             start = "gaussian" if self.start == "auto" and data.has_features else self.start
             compress = self.compress if self.compress != "auto" else False
-            self._start_training(
-                data, target, weight, start=start, compress=compress, n_snapshots=0
-            )
+            options = {"start": start, "compress": compress, "n_snapshots": 0}
+            if self.solver == "auto":  # later samples may be of other objects
+                options |= {"solver": "sgd", "order": self.order}
+            self._start_training(data, target, weight, **options)
         if not hasattr(self, "_sample_index"):
             self._sample_index = SampleIndex(
                 self.trainer_.data, self._train_target, self._train_weight
@@ -96,6 +97,8 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             # The same W(0), which is in coordinates of the span of the old samples.
             compress=old.network.compression or False,
             engine="lazy" if lazy else old.engine,
+            solver=old.solver,
+            order=old.order,
             learning_rate=old.learning_rate,
             average=old.average,
         )

@@ -1,30 +1,24 @@
 """LimitKernelRegressor: what the network would predict if it were infinitely wide."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._base.guard import guard_of
-from .._base.memory import require_memory
-from .._base.threads import blas_threads
 from ..data.kronecker_data import KroneckerData
-from ..ntk.limit import limit_gram
-from .parameters import SAMPLE_CONSTRAINTS, document
-from .samples import check_rows, check_samples, named
-from .stored import unchanged_on_error
+from ..kernels.limit_ridge import LimitFunction, LimitRidge
+from ..kernels.ridge_problem import Function
+from ..ntk.limit import limit_diagonal
+from .parameters import NON_NEGATIVE, document
+from .ridge_base import RIDGE_ATTRIBUTES, RIDGE_CONSTRAINTS, BaseRidgeRegressor
 
-CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
 
-
-@document()
-class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+@document(attributes=RIDGE_ATTRIBUTES)
+class LimitKernelRegressor(BaseRidgeRegressor):
     """Kernel ridge regression with H^cts, the limit of the network's tangent kernel.
 
     A network whose untrained predictions are 0, trained on the squared loss until convergence,
@@ -32,37 +26,60 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    alpha : float, default=1e-6
-        Ridge penalty, in units of the mean of the kernel's diagonal.  0 interpolates the targets
-        and needs a nonsingular kernel.
+    alpha : "auto", float or array-like of float, default="auto"
+        Ridge, as in scikit-learn's `KernelRidge`: a number that is added to the diagonal of the
+        kernel.  Of several, or of "auto", which tries 15 in units of the mean of the diagonal,
+        `selection` chooses one.  0 interpolates the targets and needs a nonsingular kernel.
     threshold : float, default=1.0
         Threshold of the neurons; non-negative.  The default of `KroneckerRegressor` is
         ``sqrt(0.4 * log(n_hidden))``.
+    selection : {"validation", "loo"}, default="validation"
+        How a ridge is chosen: by the error on held-out samples, or by the leave-one-out error,
+        which is exact with the solver "cholesky" and estimated with "cg".
+    validation_fraction : float, default=0.1
+        Fraction of the samples that is held out.  The model is fitted to all samples afterwards.
     {sample_parameters}
+    solver : {"auto", "cholesky", "cg"}, default="auto"
+        "cholesky" computes the kernel and factorises it.  "cg" multiplies vectors by an expansion
+        of the kernel in Kronecker powers, and iterates.  "auto" takes that with fewer operations:
+        "cg" for many samples of few objects.
+    tol : float, default=1e-6
+        Relative accuracy of the conjugate gradients, in the energy norm, and of the expansion.
+    max_iter : int, default=1000
+        Maximum number of conjugate gradients for each ridge.
     {resource_parameters}
+    random_state : int, RandomState instance or None, default=0
+        Source of the choice of the held-out samples.
 
     Attributes
     ----------
+    solver_ : {"cholesky", "cg"}
+        The solver of the fitted function.
+    n_terms_ : int
+        Length of the expansion; 0 with "cholesky".
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Coefficients of the training samples in kernel space.
-    data_ : KroneckerData
-        The training samples.
-    n_features_in_ : int
-        Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
-        rows; for one that was made from kernels it is the number of combinations of objects,
-        ``u_1 * u_2 * ...``, in agreement with scikit-learn's count for precomputed kernels.
-    feature_names_in_ : ndarray of str
-        Names of the columns, only if X was a data frame whose column names are all strings.
+    {attributes}
 
     See Also
     --------
     KroneckerRegressor : The network of finite width.
+    KroneckerRidge : Ridge regression with the kernel of the rows themselves.
     kroncy.ntk.limit_gram : The kernel.
 
     Notes
     -----
-    `fit` computes ``n**2 / 2`` values of Owen's T function and a Cholesky factorisation of
-    ``n**3 / 3`` operations, in ``16 * n**2`` bytes.
+    "cholesky" computes ``n**2 / 2`` values of Owen's T function and a Cholesky factorisation of
+    ``n**3 / 3`` operations for each ridge, in ``16 * n**2`` bytes.  A prediction takes a value of
+    Owen's T function for each pair of a sample and a training sample.
+
+    "cg" expands the probability that a neuron fires on two samples in powers of their correlation
+    (Mehler's formula), each of which is a Kronecker product of powers of the kernels of the
+    objects.  A term costs ``u v (u + v)`` multiply-adds for u and v objects, or less.  Entries of
+    objects that are nearly equal are exact.  Of the others, the errors of a row of the kernel add
+    up to at most `tol` times `alpha` over the largest sample weight.  So they change
+    the coefficients by at most `tol` of their length, and a prediction by at most `tol` times the
+    largest residual of a training sample.
 
     Examples
     --------
@@ -70,141 +87,84 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> from kroncy import LimitKernelRegressor
     >>> X = np.random.default_rng(0).normal(size=(200, 4))
     >>> y = X[:, 0] * X[:, 1] + X[:, 2]
-    >>> bool(LimitKernelRegressor().fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.8)
+    >>> model = LimitKernelRegressor().fit(X[:150], y[:150])
+    >>> bool(model.score(X[150:], y[150:]) > 0.8)
     True
+    >>> model.solver_
+    'cholesky'
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **SAMPLE_CONSTRAINTS,
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "threshold": [Interval(Real, 0, None, closed="left")],
+        **RIDGE_CONSTRAINTS,
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), "array-like"],
+        "threshold": [NON_NEGATIVE],
+        "skip": [NON_NEGATIVE],
+        "solver": [StrOptions({"auto", "cholesky", "cg"})],
     }
+    function_: LimitFunction
+    _zero_alpha: ClassVar[bool] = True
+    _load_function: ClassVar[Callable[..., Function]] = LimitFunction.from_state
 
     def __init__(
         self,
-        alpha: float = 1e-6,
+        alpha: str | float | ArrayLike = "auto",
         *,
         threshold: float = 1.0,
+        selection: str = "validation",
+        validation_fraction: float = 0.1,
         layout: str | Sequence[int] = "power",
         normalize: bool = True,
         bias: float = 1.0,
         skip: float = 0.0,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
         n_threads: int | None = None,
         memory_limit: int | None = None,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
-        self.alpha = alpha
+        super().__init__(
+            alpha,
+            selection=selection,
+            validation_fraction=validation_fraction,
+            layout=layout,
+            normalize=normalize,
+            bias=bias,
+            tol=tol,
+            max_iter=max_iter,
+            n_threads=n_threads,
+            memory_limit=memory_limit,
+            random_state=random_state,
+        )
         self.threshold = threshold
-        self.layout = layout
-        self.normalize = normalize
-        self.bias = bias
         self.skip = skip
-        self.n_threads = n_threads
-        self.memory_limit = memory_limit
+        self.solver = solver
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: KroneckerData | ArrayLike, y: ArrayLike) -> Self:
-        """Compute the coefficients of the training samples.
-
-        Parameters
-        ----------
-        X : KroneckerData or array-like of shape (n_samples, n_features)
-            Training samples; see `layout` for arrays.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            A parameter or an argument is invalid, or the kernel is singular and ``alpha=0``.
-        MemoryError
-            The kernel would exceed `memory_limit` or the available memory.
-        RuntimeError
-            Another thread fits this estimator.
-
-        Notes
-        -----
-        Where an exception is raised, the estimator is as it was before.  Predictions of other
-        threads are meanwhile those of the previous fit.
-        """
-        with guard_of(self).claim("fit"), unchanged_on_error(self):
-            data, y = check_samples(self, X, y, multi_output=True, y_numeric=True)
-            mean, coefficients = self._solve(data, y.astype(np.float64))
-            with guard_of(self).change("fit"):
-                self.data_, self.dual_coef_, self._y_mean = data, coefficients, mean
-        return self
-
-    def _solve(
-        self, data: KroneckerData, y: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``(mean of y, coefficients)``."""
-        require_memory(
-            16 * len(data) ** 2,
-            f"kernel ridge regression on {len(data)} samples",
-            limit=self.memory_limit,
-            remedy="Use fewer samples, or KroneckerRegressor",
-        )
-        kernel = self._kernel(data)
-        kernel.flat[:: len(kernel) + 1] += self.alpha * np.diagonal(kernel).mean()
-        mean = y.mean(axis=0)
-        try:
-            with blas_threads(1):
-                factor = scipy.linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
-                return mean, scipy.linalg.cho_solve(factor, y - mean)
-        except scipy.linalg.LinAlgError:
-            raise ValueError(
-                f"the kernel is singular with alpha={self.alpha}: rows of X are repeated or nearly "
-                "dependent; use alpha > 0, for example 1e-6"
-            ) from None
-
-    @blas_threads(1)
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : KroneckerData or array-like of shape (n_samples, n_features)
-            Samples of the kind that `fit` was given.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
-            Series or DataFrame with their ids.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            The estimator is not fitted.
-        ValueError
-            X does not match the training samples, in its features, its `bias` or its `normalize`.
-
-        Notes
-        -----
-        One value of Owen's T function for each pair of a sample and a training sample.
-        """
+    @property
+    def n_terms_(self) -> int:
+        """Length of the expansion; 0 with "cholesky"."""
         check_is_fitted(self)
-        with guard_of(self).read():
-            trained, coefficients, mean = self.data_, self.dual_coef_, self._y_mean
-            data = check_rows(self, X, trained)
-        chunk = max(1, CHUNK_BYTES // (8 * len(trained)))
-        parts = [
-            self._kernel(data.take(np.arange(i, min(i + chunk, len(data)))), trained)
-            @ coefficients
-            for i in range(0, len(data), chunk)
-        ]
-        return named(X, np.concatenate(parts) + mean)
+        return self.function_.n_terms
 
-    def _kernel(self, data: KroneckerData, other: KroneckerData | None = None) -> NDArray:
-        return limit_gram(
-            data,
-            float(self.threshold),
-            other=other,
-            skip=float(self.skip),
-            n_threads=self.n_threads,
-            memory_limit=self.memory_limit,
-        )
+    @property
+    def solver_(self) -> str:
+        """The solver of the fitted function."""
+        return "cg" if self.n_terms_ else "cholesky"
+
+    @property
+    def dual_coef_(self) -> NDArray[np.float64]:
+        """Coefficients of the training samples in kernel space."""
+        check_is_fitted(self)
+        scaled = self.function_.coefficients.T * self._y_scale
+        return scaled.reshape(-1, *self._y_mean.shape)
+
+    def _diagonal(self, data: KroneckerData) -> NDArray:
+        return limit_diagonal(data, float(self.threshold), float(self.skip))
+
+    def _problem(
+        self, data: KroneckerData, weight: NDArray, alpha: float, tol: float
+    ) -> LimitRidge:
+        return LimitRidge(
+            data, weight, float(self.threshold), float(self.skip), alpha,
+            solver=self.solver, tol=tol, **self._resources,
+        )  # fmt: skip

@@ -34,7 +34,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate": [StrOptions({"constant", "invscaling"})],
     "power_t": [None, NON_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
-    "solver": [StrOptions({"sgd", "gauss-newton"})],
+    "solver": [StrOptions({"auto", "sgd", "gauss-newton"})],
     "max_iter": [POSITIVE_INTEGER],
     "tol": [NON_NEGATIVE],
     "early_stopping": ["boolean"],
@@ -125,10 +125,12 @@ Parameters
         32, or 512 divided by the number of outputs with ``solver="gauss-newton",
         order="objects"``, where a batch is all samples of an object, and objects that have more
         are split into equal parts.
-    solver : {"sgd", "gauss-newton"}, default="sgd"
+    solver : {"auto", "sgd", "gauss-newton"}, default="auto"
         "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
-        For pairs ``solver="gauss-newton", order="objects"`` with an `alpha` above 0 converges in
-        few epochs.
+        "auto" is ``solver="gauss-newton", order="objects"``, which converges in few epochs, for
+        real targets of pairs with 32 samples an object or more, with `alpha` and `skip` above 0
+        and the default of `batch_size`, `learning_rate_init` and `order`; otherwise, and in
+        `partial_fit`, "sgd".
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
@@ -181,7 +183,7 @@ Parameters
         the held-out samples.
     verbose : bool or int, default=False
         1 or True prints a line after each epoch; 2 shows a progress bar instead.  Both first print
-        the engine and what "auto" has counted.
+        the solver, the engine and what "auto" has counted.
     comm : mpi4py.MPI.Comm, default=None
         Processes that use the estimator together: each has a part of the neurons, and all call the
         same methods with the same arguments.  Results are on every rank, bit for bit those of one
@@ -190,6 +192,8 @@ Parameters
 
     Attributes
     ----------
+    solver_ : {"sgd", "gauss-newton"}
+        The solver of the training.
     trainer_ : KroneckerSGD
         The trained network with its coefficients, averaged as `average` says, history and
         counters.  With early stopping it is in the state of the best epoch, with which its history

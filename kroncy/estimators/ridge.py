@@ -6,11 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.base import ClassifierMixin
 
 from .._base.guard import guard_of
-from .._base.scaling import center_and_spread
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .class_weight import weigh_classes
@@ -23,12 +21,13 @@ from .ridge_base import (
     RIDGE_NOTES,
     RIDGE_PARAMETERS,
     BaseKroneckerRidge,
+    BaseRidgeRegressor,
 )
 from .samples import named
 
 
 @document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
-class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
+class KroneckerRidge(BaseRidgeRegressor):
     """Ridge regression on Kronecker-structured rows, for one or several real targets.
 
     The model is a linear function of the Kronecker row, a kernel machine whose kernel is the
@@ -59,57 +58,6 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
     >>> bool(model.score(X[200:], y[200:]) > 0.8)
     True
     """
-
-    _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
-
-    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : KroneckerData or array-like of shape (n_samples, n_features)
-            Samples of the kind that `fit` was given.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
-            Series or DataFrame with their ids.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            The estimator is not fitted.
-        ValueError
-            X does not match the training samples, in its features, its `bias` or its `normalize`.
-        """
-        with guard_of(self).read():
-            outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
-            return named(X, outputs * self._y_scale + self._y_mean)
-
-    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Standardised targets in columns, one stratum, and the weights."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = y.astype(np.float64)
-        self._y_mean, self._y_scale = center_and_spread(y, weight)
-        target = ((y - self._y_mean) / self._y_scale).reshape(len(y), -1)
-        return target, np.zeros(len(y), dtype=np.int64), weight
-
-    @classmethod
-    def _saved_attributes(cls) -> tuple[str, ...]:
-        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
-
-    def _check_attributes(self) -> None:
-        super()._check_attributes()
-        n_outputs = len(self.function_.coefficients)
-        shape = np.shape(self._y_mean)
-        if shape not in ((), (n_outputs,)) or (shape == () and n_outputs != 1):
-            raise ValueError(f"_y_mean has shape {shape}, but there are {n_outputs} outputs")
-        check_array(self._y_mean, "_y_mean", shape, np.float64)
-        check_array(self._y_scale, "_y_scale", shape, np.float64)
-        if not np.all(self._y_scale > 0):
-            raise ValueError("_y_scale must be positive")
 
 
 @document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)

@@ -2,27 +2,29 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
+from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .._base.scaling import scale_weights
+from .._base.guard import guard_of
+from .._base.scaling import center_and_spread, scale_weights
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
-from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
+from ..kernels.pair_ridge import PairFunction, PairRidge
+from ..kernels.ridge_problem import Function, RidgeProblem, RidgeSolution
 from .attributes import check_array, check_features
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .ridge_path import TOL, choose_ridge, default_alphas
-from .samples import check_rows, check_samples, check_weight
+from .samples import check_rows, check_samples, check_weight, named
 from .state import State, add_prefix, take_prefix
 from .stored import StoredEstimator, replaced_at_once
 
@@ -102,6 +104,8 @@ class BaseKroneckerRidge(StoredEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = RIDGE_CONSTRAINTS
     _target_checks: ClassVar[dict[str, Any]]
     _needs_out_of_sample: ClassVar[bool] = False  # even where there is one ridge
+    _zero_alpha: ClassVar[bool] = False  # whether the ridge may be 0, if it is the only one
+    _load_function: ClassVar[Callable[..., Function]] = PairFunction.from_state
 
     def __init__(
         self,
@@ -180,7 +184,7 @@ class BaseKroneckerRidge(StoredEstimator):
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        alphas = check_alphas(self.alpha)
+        alphas = check_alphas(self.alpha, self._zero_alpha)
         data, y = check_samples(self, X, y, **self._target_checks)
         weight, rows = check_weight(sample_weight, data, 1)
         y, weight = y[rows], weight[rows]
@@ -190,9 +194,10 @@ class BaseKroneckerRidge(StoredEstimator):
         self._mean = np.average(target, axis=0, weights=scale_weights(weight))
         target = target - self._mean
         if alphas is None:
-            alphas = default_alphas(data, weight)
+            alphas = default_alphas(self._diagonal(data), weight)
         self.alpha_, out_of_sample = self._choose(data, target, weight, strata, alphas)
-        solution = self._problem(data, weight).solve(target, self.alpha_, **self._accuracy)
+        problem = self._problem(data, weight, self.alpha_, self.tol)
+        solution = problem.solve(target, self.alpha_, **self._accuracy)
         if not solution.converged:
             warnings.warn(
                 f"{solution.n_iter} conjugate gradients (max_iter={self.max_iter}) did not reach "
@@ -210,7 +215,14 @@ class BaseKroneckerRidge(StoredEstimator):
     def _accuracy(self) -> dict[str, Any]:
         return {"tol": float(self.tol), "max_iter": int(self.max_iter)}
 
-    def _problem(self, data: KroneckerData, weight: NDArray) -> PairRidge:
+    def _diagonal(self, data: KroneckerData) -> NDArray:
+        """Diagonal of the kernel."""
+        return data.gram_diagonal()
+
+    def _problem(
+        self, data: KroneckerData, weight: NDArray, alpha: float, tol: float
+    ) -> RidgeProblem:
+        """The problem of these samples, for ridges from `alpha` on and this accuracy."""
         return PairRidge(data, weight, **self._resources)
 
     def _choose(
@@ -232,7 +244,8 @@ class BaseKroneckerRidge(StoredEstimator):
             train, held = split_validation(strata, self.validation_fraction, seed)
         if self.selection == "loo" or not len(held):
             train = held = np.arange(len(target))
-        problem = self._problem(data.take(train), weight[train])
+        tol = max(float(self.tol), TOL)
+        problem = self._problem(data.take(train), weight[train], min(alphas), tol)
         rows = data.take(held)
 
         def outputs(solution: RidgeSolution) -> NDArray:
@@ -242,7 +255,7 @@ class BaseKroneckerRidge(StoredEstimator):
 
         choice = choose_ridge(
             problem, target[train], alphas, outputs, target[held], weight[held],
-            tol=max(float(self.tol), TOL), max_iter=int(self.max_iter),
+            tol=tol, max_iter=int(self.max_iter),
         )  # fmt: skip
         self.alphas_, self.errors_ = choice.alphas, choice.errors
         return choice.solution.alpha, (choice.outputs, target[held], weight[held])
@@ -274,11 +287,11 @@ class BaseKroneckerRidge(StoredEstimator):
         self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray], resume: bool
     ) -> None:
         parts = take_prefix(FUNCTION, arrays)
-        self.function_ = PairFunction.from_state(meta["function"], parts)
+        self.function_ = self._load_function(meta["function"], parts)
 
     def _check_attributes(self) -> None:
-        check_alphas(self.alpha)
-        check_real(self.alpha_, "alpha_", minimum=0.0, strict=True)
+        check_alphas(self.alpha, self._zero_alpha)
+        check_real(self.alpha_, "alpha_", minimum=0.0, strict=not self._zero_alpha)
         shape = (len(self.alphas_),)
         check_array(self.alphas_, "alphas_", shape, np.float64, minimum=0.0)
         check_array(self.errors_, "errors_", shape, np.float64, minimum=0.0)
@@ -286,11 +299,70 @@ class BaseKroneckerRidge(StoredEstimator):
         check_features(self, self.function_.data)
 
 
-def check_alphas(alpha: Any) -> list[float] | None:
-    """The ridges to compare, or None for "auto"; ValueError or TypeError unless all are > 0."""
+class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
+    """What regressors by ridge regression have in common."""
+
+    _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+
+    def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : KroneckerData or array-like of shape (n_samples, n_features)
+            Samples of the kind that `fit` was given.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.  For pairs that came from pandas (`KroneckerData.from_frames`), a
+            Series or DataFrame with their ids.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            The estimator is not fitted.
+        ValueError
+            X does not match the training samples, in its features, its `bias` or its `normalize`.
+        """
+        with guard_of(self).read():
+            outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
+            return named(X, outputs * self._y_scale + self._y_mean)
+
+    def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Standardised targets in columns, one stratum, and the weights."""
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = y.astype(np.float64)
+        self._y_mean, self._y_scale = center_and_spread(y, weight)
+        target = ((y - self._y_mean) / self._y_scale).reshape(len(y), -1)
+        return target, np.zeros(len(y), dtype=np.int64), weight
+
+    @classmethod
+    def _saved_attributes(cls) -> tuple[str, ...]:
+        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
+
+    def _check_attributes(self) -> None:
+        super()._check_attributes()
+        n_outputs = len(self.function_.coefficients)
+        shape = np.shape(self._y_mean)
+        if shape not in ((), (n_outputs,)) or (shape == () and n_outputs != 1):
+            raise ValueError(f"_y_mean has shape {shape}, but there are {n_outputs} outputs")
+        check_array(self._y_mean, "_y_mean", shape, np.float64)
+        check_array(self._y_scale, "_y_scale", shape, np.float64)
+        if not np.all(self._y_scale > 0):
+            raise ValueError("_y_scale must be positive")
+
+
+def check_alphas(alpha: Any, zero: bool = False) -> list[float] | None:
+    """The ridges to compare, or None for "auto"; ValueError or TypeError unless all are > 0.
+
+    With `zero` a single one may be 0.
+    """
     if isinstance(alpha, str):
         return None
     values = np.asarray(alpha).reshape(-1).tolist() if np.ndim(alpha) <= 1 else []
     if not values:
         raise ValueError(f"alpha must be 'auto', a number or a sequence of numbers, got {alpha!r}")
-    return [check_real(value, "alpha", minimum=0.0, strict=True) for value in values]
+    strict = not (zero and len(values) == 1)
+    return [check_real(value, "alpha", minimum=0.0, strict=strict) for value in values]

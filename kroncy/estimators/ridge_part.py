@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from .._base.scaling import scale_weights
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
-from ..kernels.pair_ridge import PairFunction, PairRidge, RidgeSolution
+from ..kernels.pair_ridge import PairFunction, PairRidge
+from ..kernels.ridge_problem import Function, RidgeSolution
 from .attributes import check_array
 from .ridge_path import TOL, choose_ridge, default_alphas
 
@@ -32,14 +33,14 @@ class RidgePart:
 
     Attributes
     ----------
-    function : PairFunction
+    function : Function
     alpha : float
         Its ridge, as in scikit-learn's KernelRidge.
     mean, slope, intercept : ndarray of float64, shape (n_outputs,)
         The output is ``slope * (function + mean) + intercept``.
     """
 
-    function: PairFunction
+    function: Function
     alpha: float
     mean: Reals
     slope: Reals
@@ -121,8 +122,8 @@ def fit_ridge_part(
 
     left = held if len(held) else train
     choice = choose_ridge(
-        problem, target[train] - mean, default_alphas(data, weight), evaluate, target[left],
-        weight[left],
+        problem, target[train] - mean, default_alphas(data.gram_diagonal(), weight), evaluate,
+        target[left], weight[left],
     )  # fmt: skip
     alpha = choice.solution.alpha
     outputs = np.empty_like(target[train])

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.scaling import scale_weights
-from ..data.kronecker_data import KroneckerData
-from ..kernels.pair_ridge import MAX_ITER, PairRidge, RidgeSolution
+from ..kernels.ridge_problem import MAX_ITER, RidgeProblem, RidgeSolution
 
 EXPONENTS = np.arange(3, -4.1, -0.5)  # of the ridges that "auto" tries, in units of |x|**2
 TOL = 1e-4  # of the conjugate gradients for a comparison, whose errors are noisier
@@ -36,14 +35,14 @@ class RidgeChoice:
     outputs: Reals
 
 
-def default_alphas(data: KroneckerData, weight: Reals) -> list[float]:
-    """Ridges in units of the mean squared norm of a row."""
-    unit = float(np.average(data.gram_diagonal(), weights=scale_weights(weight))) or 1.0
+def default_alphas(diagonal: NDArray[np.floating], weight: Reals) -> list[float]:
+    """Ridges in units of the mean of the diagonal of the kernel."""
+    unit = float(np.average(diagonal, weights=scale_weights(weight))) or 1.0
     return [float(alpha) for alpha in unit * 10.0**EXPONENTS]
 
 
 def choose_ridge(
-    problem: PairRidge,
+    problem: RidgeProblem,
     target: Reals,
     alphas: Iterable[float],
     evaluate: Callable[[RidgeSolution], Reals],
@@ -57,7 +56,7 @@ def choose_ridge(
 
     Parameters
     ----------
-    problem : PairRidge
+    problem : RidgeProblem
     target : ndarray of float64, shape (n_samples, n_outputs)
     alphas : iterable of float
     evaluate : callable

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from .._base.validation import check_integer, check_real
 from ..parallel.agreement import require_agreement
@@ -42,6 +43,12 @@ class TrainedEstimator(StoredEstimator):
     _train_target: NDArray  # encoded targets of the trainer's samples
     _train_weight: NDArray[np.float64]
     _scores: ScoreTracker
+
+    @property
+    def solver_(self) -> str:
+        """The solver of the training: "sgd" or "gauss-newton"."""
+        check_is_fitted(self)
+        return self.trainer_.solver
 
     @classmethod
     def _saved_attributes(cls) -> tuple[str, ...]:

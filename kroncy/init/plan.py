@@ -118,12 +118,21 @@ def gaussian_multiply_adds(
     if not rows.has_features:
         return inf
     shapes = _row_shapes(rows, compression)
-    drawing = NORMAL_COST * prod(width for _, width in shapes)
     if _stays_sparse(rows, compression):
-        ranks = [rank for _, rank in shapes]
-        product = SparsePlan.of(rows.modes, ranks, rows.n_samples, n_streams, rows.dtype)
-        return n_streams * (drawing + product.multiply_adds)
-    return n_streams * (drawing + gemm_multiply_adds(shapes, rows.n_samples))
+        product = _sparse_plan(rows, n_streams, shapes).multiply_adds
+    else:
+        product = gemm_multiply_adds(shapes, rows.n_samples)
+    return _with_drawing(product, n_streams, shapes)
+
+
+def _with_drawing(multiply_adds: float, n_streams: int, shapes: list[Shape]) -> float:
+    """The cost of all neurons, of a product for each and of the normals that it takes."""
+    return n_streams * (NORMAL_COST * prod(width for _, width in shapes) + multiply_adds)
+
+
+def _sparse_plan(rows: KroneckerData, n_streams: int, shapes: list[Shape]) -> SparsePlan:
+    ranks = [rank for _, rank in shapes]
+    return SparsePlan.of(rows.modes, ranks, rows.n_samples, n_streams, rows.dtype)
 
 
 def gram_multiply_adds(rows: KroneckerData, n_streams: int) -> float:
@@ -134,14 +143,16 @@ def gram_multiply_adds(rows: KroneckerData, n_streams: int) -> float:
 def _plan_gaussian(
     rows: KroneckerData, n_streams: int, compression: Compression | None
 ) -> InitPlan:
-    multiply_adds = gaussian_multiply_adds(rows, n_streams, compression)
     if compression is not None:
         rows = compression.project_within(rows)
     shapes = _row_shapes(rows)
-    panels: Panels = _plan_panels(rows, n_streams, shapes)
+    panels: Panels
     if rows.modes.any_sparse:
-        ranks = [rank for _, rank in shapes]
-        panels = SparsePlan.of(rows.modes, ranks, rows.n_samples, n_streams, rows.dtype)
+        panels = plan = _sparse_plan(rows, n_streams, shapes)
+        multiply_adds = _with_drawing(plan.multiply_adds, n_streams, shapes)
+    else:
+        panels = _plan_panels(rows, n_streams, shapes)
+        multiply_adds = gaussian_multiply_adds(rows, n_streams)
     return InitPlan(
         "gaussian", rows, compression, False, panels, multiply_adds, panels.least_nbytes()
     )

@@ -10,15 +10,16 @@ gradients end after a few steps.  `Samples`: one coefficient for each sample, as
 regression, for objects that are many and have few samples.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
 
 from .._base.threads import blas_threads
 from ..data.tables import GEMM_SPEED, Index
-from .conjugate_gradients import Solved, conjugate_gradients
+from .conjugate_gradients import Operator, Solved, conjugate_gradients
 from .groups import Group, Groups
 from .vec_trick import (
     BLOCK_BYTES,
@@ -96,6 +97,39 @@ def _is_positive(values: Reals) -> Any:
     return values > NEGLIGIBLE * len(values) * max(values[-1], np.finfo(np.float64).tiny)
 
 
+class Kernel(Protocol):
+    """A kernel of samples that is not formed."""
+
+    def multiply(self, vector: Reals) -> Reals:
+        """Product with a vector."""
+
+
+class System(Protocol):
+    """The linear system of a ridge regression.
+
+    Attributes
+    ----------
+    exact_leverages : bool
+        Whether `leverages` are those of the regression, and not of a diagonal system like it.
+    """
+
+    exact_leverages: bool
+
+    def solve(
+        self, target: Reals, alpha: float, start: Reals | None, tol: float, max_iter: int
+    ) -> Solved:
+        """The unknown of this ridge and this target."""
+
+    def fitted(self, solution: Reals, target: Reals, alpha: float) -> Reals:
+        """Values of the function at the samples."""
+
+    def leverages(self, alpha: float) -> Reals:
+        """Leverages of the samples."""
+
+    def coefficients(self, solution: Reals) -> Reals:
+        """What the function takes, of an unknown."""
+
+
 class Coordinates:
     """The system in coordinates; the unknown is a matrix (rank of side 1, rank of side 2).
 
@@ -110,6 +144,8 @@ class Coordinates:
     n_threads : int
         Results do not depend on it.
     """
+
+    exact_leverages = False
 
     def __init__(
         self,
@@ -167,28 +203,40 @@ class Samples:
 
     Parameters
     ----------
-    groups : tuple of Group
+    kernel : Kernel
+        Of the samples with themselves.
+    diagonal : ndarray of float64, shape (n_samples,)
+        Of the kernel.
     weight : ndarray of float64, shape (n_samples,)
         Positive.
-    n_threads : int
-        Results do not depend on it.
+    precondition : callable, optional
+        Nearly the inverse of the kernel plus the ridges (n_samples,) that it is given.  Default:
+        that of the diagonal.
     """
 
-    def __init__(self, groups: Groups, weight: Reals, n_threads: int) -> None:
-        self._weight = weight
-        self._kernel = pair_kernel(groups, groups, n_threads)
-        left, right = (np.diagonal(group.gram(group)) for group in groups)
-        self._diagonal = left[groups[0].index] * right[groups[1].index]
+    exact_leverages = False
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        diagonal: Reals,
+        weight: Reals,
+        precondition: Callable[[Reals], Operator] | None = None,
+    ) -> None:
+        self._kernel, self._diagonal, self._weight = kernel, diagonal, weight
+        self._precondition = precondition or self._divide
+
+    def _divide(self, ridge: Reals) -> Operator:
+        return lambda vector: vector / (self._diagonal + ridge)
 
     def solve(
         self, target: Reals, alpha: float, start: Reals | None, tol: float, max_iter: int
     ) -> Solved:
         """The unknown of this ridge and this target."""
         ridge = alpha / self._weight
-        inverse = 1 / (self._diagonal + ridge)
         return conjugate_gradients(
             lambda vector: self._kernel.multiply(vector) + ridge * vector,
-            lambda vector: inverse * vector,
+            self._precondition(ridge),
             target,
             start,
             tol=tol,
@@ -206,6 +254,13 @@ class Samples:
     def coefficients(self, solution: Reals) -> Reals:
         """The unknown itself."""
         return solution
+
+
+def product_system(groups: Groups, weight: Reals, n_threads: int) -> Samples:
+    """The system in coefficients of the samples, with the product of the kernels of the sides."""
+    left, right = (np.diagonal(group.gram(group)) for group in groups)
+    diagonal = left[groups[0].index] * right[groups[1].index]
+    return Samples(pair_kernel(groups, groups, n_threads), diagonal, weight)
 
 
 def pair_kernel(groups: Groups, others: Groups, n_threads: int) -> PairKernel:

@@ -9,6 +9,7 @@ whether samples are gathered one by one or through the grid of all pairs of obje
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import scipy.sparse
@@ -58,6 +59,11 @@ class Cells:
     rows, columns : ndarray of int64, shape (n_samples,)
     shape : tuple of int
         Of the matrix.
+
+    Attributes
+    ----------
+    used : ndarray of int64
+        Cells that have a sample, row * shape[1] + column, in ascending order.
     """
 
     def __init__(self, rows: Index, columns: Index, shape: tuple[int, int]) -> None:
@@ -65,23 +71,34 @@ class Cells:
         self._order = np.argsort(cells, kind="stable")
         cells = cells[self._order]
         self._starts = np.flatnonzero(np.diff(cells, prepend=-1))
-        self._cells, self._shape = cells[self._starts], shape
-        counts = np.bincount(self._cells // shape[1], minlength=shape[0])
+        self.used, self._shape = cells[self._starts], shape
+        counts = np.bincount(self.used // shape[1], minlength=shape[0])
         self._ends = np.concatenate([[0], np.cumsum(counts)])
-        self._columns = self._cells % shape[1]
+        self._columns = self.used % shape[1]
+
+    @property
+    def first(self) -> Index:
+        """The first sample of each used cell."""
+        return self._order[self._starts]
+
+    @property
+    def most(self) -> int:
+        """Most samples of a cell."""
+        return int(np.diff(self._starts, append=len(self._order)).max())
 
     def dense(self, values: Reals) -> Reals:
         """The matrix, zero in other cells."""
         matrix = np.zeros(self._shape)
-        matrix.reshape(-1)[self._cells] = self._sums(values)
+        matrix.reshape(-1)[self.used] = self.sums(values)
         return matrix
 
     def sparse(self, values: Reals) -> scipy.sparse.csr_array:
         """The matrix, as CSR."""
-        parts = self._sums(values), self._columns, self._ends
+        parts = self.sums(values), self._columns, self._ends
         return scipy.sparse.csr_array(parts, shape=self._shape)
 
-    def _sums(self, values: Reals) -> Reals:
+    def sums(self, values: Reals) -> Reals:
+        """Sums of the values in each used cell."""
         return np.add.reduceat(values[self._order], self._starts)
 
 
@@ -145,25 +162,39 @@ class PairKernel:
         Indices (c_j) and (d_j).
     n_threads : int
         Results do not depend on it.
+    cells : Cells, optional
+        Those of another kernel of the same samples and objects.
     """
 
     def __init__(
-        self, left: Side, right: Side, columns: tuple[Index, Index], n_threads: int
+        self,
+        left: Side,
+        right: Side,
+        columns: tuple[Index, Index],
+        n_threads: int,
+        cells: Cells | None = None,
     ) -> None:
         sizes = len(left.index), len(columns[0])
-        dense, sparse = kernel_costs(
-            sizes, (len(left), len(right)), (left.width, right.width)
-        )
         shape = left.width, right.width
-        self._first, self._last = left, right
-        self._rows = None
-        if dense <= sparse:
-            self._rows = PairRows(left, right, n_threads)
-        self._cells = Cells(*columns, shape) if self._rows else Cells(*columns[::-1], shape[::-1])
+        dense, sparse = kernel_costs(sizes, (len(left), len(right)), shape)
+        self._dense, self._n_threads = dense <= sparse, n_threads
+        self._first, self._last, self._columns = left, right, columns
+        if cells is None:
+            cells = Cells(*columns, shape) if self._dense else Cells(*columns[::-1], shape[::-1])
+        self._cells = cells
+
+    def with_kernels(self, left: Reals, right: Reals) -> Self:
+        """The same samples, with other kernels of their objects."""
+        sides = Side(left, self._first.index), Side(right, self._last.index)
+        return type(self)(*sides, self._columns, self._n_threads, self._cells)
+
+    @cached_property
+    def _rows(self) -> PairRows:
+        return PairRows(self._first, self._last, self._n_threads)
 
     def multiply(self, vector: Reals) -> Reals:
         """``f_i``, a vector (n,)."""
-        if self._rows is not None:
+        if self._dense:
             return self._rows.multiply(self._cells.dense(vector))
         first, last = self._first, self._last
         grid = self._cells.sparse(vector)

@@ -171,7 +171,7 @@ def limit_gram(
         rho = correlations(gram, norms[0][rows], norms[1][cols])
         if other is None:
             rho[np.arange(len(rows)), rows] = 1.0
-        share = _firing(rho, norms[0][rows, None], norms[1][None, cols], threshold)
+        share = firing_share(rho, norms[0][rows, None], norms[1][None, cols], threshold)
         out[begin : begin + len(rows), : len(cols)] = gram * (share + skip)
         if other is None:
             out[: len(cols), rows] = out[rows, : len(cols)].T
@@ -186,22 +186,42 @@ def correlations(
 ) -> NDArray[np.float64]:
     """Entries of gram over the norms: exactly +-1 for rows that are parallel up to rounding."""
     scale = left_norms[:, None] * right_norms
-    rho = np.divide(gram, scale, out=np.zeros_like(gram), where=scale > 0)
+    return snap(np.divide(gram, scale, out=np.zeros_like(gram), where=scale > 0))
+
+
+def snap(rho: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlations, of which those that differ from +-1 by rounding are exactly that."""
     return np.where(np.abs(rho) > 1 - SAME, np.sign(rho), rho)
 
 
-def _firing(
+def firing_share(
     rho: NDArray[np.float64], left_norms: NDArray[np.float64], right_norms: NDArray[np.float64],
     threshold: float,
 ) -> NDArray[np.float64]:
     """`joint_firing` of rows with these norms."""
-    if np.all(np.abs(left_norms - 1) < 1e-6) and np.all(np.abs(right_norms - 1) < 1e-6):
+    if are_unit(left_norms) and are_unit(right_norms):
         return joint_firing(rho, threshold)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        h, k = (
-            np.where(norms > 0, threshold / norms, np.inf) for norms in (left_norms, right_norms)
-        )
+    h, k = (relative_thresholds(norms, threshold) for norms in (left_norms, right_norms))
     return joint_firing(rho, h, k)
+
+
+def are_unit(norms: NDArray[np.float64]) -> bool:
+    """Whether all norms are 1 up to what float32 holds."""
+    return bool(np.all(np.abs(norms - 1) < 1e-6))
+
+
+def relative_thresholds(norms: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """Thresholds of standard normals: infinite for rows that are 0."""
+    if are_unit(norms):
+        return np.full_like(norms, threshold)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(norms > 0, threshold / norms, np.inf)
+
+
+def limit_diagonal(data: KroneckerData, threshold: float, skip: float) -> NDArray[np.float64]:
+    """Diagonal of `limit_gram`."""
+    squares = data.astype(np.float64).gram_diagonal()
+    return squares * (ndtr(-relative_thresholds(np.sqrt(squares), threshold)) + skip)
 
 
 def refuse_silence(

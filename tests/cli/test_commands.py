@@ -111,6 +111,79 @@ def test_the_order_of_the_pairs(files, order, capsys):
     assert "must be one of auto, random, panels, objects, got 'sorted'" in capsys.readouterr().err
 
 
+def test_the_solver(files, capsys):
+    """auto is what the data and the other options call for; the others are what they say."""
+    recipe = ["--alpha", "0.1", "--skip", "1"]
+    solvers = {}
+    for options in ([], ["--solver", "auto"], ["--solver", "sgd"], ["--solver", "gauss-newton"]):
+        assert run("train", *recipe, *options) == 0
+        solvers["".join(options[1:])] = kroncy.load("M.npz").solver_
+    assert solvers == {"": "sgd", "auto": "sgd", "sgd": "sgd", "gauss-newton": "gauss-newton"}
+    rows = read("P.csv")
+    write("P.csv", rows[:1] + 5 * rows[1:])  # more than 32 pairs an object
+    assert run("train", *recipe) == 0
+    assert kroncy.load("M.npz").solver_ == "gauss-newton"
+    with pytest.raises(SystemExit):
+        run("train", "--solver", "adam")
+    assert "must be one of auto, sgd, gauss-newton, got 'adam'" in capsys.readouterr().err
+    assert run("train", "--task", "classification", "--solver", "gauss-newton", target="binds") == 1
+    assert "needs --alpha > 0" in capsys.readouterr().err
+
+
+def test_averaging(files, capsys):
+    predicted = {}
+    for word, value in (("epoch", "epoch"), ("all", True), ("none", False), ("9", 9)):
+        assert run("train", "--average", word) == 0
+        assert kroncy.load("M.npz").average == value
+        assert run("predict", "--out", "predictions.csv") == 0
+        predicted[word] = (files / "predictions.csv").read_text()
+    assert run("train") == 0 and kroncy.load("M.npz").average == "epoch"
+    assert len(set(predicted.values())) == 4
+    assert run("train", "--average", "all", "--resume") == 1
+    assert "--average" in capsys.readouterr().err
+    for wrong in ("0", "-1", "some"):
+        with pytest.raises(SystemExit):
+            run("train", "--average", wrong)
+        assert "must be one of epoch, all, none, or an iteration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_network_on_ridge_regression(files, task, capsys):
+    options = {"task": task, "target": {"regression": "affinity"}.get(task, "binds")}
+    assert run("train", "--base", "ridge", "--task", task, target=options["target"]) == 0
+    model = kroncy.load("M.npz")
+    assert model.base == "ridge" and model.base_ is not None and max(model.base_weights_) > 0
+    assert run("predict", "--out", "predictions.csv") == 0
+    rows = read("predictions.csv")[1:]
+    given = [row[2 if task == "regression" else 3] for row in read("P.csv")[1:]]
+    if task == "regression":
+        found = np.corrcoef(np.float64(given), [float(row[2]) for row in rows])[0, 1]
+    else:
+        found = np.mean([row[2] == label for row, label in zip(rows, given, strict=True)])
+    assert found > 0.7
+    with pytest.raises(SystemExit):
+        run("train", "--base", "lasso")
+    assert "must be one of ridge, got 'lasso'" in capsys.readouterr().err
+
+
+def test_the_weights_of_classes(files, capsys):
+    rows = read("P.csv")
+    rare = [[*row[:3], "yes" if i and float(row[2]) > 1.5 else "no"] for i, row in enumerate(rows)]
+    write("P.csv", rows[:1] + rare[1:])
+    counts, options = {}, ["--task", "classification"]
+    for more in ([], ["--class-weight", "balanced"]):
+        assert run("train", *options, *more, target="binds") == 0
+        assert run("predict", "--out", "predictions.csv") == 0
+        counts[len(more)] = [row[2] for row in read("predictions.csv")].count("yes")
+    assert kroncy.load("M.npz").class_weight == "balanced"
+    assert counts[0] < counts[2]
+    assert run("train", "--class-weight", "balanced") == 1
+    assert "--class-weight needs --task classification" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("train", *options, "--class-weight", "heavy")
+    assert "invalid choice: 'heavy'" in capsys.readouterr().err
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])

@@ -23,9 +23,7 @@ ROUNDING = "float32: predictions of a subset agree to 1e-6, the check asks for 1
 
 
 def failing_checks(estimator):
-    if isinstance(estimator, LimitKernelRegressor):
-        return {}
-    if isinstance(estimator, KroneckerRidge | KroneckerRidgeClassifier):
+    if isinstance(estimator, KroneckerRidge | KroneckerRidgeClassifier | LimitKernelRegressor):
         held_out = estimator.alpha == "auto" or isinstance(estimator, KroneckerRidgeClassifier)
         equivalence = "check_sample_weight_equivalence_on_dense_data"
         return {equivalence: REPEATS_ARE_HELD_OUT} if held_out else {}
@@ -55,6 +53,7 @@ def conventions(*estimators):
     KroneckerEnsemble(KroneckerRegressor(32, max_iter=15, n_threads=1, dtype="float64"), 2),
     KroneckerEnsemble(KroneckerClassifier(32, max_iter=8, n_threads=1, dtype="float64"), 2),
     LimitKernelRegressor(),
+    LimitKernelRegressor(0.1),
     KroneckerRidge(tol=1e-10),
     KroneckerRidge(0.1, tol=1e-10),
     KroneckerRidgeClassifier(tol=1e-10),

@@ -164,7 +164,7 @@ def test_kernels_instead_of_factors(pairs, small):
 def test_verbose_prints_a_line_for_each_epoch(plane, capsys, small):
     small(max_iter=2, verbose=True).fit(*plane)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("engine lazy, order random; multiply-adds a sample: ")
+    assert lines[0].startswith("solver sgd, engine lazy, order random; multiply-adds a sample: ")
     assert len(lines) == 3 and lines[1].startswith("Iteration 1, loss = ")
 
 

@@ -135,7 +135,7 @@ def test_verbose_prints_a_line_for_each_call(plane, small, capsys):
     X, y = plane
     model = small(n_hidden=64, verbose=True).partial_fit(X, y).partial_fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("engine ")
+    assert lines[0].startswith("solver sgd, engine ")
     assert lines[1:] == [
         f"Iteration {i + 1}, loss = {loss:.8f}" for i, loss in enumerate(model.loss_curve_)
     ]

@@ -55,3 +55,66 @@ def test_a_classifier_needs_a_ridge():
         model("two", alpha=0.0).fit(DATA, TARGETS["two"])
     # A step does not multiply the weights: any penalty goes with any learning rate.
     model("real", alpha=1e4, learning_rate_init=0.5, max_iter=1).fit(DATA, TARGETS["real"])
+
+
+CHOICES = {
+    "no ridge": ({"alpha": 0.0}, "real", "sgd"),
+    "no linear part": ({"skip": 0.0}, "real", "sgd"),
+    "a batch size": ({"batch_size": 32}, "real", "sgd"),
+    "a step size": ({"learning_rate_init": 0.5}, "real", "sgd"),
+    "another order": ({"order": "random"}, "real", "sgd"),
+    "labels": ({}, "two", "sgd"),
+    "objects": ({"order": "objects"}, "real", "gauss-newton"),
+    "the recipe": ({}, "real", "gauss-newton"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_solver_is_chosen_by_data_and_parameters(name, capsys):
+    options, kind, expected = CHOICES[name]
+    options = {"skip": 1.0, "alpha": 0.1, "random_state": 0, "max_iter": 1, "verbose": 1} | options
+    grid = np.indices((12, 32)).reshape(2, -1)
+    data = KroneckerData([LEFT, RNG.normal(size=(32, 3))], grid, bias=1.0)
+    y = RNG.normal(size=384)
+    make = KroneckerRegressor if kind == "real" else KroneckerClassifier
+    fitted = make(64, **options).fit(data, y if kind == "real" else y > 0)
+    assert fitted.solver_ == "sgd"  # 12 samples of a right object
+    few = np.flatnonzero(grid[1] < 9)
+    few = np.tile(few, 4)  # 9 right objects with 48 samples each, 12 left ones with 36
+    y = np.tile(y[: len(few) // 4], 4)
+    capsys.readouterr()
+    fitted = make(64, **options).fit(data.take(few), y if kind == "real" else y > 0)
+    assert fitted.solver_ == expected
+    order = {"another order": "random"}.get(name, "objects" if expected != "sgd" else None)
+    assert f"solver {expected}, engine" in capsys.readouterr().out
+    assert order is None or fitted.trainer_.order == order
+
+
+def test_auto_is_the_recipe_or_sgd_bit_for_bit():
+    few = np.tile(np.arange(150), 4)
+    y = np.tile(TARGETS["real"], 4)
+    options = {"random_state": 0, "max_iter": 2, "tol": 1.0, "n_iter_no_change": 1}
+    for more, same in (
+        ({"alpha": 0.1, "skip": 1.0}, {"solver": "gauss-newton", "order": "objects"}),
+        ({}, {"solver": "sgd"}),
+    ):
+        auto = KroneckerRegressor(64, **options, **more).fit(DATA.take(few), y)
+        given = KroneckerRegressor(64, **options, **more, **same).fit(DATA.take(few), y)
+        assert auto.solver_ == same["solver"]
+        np.testing.assert_array_equal(auto.predict(DATA), given.predict(DATA))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_partial_fit_does_not_change_the_solver():
+    few = np.tile(np.arange(150), 4)
+    y = np.tile(TARGETS["real"], 4)
+    options = {"alpha": 0.1, "skip": 1.0, "random_state": 0, "max_iter": 1, "start": "gaussian"}
+    first = KroneckerRegressor(64, **options).partial_fit(DATA.take(few), y)
+    assert first.solver_ == "sgd"
+    fitted = KroneckerRegressor(64, **options).fit(DATA.take(few), y)
+    duals = fitted.trainer_.duals.copy()
+    new = KroneckerData([RNG.normal(size=(3, 4)), RIGHT], ([0, 1, 2], [0, 1, 2]), bias=1.0)
+    fitted.partial_fit(new, [0.1, 0.2, 0.3])
+    assert fitted.solver_ == "gauss-newton" and fitted.trainer_.order == "objects"
+    np.testing.assert_array_equal(fitted.trainer_.duals[: len(duals)], duals)

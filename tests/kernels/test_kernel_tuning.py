@@ -158,3 +158,24 @@ def test_kinds_of_arguments():
         ProfileKernels(3).fit(PAIRS, Y)
     with pytest.raises(MemoryError, match="tuning of kernels"):
         tune(KERNELS, PAIRS, Y, memory_limit=1000)
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0])
+def test_new_objects_constant_labels_and_one_object(weight):
+    """What profiles know nothing of is predicted by the given kernels, or by the mean alone."""
+    known = (PAIRS[:, 0] > 3) & (PAIRS[:, 1] > 2)
+    model = make_pipeline(ProfileKernels(KERNELS, weight=weight), KroneckerRidge(1.0))
+    model.fit(PAIRS[known], Y[known])
+    new = model.predict(np.column_stack([np.arange(4), [0, 1, 2, 0]]))
+    mean = Y[known].mean()
+    assert np.all(np.isfinite(new)) and (np.ptp(new) > 1e-3) == (weight < 1)
+    assert weight < 1 or new == pytest.approx(mean, abs=1e-9)
+    constant = model.fit(PAIRS[known], np.full(known.sum(), 2.0)).predict(PAIRS)
+    assert constant == pytest.approx(2.0)
+    alone = PAIRS[PAIRS[:, 0] == 5]
+    y = Y[PAIRS[:, 0] == 5]
+    assert np.all(np.isfinite(model.fit(alone, y).predict(PAIRS)))
+    result = tune(KERNELS, alone, y, folds="random", max_sweeps=1, **FAST)
+    assert np.isfinite(result.error) and np.isfinite(result.r2)
+    with pytest.raises(ValueError, match=r"no (test|training) pairs in fold"):
+        tune(KERNELS, alone, y, folds="left")

@@ -1,0 +1,28 @@
+"""solver="auto" of the networks: whole objects are solved for where that has been seen to win."""
+
+from typing import Any
+
+from ..data.kronecker_data import KroneckerData
+from ..kernels.groups import two_groups
+
+SAMPLES = 32  # of an object on average, from which on its batch is worth a system
+
+
+def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, Any]:
+    """Solver and order of a training on these samples.
+
+    "auto" is object steps for squared loss, with a ridge and a linear part, on pairs with many
+    samples of each object, unless a batch size, a step size or an order says that single pairs are
+    meant.  Without a ridge they fit the noise of an object, and without a linear part they
+    take about as long as "sgd" to the same error.
+    """
+    solver, order = estimator.solver, estimator.order
+    if solver != "auto":
+        return {"solver": solver, "order": order}
+    given = estimator.batch_size, estimator.learning_rate_init
+    regularised = loss == "squared" and estimator.alpha > 0 and estimator.skip > 0
+    if regularised and given == ("auto", "auto") and order in ("auto", "objects"):
+        most = max(len(group) for group in two_groups(data.modes))
+        if data.n_samples >= SAMPLES * most:
+            return {"solver": "gauss-newton", "order": "objects"}
+    return {"solver": "sgd", "order": order}
