@@ -205,6 +205,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         sklearn.exceptions.ConvergenceWarning
             `max_iter` epochs were run and the score was still improving; or `alpha` or `threshold`
             is so large that fewer than one neuron fires on a sample, or predictions are constant.
+        UserWarning
+            The targets of a regressor are constant.
 
         Notes
         -----
@@ -279,12 +281,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         return max_epochs, validation_set
 
     def _check_training_samples(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        reset: bool,
-        classes: NDArray | None = None,
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None,
         minimum: int = 2,
     ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
         """``(data, target, weight, rows)`` of the samples that count, which are `rows` of X.

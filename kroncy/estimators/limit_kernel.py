@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.guard import guard_of
 from .._base.memory import require_memory
+from .._base.scaling import center_and_spread
 from .._base.threads import blas_threads
 from ..data.kronecker_data import KroneckerData
 from ..ntk.limit import limit_gram
 from .parameters import SAMPLE_CONSTRAINTS, document
-from .samples import check_rows, check_samples, named
+from .samples import check_rows, check_samples, named, warn_if_constant
 from .stored import unchanged_on_error
 
 CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
@@ -126,6 +127,11 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         RuntimeError
             Another thread fits this estimator.
 
+        Warns
+        -----
+        UserWarning
+            The targets are constant.
+
         Notes
         -----
         Where an exception is raised, the estimator is as it was before.  Predictions of other
@@ -133,6 +139,8 @@ class LimitKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with guard_of(self).claim("fit"), unchanged_on_error(self):
             data, y = check_samples(self, X, y, multi_output=True, y_numeric=True)
+            center, spread = center_and_spread(y.astype(np.float64))
+            warn_if_constant((y - center) / spread, center, stacklevel=3)  # the caller of fit
             mean, coefficients = self._solve(data, y.astype(np.float64))
             with guard_of(self).change("fit"):
                 self.data_, self.dual_coef_, self._y_mean = data, coefficients, mean

@@ -24,7 +24,7 @@ from .ridge_base import (
     RIDGE_PARAMETERS,
     BaseKroneckerRidge,
 )
-from .samples import named
+from .samples import named, warn_if_constant
 
 
 @document(parameters=RIDGE_PARAMETERS, attributes=RIDGE_ATTRIBUTES, notes=RIDGE_NOTES)
@@ -93,8 +93,9 @@ class KroneckerRidge(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
             y = column_or_1d(y, warn=True)
         y = y.astype(np.float64)
         self._y_mean, self._y_scale = center_and_spread(y, weight)
-        target = ((y - self._y_mean) / self._y_scale).reshape(len(y), -1)
-        return target, np.zeros(len(y), dtype=np.int64), weight
+        target = (y - self._y_mean) / self._y_scale
+        warn_if_constant(target, self._y_mean, stacklevel=5)  # the caller of fit
+        return target.reshape(len(y), -1), np.zeros(len(y), dtype=np.int64), weight
 
     @classmethod
     def _saved_attributes(cls) -> tuple[str, ...]:

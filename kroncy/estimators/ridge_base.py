@@ -170,6 +170,8 @@ class BaseKroneckerRidge(StoredEstimator):
         -----
         sklearn.exceptions.ConvergenceWarning
             The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        UserWarning
+            The targets of a regressor are constant.
 
         Notes
         -----

@@ -1,6 +1,7 @@
 """Settings for a data set, from its limit kernel, each with its reason."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from .._base.scaling import center_and_spread
+from .._base.scaling import center_and_spread, is_constant
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer
 from ..data.kronecker_data import KroneckerData
@@ -115,6 +116,11 @@ def suggest(
     MemoryError
         H^cts of the samples, or the smallest network, does not fit.
 
+    Warns
+    -----
+    UserWarning
+        The targets are constant.
+
     Notes
     -----
     An infinitely wide network trained to the end is kernel regression with H^cts.  Its exact
@@ -149,8 +155,14 @@ def suggest(
     if norm == 0:
         raise ValueError("half the rows of data are zero: no neuron fires on them; drop them")
     center, spread = center_and_spread(target)
-    varies = np.abs(target - center).max(axis=0) > spread / 2  # for a constant: its size
-    target = ((target - center) / spread)[:, varies]
+    target = (target - center) / spread
+    varies = ~is_constant(target)
+    if not varies.any():
+        warnings.warn(
+            f"The targets are constant, all {center[0]:.6g}: there is nothing to learn from them.",
+            stacklevel=3,  # the caller, behind blas_threads
+        )
+    target = target[:, varies]
 
     tried = []
     for threshold in THRESHOLDS:
