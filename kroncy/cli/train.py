@@ -51,8 +51,9 @@ example:
   kroncy train --left L.csv --right R.csv --pairs P.csv --target affinity --model M.npz
   kroncy predict --left L.csv --right R.csv --pairs new.csv --model M.npz --out predictions.csv
 
-Columns are used as they are: give numbers of comparable size, or add --standardize.  The model file
-says which columns, what was done to them and to missing cells; kroncy predict does the same.
+Columns are used as they are: give numbers of comparable size, or add --standardize, and name those
+of texts by --categorical.  The model file says which columns, what was done to them and to missing
+cells; kroncy predict does the same.
 A tenth of the pairs is held out for validation.  The model is that of the epoch with the best
 validation score; training stops early when the score no longer improves.  By default the objects
 of held-out pairs occur in training pairs too; if you will predict new objects, add

@@ -96,6 +96,11 @@ class NamedSamples(SampleSet):
         ImportError
             pandas is not installed.
 
+        Notes
+        -----
+        pandas aligns by index: with the measured values ``data.by_pair(y)``, predictions can be
+        subtracted; with ``y``, whose index is another one, they cannot.
+
         Examples
         --------
         >>> import pandas as pd
