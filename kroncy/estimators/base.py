@@ -421,7 +421,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
-            score, weights, outputs = self._score_validation(validation)
+            with show_elapsed("validation", disable=self.verbose < 2):
+                score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             self._record_outputs(outputs, validation)
             if self._scores.update(score, self.tol):
