@@ -14,6 +14,7 @@ from ..estimators.classifier import KroneckerClassifier
 from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
 from ..estimators.forecast import forecast
+from ..estimators.members import first_member
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
 from ..parallel.mpi import as_communicator, world
@@ -268,7 +269,7 @@ def _print_held_out(ensemble: KroneckerEnsemble) -> None:
     if ensemble.validation_indices_ is None:
         print(NOTHING_HELD_OUT)
         return
-    member = ensemble.estimators_[0]
+    member = first_member(ensemble)
     scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
     print(
         f"members: validation {member.validation_metric} "

@@ -11,7 +11,7 @@ from .encoding import SideEncoder
 from .frames import Frame, shorten
 from .modes import Modes
 from .preparation import prepare_factor
-from .tables import Index, Labels, RowTable, Table
+from .tables import Index, Labels, RowTable
 
 SIDES = "left", "right"
 Names = tuple[str, str]
@@ -72,7 +72,9 @@ def learn_pairs(
     frame = Frame(pairs, "pairs")
     pair_columns = columns[0][1], columns[1][1]
     frames = PairFrames((encoders[0], encoders[1]), pair_columns, frame.is_pandas)
-    return _modes(factors, frame, pair_columns), frames
+    dtype = np.result_type(*(table.dtype for table in factors))
+    factors = [table.astype(dtype) for table in factors]
+    return _modes(factors, [frame.ids(column) for column in pair_columns], pair_columns), frames
 
 
 def like_pairs(
@@ -81,9 +83,10 @@ def like_pairs(
 ) -> tuple[Modes, PairFrames]:
     """Modes of other pairs, whose objects are in `modes` or in new tables, encoded as before."""
     frame = Frame(pairs, "pairs")
+    pair_labels = [frame.ids(column) for column in frames.pair_columns]
     factors = []
-    for mode, given, name, encoder, column in zip(
-        modes, tables, SIDES, frames.sides, frames.pair_columns, strict=True
+    for mode, given, name, encoder, wanted in zip(
+        modes, tables, SIDES, frames.sides, pair_labels, strict=True
     ):
         known = mode.table
         assert isinstance(known, RowTable) and known.labels is not None
@@ -92,12 +95,13 @@ def like_pairs(
             continue
         rows, ids = encoder.encode(given, name)
         new = prepare_factor(rows, name, normalize=normalize, bias=bias, labels=ids)
-        others = np.setdiff1d(frame.ids(column), ids)
+        new = new.astype(known.dtype)
+        others = np.setdiff1d(wanted, ids)
         old = find_objects(known.labels, others)
         old = old[old >= 0]
         factors.append(new.append(known.select(old)) if len(old) else new)
     frames = PairFrames(frames.sides, frames.pair_columns, frame.is_pandas)
-    return _modes(factors, frame, frames.pair_columns), frames
+    return _modes(factors, pair_labels, frames.pair_columns), frames
 
 
 def find_objects(labels: Labels, ids: Labels) -> Index:
@@ -129,12 +133,10 @@ def by_pair(
     return pandas.DataFrame(values, index=index, columns=columns)
 
 
-def _modes(factors: list[RowTable], frame: Frame, columns: Names) -> Modes:
-    dtype = np.result_type(*(table.dtype for table in factors))
-    tables: list[Table] = [table.astype(dtype) for table in factors]
+def _modes(factors: list[RowTable], labels: list[Labels], columns: Names) -> Modes:
+    """Modes of pairs of these ids, which are those of objects of the factors."""
     indices = []
-    for table, column, side in zip(tables, columns, SIDES, strict=True):
-        ids = frame.ids(column)
+    for table, ids, column, side in zip(factors, labels, columns, SIDES, strict=True):
         assert table.labels is not None  # those of the frames
         index = find_objects(table.labels, ids)
         if np.any(index < 0):
@@ -148,9 +150,9 @@ def _modes(factors: list[RowTable], frame: Frame, columns: Names) -> Modes:
                    "leave these pairs out, or give the rows of their objects")
             )
         indices.append(index.astype(np.int64))
-    same = tables[0].equals(tables[1])
+    same = factors[0].equals(factors[1])
     keys = [(0, 0), (0, 1)] if same else [(0, 0), (1, 1)]
-    return Modes(tables[:1] if same else tables, indices, keys)
+    return Modes(factors[:1] if same else factors, indices, keys)
 
 
 def _kind(ids: Labels) -> str:
