@@ -176,8 +176,8 @@ def gauss_newton(arguments):
         figure, (ax,) = new_figure(1)
         for name, curve in curves.items():
             ax.semilogy(*zip(*curve, strict=True), "o-", markersize=3, label=name)
-        ax.set(xlabel="seconds", ylabel="root mean squared residual")
-        ax.legend(loc="lower left")
+        ax.set(xlabel="seconds", ylabel="root mean squared residual", ylim=(1e-10, 1e5))
+        ax.legend(loc="upper right")
         figure.savefig(arguments.figure, dpi=120)
 
 

@@ -176,8 +176,8 @@ def suggest(
     diagonal = float(np.max(np.diagonal(gram)))
 
     n_hidden = 2 ** math.ceil(math.log2(max(1024, FIRED / share)))
-    wanted, rows = n_hidden, data.compact().astype(np.float32)
-    while not _fits(rows, n_hidden, threshold, memory_limit):
+    wanted = n_hidden
+    while not _fits(data, n_hidden, threshold, memory_limit):
         n_hidden //= 2
     critical = diagonal * len(part) / largest
     batch_size = min(len(data), 32 * min(max(round(critical / 32), 1), 8))
@@ -223,14 +223,13 @@ def _leave_one_out(
     return errors[last], float(ridges[last]), float(values[-1])
 
 
-def _fits(rows: KroneckerData, n_hidden: int, threshold: float, limit: int | None) -> bool:
+def _fits(data: KroneckerData, n_hidden: int, threshold: float, limit: int | None) -> bool:
     """Whether a training with so many neurons fits the memory."""
     settings = NetworkSettings(
         n_hidden, threshold, antithetic=True, engine="lazy", compress=False, memory_limit=limit
     )
     try:
-        plan, _, space = planning.resolve(rows, settings)
-        planning.check_memory(plan, settings, space)
+        planning.plan_network(data, settings)
     except MemoryError:
         if n_hidden <= 64:
             raise
