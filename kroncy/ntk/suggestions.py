@@ -159,7 +159,7 @@ def suggest(
     varies = ~is_constant(target)
     if not varies.any():
         warnings.warn(
-            f"The targets are constant, all {center[0]:.6g}: there is nothing to learn from them.",
+            "The targets are constant: there is nothing to learn from them.",
             stacklevel=3,  # the caller, behind blas_threads
         )
     target = target[:, varies]
