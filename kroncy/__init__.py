@@ -25,7 +25,7 @@ multiplication.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._base.installation import check_compiled
+from ._base.installation import check_compiled, compiled
 from ._base.version import __version__
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ check_compiled()
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module("._public", __name__), name)
+    with compiled():
+        found = globals()[name] = getattr(import_module("._public", __name__), name)
     return found
 
 

@@ -2,8 +2,8 @@
 
     python start.py levels --threads 1          # p = q = n = 2048, m = 64
     python start.py numpy                       # the same start on unpanelled arrays
-    python start.py table --sizes 64,128 --out start.csv
-    python start.py plot start.csv docs/start.png
+    python start.py table --sizes 64,128        # rows of the table of docs/start.md
+    python start.py plot docs/start.md docs/start.png
     python start.py engines                     # explicit beside lazy, rank-8 factors
     python start.py exponent                    # multiplications against d, on paper
 
@@ -11,7 +11,6 @@ Methods take turns within one run, medians; one thread is timed by the CPU's clo
 """
 
 import argparse
-import csv
 import time
 
 import numpy as np
@@ -25,6 +24,8 @@ from kroncy.init.gram import GramInit
 from kroncy.init.products import LEVEL_THREADS, PanelPlan
 from kroncy.init.streams import Streams
 from kroncy.linalg import multiplications
+from kroncy.plot import new_figure
+from kroncy.plot.style import styled
 
 LARGEST = 5e9  # bytes of an array that NumPy's methods may make
 
@@ -146,30 +147,30 @@ def time_methods(options):
         for (name, (_, number)), seconds in zip(methods.items(), medians, strict=True):
             print(f"{d:10d} {name:32s} {seconds:9.3f} s {number:11.3e}  others {worst:.2f}",
                   flush=True)
-            if options.out:
-                with open(options.out, "a", newline="") as stream:
-                    csv.writer(stream).writerow([d, name, f"{seconds:.4f}", f"{number:.4e}"])
 
 
+@styled
 def draw_plot(options):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    with open(options.csv) as stream:
-        rows = [(int(d), name, float(s), float(k)) for d, name, s, k in csv.reader(stream)]
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    for name in dict.fromkeys(row[1] for row in rows):
-        points = sorted(row for row in rows if row[1] == name)
-        sizes = [row[0] for row in points]
-        axes[0].loglog(sizes, [row[2] for row in points], "o-", ms=3, lw=1, label=name)
-        axes[1].loglog(sizes, [row[3] for row in points], "o-", ms=3, lw=1)
-    axes[0].set(xlabel="features d", ylabel="seconds")
-    axes[1].set(xlabel="features d", ylabel="multiplications")
-    axes[1].legend(axes[0].get_lines(), [line.get_label() for line in axes[0].get_lines()],
-                   fontsize=6)
-    figure.savefig(options.picture, dpi=80)
+    """The first table of a page whose cells are ``seconds s, multiplications``."""
+    with open(options.page) as stream:
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in stream]
+    head = next(number for number, cells in enumerate(lines) if cells[:1] == ["d"])
+    end = next(number for number in range(head, len(lines)) if not lines[number])
+    figure, axes = new_figure(2)
+    for column, name in enumerate(lines[head][1:], 1):
+        points = []
+        for cells in lines[head + 2 : end]:
+            if cells[column]:
+                seconds, number = cells[column].split(" s, ")
+                points.append((int(cells[0]), float(seconds), float(number)))
+        sizes, *measured = zip(*points, strict=True)
+        for ax, values in zip(axes, measured, strict=True):
+            ax.loglog(sizes, values, "o-", label=name)
+    for ax, what in zip(axes, ("seconds", "multiplications"), strict=True):
+        ax.set(xlabel="features d", ylabel=what)
+        ax.set_ylim(top=300 * ax.get_ylim()[1])
+        ax.legend(loc="upper left")
+    figure.savefig(options.picture, dpi=100)
 
 
 def compare_engines(options):
@@ -225,7 +226,7 @@ def main():
         "exponent": fit_exponent,
     }
     parser.add_argument("command", choices=commands)
-    parser.add_argument("csv", nargs="?", help="of `plot`")
+    parser.add_argument("page", nargs="?", help="of `plot`")
     parser.add_argument("picture", nargs="?", help="of `plot`")
     parser.add_argument("--sizes", type=integers, default=[64, 128, 256, 512, 1024], help="p = q")
     parser.add_argument("--levels", type=integers, default=[1])
@@ -238,7 +239,6 @@ def main():
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--methods", type=lambda text: text.split(";"),
                         default=["kroncy", "matmul, then einsum", "rows expanded, matmul"])
-    parser.add_argument("--out")
     options = parser.parse_args()
     commands[options.command](options)
 

@@ -25,6 +25,7 @@ from kroncy._base.threads import blas_threads
 from kroncy.datasets import load_flights_pairs
 from kroncy.network._fired import fired_counts, fired_level
 from kroncy.plot import new_figure
+from kroncy.plot.style import BLUE, GREY, ORANGE, styled
 
 
 def show(**row):
@@ -77,6 +78,7 @@ def width(_):
             np.sqrt(np.mean((error[below] / spread[below]) ** 2))))
 
 
+@styled
 def lazy(arguments):
     """n = 256, m = 65536: each eigendirection over 100 full-batch steps, then mini-batches."""
     n, m, step, rng = 256, 65536, 0.02, np.random.default_rng(0)
@@ -102,10 +104,13 @@ def lazy(arguments):
     if arguments.figure:
         figure, axes = new_figure(2)
         shown = np.linspace(0, n - 1, 8).astype(int)
-        axes[0].semilogy(predicted[:, shown], color="C1", linewidth=1)
-        axes[0].semilogy(np.arange(0, 101, 10), np.array(path)[:, shown], "C0o", markersize=3)
-        axes[0].set(xlabel="full-batch step", ylabel="share of the residual left",
-                    title="8 eigendirections: points measured")
+        lines = axes[0].semilogy(predicted[:, shown], color=ORANGE, linewidth=1)
+        points = axes[0].semilogy(np.arange(0, 101, 10), np.array(path)[:, shown], "o", color=BLUE)
+        axes[0].set(xlabel="full-batch step", ylabel="share of the residual left")
+        axes[0].legend([points[0], lines[0]], ["measured, 8 eigendirections", "predicted"],
+                       loc="lower left")
+        axes[0].set_yticks([1, 0.5, 0.2, 0.1], ["1", "0.5", "0.2", "0.1"])
+        axes[0].minorticks_off()
     size, epochs, replicas = 16, 12, 10
     rate = ntk.predicted_rate(gram, size / values[-1], size)
     distances = np.zeros((replicas, epochs + 1))
@@ -126,10 +131,10 @@ def lazy(arguments):
          mean_over_bound=[float(f"{r:.3g}") for r in mean / bound])
     if arguments.figure:
         axes[1].semilogy(mean, "o-", label=f"mean of {replicas} runs")
-        axes[1].semilogy(bound, ":", color="grey", label="bound on the expectation")
+        axes[1].semilogy(bound, "--", color=GREY, label="bound on the expectation")
         axes[1].set(xlabel="epoch of mini-batches", ylabel="squared distance from the solution")
-        axes[1].legend()
-        figure.savefig(arguments.figure, dpi=90)
+        axes[1].legend(loc="upper right")
+        figure.savefig(arguments.figure, dpi=100)
 
 
 def digits_split():
@@ -139,6 +144,7 @@ def digits_split():
     return KroneckerData.power(a, **options), ya, KroneckerData.power(b, **options), yb
 
 
+@styled
 def gauss_newton(arguments):
     data, y, _, _ = digits_split()
     common = {"n_hidden": 8192, "antithetic": True, "random_state": 0, "dtype": "float64"}
@@ -167,12 +173,12 @@ def gauss_newton(arguments):
              seconds_to_1e6=reached)
         curves[name] = curve
     if arguments.figure:
-        figure, axes = new_figure(1)
+        figure, (ax,) = new_figure(1)
         for name, curve in curves.items():
-            axes[0].semilogy(*zip(*curve, strict=True), ".-", markersize=3, label=name)
-        axes[0].set(xlabel="seconds", ylabel="root mean squared residual")
-        axes[0].legend(fontsize="small")
-        figure.savefig(arguments.figure, dpi=90)
+            ax.semilogy(*zip(*curve, strict=True), "o-", markersize=3, label=name)
+        ax.set(xlabel="seconds", ylabel="root mean squared residual", ylim=(1e-10, 1e5))
+        ax.legend(loc="upper right")
+        figure.savefig(arguments.figure, dpi=120)
 
 
 def blocks(_):

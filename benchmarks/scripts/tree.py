@@ -1,7 +1,7 @@
 """AsynchronousTree against NumPy, against other layouts and against the memory, in one run.
 
-python benchmarks/scripts/tree.py            the figures of docs/tree.md, about a minute
-python benchmarks/scripts/tree.py --plot     docs/tree_nodes.png as well (needs matplotlib)
+python benchmarks/scripts/tree.py                   the figures of docs/tree.md, about a minute
+python benchmarks/scripts/tree.py --only nodes      docs/tree_nodes.png (needs matplotlib)
 """
 
 import argparse
@@ -17,6 +17,8 @@ from scipy import sparse
 from scipy.stats import norm
 
 from kroncy import AsynchronousTree, KroneckerData, KroneckerSGD, show_config
+from kroncy.plot import new_figure
+from kroncy.plot.style import GREY, styled
 
 HERE = Path(__file__).parent
 QUERY_LEAVES, UPDATE_LEAVES, UPDATE_TREES = 2**20, 16384, 1024
@@ -275,14 +277,10 @@ def engine(rng, n_samples=256):
     print(f"  d = 64 and d = 262144, m = 4096: the same counts: {np.array_equal(few, many)}")
 
 
-def nodes(rng, path):
-    """Nodes that queries visit, against k log2 m."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+@styled
+def nodes(rng):
+    """Nodes that queries visit, against k log2 m, as a picture."""
+    figure, (ax,) = new_figure(1)
     for log_m in (10, 12, 14, 17, 20):
         m = 2**log_m
         trees = AsynchronousTree(rng.standard_normal((1, m), dtype=np.float32))
@@ -294,22 +292,24 @@ def nodes(rng, path):
             if k:
                 assert visited <= 4 * k * np.ceil(np.log2(m / k)) + 16 * k + 64
                 points.append((k * log_m, visited))
-        axes.loglog(*zip(*points, strict=True), "o", ms=3.5, label=f"$m = 2^{{{log_m}}}$")
-    line = np.array(axes.get_xlim())
-    axes.loglog(line, 4 * line, "k-", lw=0.8, label=r"$4\,k\,\log_2 m$")
-    axes.set(xlabel=r"$k\,\log_2 m$", ylabel="nodes visited by a query")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+        ax.loglog(*zip(*points, strict=True), "o", label=f"$m = 2^{{{log_m}}}$")
+    line = np.array(ax.get_xlim())
+    ax.loglog(line, 4 * line, "--", color=GREY, label=r"$4\,k\,\log_2 m$")
+    ax.set(xlabel=r"$k\,\log_2 m$", ylabel="values compared by a query")
+    ax.legend(loc="upper left", ncols=2)
+    ax.set_ylim(top=30 * ax.get_ylim()[1])
+    figure.savefig(HERE.parents[1] / "docs" / "tree_nodes.png", dpi=120)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plot", action="store_true")
-    parser.add_argument("--only", choices=["queries", "updates", "training", "layouts", "engine"])
+    parser.add_argument(
+        "--only", choices=["queries", "updates", "training", "layouts", "engine", "nodes"]
+    )
     options = parser.parse_args()
     show_config()
     for stage in (queries, updates, training, layouts, engine):
         if options.only in (None, stage.__name__):
             stage(np.random.default_rng(0))
-    if options.plot:
-        nodes(np.random.default_rng(0), HERE.parents[1] / "docs" / "tree_nodes.png")
+    if options.only == "nodes":
+        nodes(np.random.default_rng(0))

@@ -71,3 +71,11 @@ def center_and_spread(
     spread = np.where(spread > rounding, spread, 1.0)
     unit = unit[0]
     return np.asarray(scale(center, unit)), np.asarray(scale(spread, unit))
+
+
+def is_constant(standardized: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which columns, standardised by `center_and_spread`, are constant up to rounding.
+
+    The root mean square of the others is 1, so that their largest entry is no less.
+    """
+    return np.abs(standardized).max(axis=0) <= 0.5

@@ -9,6 +9,7 @@ from .._base.files import check_writable
 from .._base.version import __version__
 from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
+from ..estimators.members import first_member
 from ..persistence import read_model
 from . import predict, suggest, train
 from .demo import run_demo
@@ -140,7 +141,7 @@ def _info(arguments: argparse.Namespace) -> None:
         print(f"  tables     {left} left and {right} right columns; missing: {note['missing']}")
     if isinstance(model, KroneckerEnsemble):
         print(f"  members    {model.n_members}, of which the first:")
-        model = model.estimators_[0]
+    model = first_member(model)
     trainer = getattr(model, "trainer_", model)
     print(f"  samples    {trainer.data.n_samples:,}")
     print(f"  features   {trainer.data.n_features:,}")

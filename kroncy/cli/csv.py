@@ -15,7 +15,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .text import is_missing, normalized
+from .text import as_option, is_missing, normalized
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}  # that are recognised
 SAMPLE_LINES = 50  # by which they are
@@ -65,15 +65,15 @@ class Reader:
         return ValueError(f"{place}{'' if column is None else f', column {column!r}'}: {problem}")
 
     def numbers_or_nan(
-        self, line: int, columns: Sequence[str], cells: Sequence[str]
+        self, line: int, columns: Sequence[str], cells: Sequence[str], advice: str = ""
     ) -> NDArray[np.float64]:
         """Cells as finite numbers, or NaN where there is no value."""
         present = [j for j, cell in enumerate(cells) if not is_missing(cell)]
         if len(present) == len(cells):
-            return self.numbers(line, columns, cells)
+            return self.numbers(line, columns, cells, advice)
         values = np.full(len(cells), np.nan)
         values[present] = self.numbers(
-            line, [columns[j] for j in present], [cells[j] for j in present]
+            line, [columns[j] for j in present], [cells[j] for j in present], advice
         )
         return values
 
@@ -83,7 +83,8 @@ class Reader:
     ) -> NDArray[np.float64]:
         """Cells as finite numbers.
 
-        `advice` is added to the error about a text, `empty` to that about an empty cell.
+        `advice` is added to the error about a text, with its column in place of ``{column}``, and
+        `empty` to that about an empty cell.
         """
         numerals, values = cells, None
         if self._decimal == ",":
@@ -94,6 +95,7 @@ class Reader:
                 values = np.array(numerals, dtype=np.float64)
         if values is None:
             at = next(j for j, numeral in enumerate(numerals) if not NUMBER.fullmatch(numeral))
+            advice = advice.format(column=as_option(columns[at]))
             raise self.error(self._not_a_number(cells[at], advice, empty), line, columns[at])
         if not np.isfinite(values).all():
             at = int(np.argmin(np.isfinite(values)))

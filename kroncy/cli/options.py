@@ -159,7 +159,11 @@ def errors_in_options() -> Iterator[None]:
 
 def names(text: str) -> list[str]:
     """Type of an option whose value is names, separated by commas and quoted where needed."""
-    found = [normalized(name.strip()) for row in csv.reader([text]) for name in row]
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"must be names as in a CSV file, {error}") from None
+    found = [normalized(name.strip()) for row in rows for name in row]
     if not found or not all(found):
         raise argparse.ArgumentTypeError(f"must be names, separated by commas, got {text!r}")
     return found
@@ -168,7 +172,7 @@ def names(text: str) -> list[str]:
 def add_table_options(command: Any) -> None:
     """The options that name the CSV files, and say how cells are written."""
     command.add_argument(
-        "--left", required=True, metavar="CSV", help="left table: an id column, then numbers"
+        "--left", required=True, metavar="CSV", help="left table: an id column, then features"
     )
     command.add_argument("--right", required=True, metavar="CSV", help="right table: likewise")
     command.add_argument(
@@ -188,8 +192,9 @@ def add_table_options(command: Any) -> None:
 
     command.add_argument(
         "--unknown", choices=("error", "skip"), default="error", metavar="X",
-        help="pairs of ids that a table does not have: error, or skip, which leaves them out and "
-        "tells how many (default: error)",
+        help="ids of pairs that a table does not have, and categories that the model was not "
+        "trained on: error, or skip, which leaves these pairs out and tells how many (default: "
+        "error)",
     )
 
 
@@ -211,20 +216,27 @@ def add_training_options(command: Any) -> None:
     command.add_argument(
         "--columns", type=names, action="extend", metavar="NAMES",
         help="columns of the two tables to use, separated by commas; fp_* stands for all that "
-        "begin with fp_ (default: all)",
+        "begin with fp_; a name with a comma is in double quotes, as in a CSV file, within those "
+        "of the shell: --columns 'a,\"b,c\"' (default: all)",
     )
     command.add_argument(
         "--drop", type=names, action="extend", metavar="NAMES",
         help="columns of the two tables not to use",
     )
     command.add_argument(
-        "--missing", choices=("error", "drop", "mean"), default="error", metavar="X",
-        help="empty cells, NA and NaN: error; drop, which leaves out the object and its pairs; or "
-        "mean, which takes the mean of the column (default: error).  With drop and mean, pairs "
-        "without a target are left out.  Predictions do the same",
+        "--categorical", type=names, action="extend", metavar="NAMES",
+        help="columns of texts: each of their texts becomes a column of zeros and ones",
     )
     command.add_argument(
-        "--standardize", action="store_true", help="scale columns to mean 0 and variance 1"
+        "--missing", choices=("error", "drop", "mean"), default="error", metavar="X",
+        help="empty cells, NA and NaN: error; drop, which leaves out the object and its pairs; or "
+        "mean, which takes the mean of the column, or the frequencies of its categories (default: "
+        "error).  With drop and mean, pairs without a target are left out.  Predictions do the "
+        "same",
+    )
+    command.add_argument(
+        "--standardize", action="store_true",
+        help="scale columns of numbers to mean 0 and variance 1",
     )
 
 

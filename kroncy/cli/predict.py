@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 
 from .._base.files import open_output
 from ..estimators.ensemble import KroneckerEnsemble
+from ..estimators.members import first_member
 from ..persistence import read_model
 from .options import add_model_option, add_table_options, check_output
 from .samples import pair_data, read_prediction
@@ -54,13 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.model} does not contain the names of the columns, because kroncy train "
             "did not write it; use it in Python with kroncy.load"
         )
-    is_ensemble = isinstance(model, KroneckerEnsemble)
-    if arguments.std and not is_ensemble:
+    if arguments.std and not isinstance(model, KroneckerEnsemble):
         raise ValueError(f"--std needs a model of several members; {arguments.model} is one "
                          "network: train it with --members 5")
     left, right, pairs = read_prediction(arguments, note)
-    bias = (model.estimators_[0] if is_ensemble else model).bias
-    data = pair_data(left, right, pairs, note, bias)
+    data = pair_data(left, right, pairs, note, first_member(model).bias)
     header = [*pairs.id_names, "prediction"]
     if arguments.std:
         columns = list(model.predict(data, return_std=True))

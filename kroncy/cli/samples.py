@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from .._base.scaling import center_and_spread
 from ..data.kronecker_data import KroneckerData
-from .csv import Notation
-from .tables import Objects, Pairs, Selection, Trained, matches, read_objects, read_pairs
+from .columns import Selection, Trained
+from .csv import Notation, Reader
+from .objects import Objects, read_objects
+from .pairs import Pairs, read_pairs
 
 UNEQUAL = 10.0  # ratio of the scales of columns from which standardising is suggested
 
@@ -33,16 +35,12 @@ class TrainingTables:
 def read_training(arguments: argparse.Namespace) -> TrainingTables:
     """Read the files that the options name, and tell what was left out, filled or is unequal."""
     notation = Notation(arguments.separator, arguments.decimal)
-    selection = Selection(arguments.columns or (), arguments.drop or ())
-    left, right = (
-        read_objects(path, notation, selection, arguments.missing)
-        for path in (arguments.left, arguments.right)
+    selection = Selection(
+        arguments.columns or (), arguments.drop or (), arguments.categorical or ()
     )
-    for option, patterns in (("--columns", selection.columns), ("--drop", selection.drop)):
-        for pattern in patterns:
-            if not any(matches(name, [pattern]) for name in left.header + right.header):
-                raise ValueError(f"{option} {pattern}: {left.path} and {right.path} have no such "
-                                 "column")
+    readers = Reader(arguments.left, notation), Reader(arguments.right, notation)
+    selection.check(*readers)
+    left, right = (read_objects(reader, selection, arguments.missing) for reader in readers)
     numeric = arguments.task == "regression"
     pairs = read_pairs(
         arguments.pairs, notation, left, right, arguments.target, numeric=numeric,
@@ -71,8 +69,11 @@ def read_prediction(
     """Read the files that the options name, as the model in whose file `note` stands needs them."""
     notation = Notation(arguments.separator, arguments.decimal)
     left, right = (
-        read_objects(path, notation, Trained(note[side]["names"], note[side]["fill"]),
-                     note["missing"])
+        read_objects(
+            Reader(path, notation),
+            Trained(note[side]["names"], note[side]["categories"], note[side]["fill"]),
+            note["missing"], arguments.unknown,
+        )
         for side, path in (("left", arguments.left), ("right", arguments.right))
     )
     pairs = read_pairs(arguments.pairs, notation, left, right, unknown=arguments.unknown)
@@ -108,10 +109,12 @@ def describe(table: Objects, standardize: bool) -> dict[str, Any]:
     """What a prediction must do with a table, and the ids that a report speaks of."""
     center = scale = None
     if standardize:
-        center, scale = (part.tolist() for part in center_and_spread(table.values))
+        means, spreads = center_and_spread(table.values)
+        center = np.where(table.is_number, means, 0.0).tolist()
+        scale = np.where(table.is_number, spreads, 1.0).tolist()
     return {
-        "names": table.names, "center": center, "scale": scale, "fill": table.fill,
-        "ids": list(table.rows),
+        "names": table.names, "categories": table.categories, "center": center, "scale": scale,
+        "fill": table.fill, "ids": list(table.rows),
     }
 
 
@@ -130,15 +133,15 @@ def _scaled(table: Objects, scaling: dict[str, Any], bias: float) -> NDArray[np.
 
 
 def _left_out(table: Objects) -> Iterator[str]:
-    if table.incomplete:
-        count = len(table.incomplete)
-        yield (f"{table.path}: {count:,} object{'s' if count > 1 else ''} with missing cells left "
-               f"out, such as {min(table.incomplete)!r}")
+    for fault in sorted(set(table.left_out.values())):
+        names = [name for name, found in table.left_out.items() if found == fault]
+        yield (f"{table.path}: {len(names):,} object{'s' if len(names) > 1 else ''} with {fault} "
+               f"left out, such as {min(names)!r}")
 
 
 def _unequal_columns(table: Objects) -> Iterator[str]:
     """Advice about columns of numbers, not of zeros and ones, that differ much in scale."""
-    is_number = ~np.isin(table.values, (0, 1)).all(axis=0)
+    is_number = table.is_number & ~np.isin(table.values, (0, 1)).all(axis=0)
     _, spread = center_and_spread(table.values)
     varies = is_number & (np.ptp(table.values, axis=0) > 0)
     if varies.sum() < 2:
@@ -146,9 +149,10 @@ def _unequal_columns(table: Objects) -> Iterator[str]:
     numbers = np.flatnonzero(varies)
     low, high = (numbers[choose(spread[numbers])] for choose in (np.argmin, np.argmax))
     if spread[high] >= UNEQUAL * spread[low]:
+        names = table.value_names
         yield (
-            f"{table.path}: the spread of column {table.names[high]!r} ({spread[high]:.3g}) is "
-            f"{spread[high] / spread[low]:,.0f} times that of {table.names[low]!r} "
+            f"{table.path}: the spread of column {names[high]!r} ({spread[high]:.3g}) is "
+            f"{spread[high] / spread[low]:,.0f} times that of {names[low]!r} "
             f"({spread[low]:.3g}) and hides it; --standardize makes columns comparable"
         )
 

@@ -15,8 +15,8 @@ which an infinitely wide network does best; see the documentation of kroncy.ntk.
 example:
   kroncy suggest --left L.csv --right R.csv --pairs P.csv --target affinity
 """
-NAMES = {"n_hidden": "n_hidden", "threshold": "threshold", "batch_size": "batch_size",
-         "learning_rate": "learning_rate_init", "n_epochs": "max_iter"}
+# Settings of the trainer that are parameters of another name.
+NAMES = {"learning_rate": "learning_rate_init", "n_epochs": "max_iter"}
 
 
 def add_parser(commands: Any) -> None:
@@ -44,8 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def options_in_words(found: Suggestion) -> str:
     """The settings as options, each with its reason, then together."""
-    options = {FLAGS[NAMES[name]]: f"{getattr(found, name):.4g}" for name in found.reasons}
-    options[FLAGS["n_hidden"]] = str(found.n_hidden)
+    values = {name: getattr(found, name) for name in found.reasons}
+    options = {
+        FLAGS[NAMES.get(name, name)]: f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+    }
     width = max(len(f"{flag} {value}") for flag, value in options.items())
     lines = [
         f"{flag + ' ' + value:<{width}}   {in_options(reason)}"

@@ -1,5 +1,6 @@
 """What a cell or a name says; without NumPy, which takes long to import."""
 
+import shlex
 import unicodedata
 
 MISSING = {"", "na", "n/a", "nan", "null", "none"}  # cells without a value, in lower case
@@ -13,3 +14,10 @@ def normalized(text: str) -> str:
 def is_missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
     return cell.lower() in MISSING
+
+
+def as_option(name: str) -> str:
+    """A name as it is typed where an option takes several: one with a comma needs two quotes."""
+    if "," in name or name.startswith('"'):
+        name = '"' + name.replace('"', '""') + '"'
+    return shlex.quote(name)

@@ -14,6 +14,7 @@ from ..estimators.classifier import KroneckerClassifier
 from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
 from ..estimators.forecast import forecast
+from ..estimators.members import first_member
 from ..estimators.regressor import KroneckerRegressor
 from ..estimators.samples import fingerprint
 from ..parallel.mpi import as_communicator, world
@@ -51,8 +52,9 @@ example:
   kroncy train --left L.csv --right R.csv --pairs P.csv --target affinity --model M.npz
   kroncy predict --left L.csv --right R.csv --pairs new.csv --model M.npz --out predictions.csv
 
-Columns are used as they are: give numbers of comparable size, or add --standardize.  The model file
-says which columns, what was done to them and to missing cells; kroncy predict does the same.
+Columns are used as they are: give numbers of comparable size, or add --standardize, and name those
+of texts by --categorical.  The model file says which columns, what was done to them and to missing
+cells; kroncy predict does the same.
 A tenth of the pairs is held out for validation.  The model is that of the epoch with the best
 validation score; training stops early when the score no longer improves.  By default the objects
 of held-out pairs occur in training pairs too; if you will predict new objects, add
@@ -271,7 +273,7 @@ def _print_held_out(ensemble: KroneckerEnsemble) -> None:
     if ensemble.validation_indices_ is None:
         print(NOTHING_HELD_OUT)
         return
-    member = ensemble.estimators_[0]
+    member = first_member(ensemble)
     scores: list[Any] = [one.best_validation_score_ for one in ensemble.estimators_]
     print(
         f"members: validation {member.validation_metric} "

@@ -213,8 +213,14 @@ def _pandas_column(series: Any, name: str, what: str) -> Column:
 def _sparse_column(series: Any, what: str) -> Any:
     """A sparse column of pandas whose other entries are 0, as a column of SciPy."""
     array = series.array
-    if array.fill_value != 0 or np.asarray(array.sp_values).dtype.kind not in "biuf":
-        raise TypeError(f"{what} is sparse; its entries must be numbers, and those left out 0")
+    if np.asarray(array.sp_values).dtype.kind not in "biuf":
+        raise TypeError(f"{what} is sparse and must hold numbers, got {series.dtype.subtype}")
+    if array.fill_value != 0:
+        raise ValueError(
+            f"{what} is sparse, and the entries that it leaves out must be 0, but stand for "
+            f"{array.fill_value}; where missing cells mean 0 use .fillna(0), else "
+            ".sparse.to_dense()"
+        )
     values = np.asarray(array.sp_values, dtype=np.float64)
     rows = array.sp_index.to_int_index().indices
     if not np.all(np.isfinite(values)):
@@ -244,7 +250,10 @@ def _plain_column(values: NDArray, name: str, what: str) -> Column:
             f"{what} has dtype {values.dtype}; a column of features holds numbers, booleans or "
             "text, so make such a column of it (a date, for example, as a number of days)"
         )
-    numbers = values.astype(np.float64)
+    try:
+        numbers = values.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{what} has integers beyond the range of float64") from None
     if not np.all(np.isfinite(numbers)):
         raise ValueError(f"{what} is infinite in row {int(np.argmin(np.isfinite(numbers)))}")
     return Column(name, NUMBER, numbers)

@@ -71,7 +71,7 @@ class NamedSamples(SampleSet):
             self._modes, self._require_frames(), pairs, (left, right),
             normalize=self._normalize, bias=self._bias,
         )  # fmt: skip
-        return self._new(modes.astype(self.dtype), self._normalize, self._bias, frames)
+        return self._new(modes, self._normalize, self._bias, frames)
 
     def by_pair(self, values: ArrayLike, columns: Any = None) -> Any:
         """Values of the samples with their ids, in pandas.
@@ -95,6 +95,11 @@ class NamedSamples(SampleSet):
             each sample.
         ImportError
             pandas is not installed.
+
+        Notes
+        -----
+        pandas aligns by index: with the measured values ``data.by_pair(y)``, predictions can be
+        subtracted; with ``y``, whose index is another one, they cannot.
 
         Examples
         --------

@@ -72,7 +72,9 @@ def learn_pairs(
     frame = Frame(pairs, "pairs")
     pair_columns = columns[0][1], columns[1][1]
     frames = PairFrames((encoders[0], encoders[1]), pair_columns, frame.is_pandas)
-    return _modes(factors, frame, pair_columns), frames
+    dtype = np.result_type(*(table.dtype for table in factors))
+    factors = [table.astype(dtype) for table in factors]
+    return _modes(factors, [frame.ids(column) for column in pair_columns], pair_columns), frames
 
 
 def like_pairs(
@@ -81,9 +83,10 @@ def like_pairs(
 ) -> tuple[Modes, PairFrames]:
     """Modes of other pairs, whose objects are in `modes` or in new tables, encoded as before."""
     frame = Frame(pairs, "pairs")
+    pair_labels = [frame.ids(column) for column in frames.pair_columns]
     factors = []
-    for mode, given, name, encoder, column in zip(
-        modes, tables, SIDES, frames.sides, frames.pair_columns, strict=True
+    for mode, given, name, encoder, wanted in zip(
+        modes, tables, SIDES, frames.sides, pair_labels, strict=True
     ):
         known = mode.table
         assert isinstance(known, RowTable) and known.labels is not None
@@ -92,12 +95,13 @@ def like_pairs(
             continue
         rows, ids = encoder.encode(given, name)
         new = prepare_factor(rows, name, normalize=normalize, bias=bias, labels=ids)
-        others = np.setdiff1d(frame.ids(column), ids)
+        new = new.astype(known.dtype)
+        others = np.setdiff1d(wanted, ids)
         old = find_objects(known.labels, others)
         old = old[old >= 0]
         factors.append(new.append(known.select(old)) if len(old) else new)
     frames = PairFrames(frames.sides, frames.pair_columns, frame.is_pandas)
-    return _modes(factors, frame, frames.pair_columns), frames
+    return _modes(factors, pair_labels, frames.pair_columns), frames
 
 
 def find_objects(labels: Labels, ids: Labels) -> Index:
@@ -129,10 +133,10 @@ def by_pair(
     return pandas.DataFrame(values, index=index, columns=columns)
 
 
-def _modes(factors: list[RowTable], frame: Frame, columns: Names) -> Modes:
+def _modes(factors: list[RowTable], labels: list[Labels], columns: Names) -> Modes:
+    """Modes of pairs of these ids, which are those of objects of the factors."""
     indices = []
-    for table, column, side in zip(factors, columns, SIDES, strict=True):
-        ids = frame.ids(column)
+    for table, ids, column, side in zip(factors, labels, columns, SIDES, strict=True):
         assert table.labels is not None  # those of the frames
         index = find_objects(table.labels, ids)
         if np.any(index < 0):

@@ -206,6 +206,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         sklearn.exceptions.ConvergenceWarning
             `max_iter` epochs were run and the score was still improving; or `alpha` or `threshold`
             is so large that fewer than one neuron fires on a sample, or predictions are constant.
+        UserWarning
+            The targets of a regressor are constant.
 
         Notes
         -----
@@ -280,12 +282,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         return max_epochs, validation_set
 
     def _check_training_samples(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        reset: bool,
-        classes: NDArray | None = None,
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None,
         minimum: int = 2,
     ) -> tuple[KroneckerData, NDArray, NDArray, NDArray[np.intp]]:
         """``(data, target, weight, rows)`` of the samples that count, which are `rows` of X.
@@ -425,7 +422,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         if validation is None:
             self._scores.update(-loss, self.tol)
         else:
-            score, weights, outputs = self._score_validation(validation)
+            with show_elapsed("validation", disable=self.verbose < 2):
+                score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             self._record_outputs(outputs, validation)
             if self._scores.update(score, self.tol):

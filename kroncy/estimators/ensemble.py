@@ -26,6 +26,7 @@ from .ensemble_attributes import EnsembleAttributes
 from .forecast import plan_training
 from .labels import check_labels
 from .members import Monitor, join_members, moments, split_members, train_members
+from .parameters import check_parameters
 from .regressor import KroneckerRegressor
 from .samples import check_samples, check_weight, named
 from .state import State
@@ -172,6 +173,11 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         RuntimeError
             Another thread fits this estimator.
 
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning, UserWarning
+            As by `fit` of the members.
+
         Notes
         -----
         After an exception in one member, or a KeyboardInterrupt, the others end with the epoch
@@ -188,9 +194,11 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         if self._template().comm is not None:
             raise ValueError("members are trained by one process: comm of estimator must be None")
         template = clone(self._template())
+        check_parameters(template)
         random = check_random_state(self.random_state)
         seeds = random.randint(2**31 - 1 - self.n_members) + np.arange(self.n_members)
-        data, target = check_samples(template, X, y, multi_output=not is_classifier(self))
+        real = not is_classifier(self)
+        data, target = check_samples(template, X, y, multi_output=real, y_numeric=real)
         weight, rows = check_weight(sample_weight, data, 2)
         labels, n_outputs = np.zeros(len(target), dtype=np.int64), np.size(target[0])
         if is_classifier(self):

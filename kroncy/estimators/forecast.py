@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from .._base.memory import format_bytes
 from ..data.kronecker_data import KroneckerData
-from ..init.plan import InitPlan
-from ..network import planning
-from ..network.costs import EngineCosts, engine_costs
-from ..network.pair_space import PairSpace
+from ..network.planning import NetworkPlan, plan_network
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
 from .recipe import choose_solver
@@ -20,38 +17,7 @@ from .recipe import choose_solver
 PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
 
 
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What is chosen for a training, and what it takes.
-
-    Attributes
-    ----------
-    settings : NetworkSettings
-        With the engine and the start that were chosen.
-    start : InitPlan
-    space : PairSpace
-    nbytes : int
-        Of the network, with its initial pre-activations.
-    """
-
-    settings: NetworkSettings
-    start: InitPlan
-    space: PairSpace
-    nbytes: int
-
-    @property
-    def costs(self) -> EngineCosts:
-        """What a sample costs each engine."""
-        return engine_costs(self.space, self.settings.n_hidden, self.start.rows.n_features)
-
-    @property
-    def sample_cost(self) -> float:
-        """Multiply-adds of a sample; of the engine "tree" those of the product that it saves."""
-        parts = self.costs.parts
-        return sum(parts.get(self.settings.engine, parts["lazy"]).values())
-
-
-def plan_training(model: Any, data: KroneckerData, n_outputs: int = 1) -> TrainingPlan:
+def plan_training(model: Any, data: KroneckerData, n_outputs: int = 1) -> NetworkPlan:
     """The plan of the network that `model.fit` trains on these samples.
 
     Parameters
@@ -74,17 +40,7 @@ def plan_training(model: Any, data: KroneckerData, n_outputs: int = 1) -> Traini
         n_snapshots=int(model.early_stopping), shuffled=model.order == "random",
         average=bool(model.average),
     )
-    return _plan(data, settings, n_outputs)
-
-
-def _plan(data: KroneckerData, settings: NetworkSettings, n_outputs: int) -> TrainingPlan:
-    with np.errstate(over="ignore", under="ignore"):
-        rows = data.compact().astype(np.dtype(settings.dtype))
-    start, engine, space = planning.resolve(rows, settings)
-    settings = replace(settings, engine=engine, start=start.kind)
-    return TrainingPlan(
-        settings, start, space, planning.check_memory(start, settings, space, n_outputs)
-    )
+    return plan_network(data, settings, n_outputs)
 
 
 @dataclass(frozen=True)
@@ -93,14 +49,14 @@ class Forecast:
 
     Attributes
     ----------
-    plan : TrainingPlan
+    plan : NetworkPlan
     start_seconds, epoch_seconds : float
         Until the first epoch, and of an epoch.
     n_probed : int
         Samples of the short training by which they are known.
     """
 
-    plan: TrainingPlan
+    plan: NetworkPlan
     start_seconds: float
     epoch_seconds: float
     n_probed: int
@@ -137,16 +93,17 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
     plan = plan_training(model, data, n_classes or 1)
     few = _few_samples(data)
     part, m = data.take(few), min(model.n_hidden, PROBED_NEURONS)
-    compressed = plan.start.compression is not None
-    small = _plan(part, replace(plan.settings, n_hidden=m, compress=compressed), n_classes or 1)
+    settings = replace(plan.settings, n_hidden=m)
+    small = plan_network(part, settings, n_classes or 1)
     began = time.perf_counter()
     chosen = choose_solver(model, data, loss)
     probe = KroneckerSGD(
-        part, y[few], n_hidden=m, threshold=plan.settings.threshold, loss=loss, skip=model.skip,
-        batch_size=model.batch_size, start=plan.settings.start, compress=compressed,
-        antithetic=True, engine=plan.settings.engine, dtype=model.dtype,
+        part, y[few], n_hidden=m, threshold=settings.threshold, loss=loss, skip=model.skip,
+        batch_size=model.batch_size, weight_decay=model.alpha / len(data),
+        start=settings.start, compress=settings.compress, antithetic=True,
+        engine=settings.engine, dtype=model.dtype,
         n_threads=model.n_threads, random_state=0, average=model.average, n_classes=n_classes,
-        weight_decay=0.0 if chosen["solver"] == "sgd" else model.alpha / len(data), **chosen,
+        **chosen,
     )
     start = time.perf_counter() - began
     probe.run(3)  # the first epoch begins with empty coefficients

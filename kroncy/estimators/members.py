@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._base.callbacks import wants_stop
 from .base import BaseKroneckerEstimator
-from .state import State, add_prefix, take_prefix
+from .state import State, add_prefix, take_prefix, unlike
 
 Monitor = Callable[[int, BaseKroneckerEstimator], object]
 
@@ -58,6 +58,11 @@ def moments(
     return stacked.mean(axis=0), stacked.std(axis=0, ddof=1)
 
 
+def first_member(model: Any) -> Any:
+    """The first member of an ensemble, or the model where it is none."""
+    return getattr(model, "estimators_", [model])[0]
+
+
 def split_members(members: Sequence[BaseKroneckerEstimator]) -> State:
     """The state of each member; arrays that are those of the first are stored with it only."""
     metas: list[dict[str, Any]] = []
@@ -65,16 +70,10 @@ def split_members(members: Sequence[BaseKroneckerEstimator]) -> State:
     first: dict[str, NDArray] = {}
     for number, member in enumerate(members):
         meta, arrays = member.get_state()
-        if not number:
-            first = arrays
-        shared = [
-            name
-            for name, array in arrays.items()
-            if number and name in first and _is_same(array, first[name])
-        ]
-        own = {name: array for name, array in arrays.items() if name not in shared}
+        own = unlike(arrays, first)
+        first = first or arrays
         stored |= add_prefix(f"member{number}.", own)
-        metas.append({"state": meta, "shared": sorted(shared)})
+        metas.append({"state": meta, "shared": sorted(arrays.keys() - own.keys())})
     return {"states": metas}, stored
 
 
@@ -110,7 +109,3 @@ def _check_alike(members: Sequence[BaseKroneckerEstimator]) -> None:
         outputs = [each.trainer_.network.n_outputs for each in (member, first)]
         if shapes[0] != shapes[1] or outputs[0] != outputs[1]:
             raise ValueError("members have different numbers of outputs")
-
-
-def _is_same(a: NDArray, b: NDArray) -> bool:
-    return a is b or (a.dtype == b.dtype and np.array_equal(a, b))

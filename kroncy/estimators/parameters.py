@@ -4,7 +4,12 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from ..parallel.communicator import Communicator
 from .early_stopping import VALIDATION_BY
@@ -279,6 +284,14 @@ def document(**sections: str) -> Callable[[Class], Class]:
         return cls
 
     return decorate
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ValueError for parameters that `fit` of this network would refuse."""
+    validate_parameter_constraints(
+        NETWORK_CONSTRAINTS, estimator.get_params(deep=False), type(estimator).__name__
+    )
+    check_n_hidden(estimator)
 
 
 def check_n_hidden(estimator: Any) -> None:

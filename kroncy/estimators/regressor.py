@@ -12,7 +12,7 @@ from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
-from .samples import named
+from .samples import named, warn_if_constant
 
 
 @document(
@@ -159,6 +159,8 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
         if reset:
             used = weight > 0
             self._y_mean, self._y_scale = center_and_spread(y[used], weight[used])
+            standardized = (y[used] - self._y_mean) / self._y_scale
+            warn_if_constant(standardized, self._y_mean, stacklevel=7)  # the caller of fit
         elif y.shape[1:] != self._y_mean.shape:
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
         return (y - self._y_mean) / self._y_scale

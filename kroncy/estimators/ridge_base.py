@@ -24,7 +24,7 @@ from .attributes import check_array, check_features
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .ridge_path import TOL, choose_ridge, default_alphas
-from .samples import check_rows, check_samples, check_weight, named
+from .samples import check_rows, check_samples, check_weight, named, warn_if_constant
 from .state import State, add_prefix, take_prefix
 from .stored import StoredEstimator, replaced_at_once
 
@@ -174,6 +174,8 @@ class BaseKroneckerRidge(StoredEstimator):
         -----
         sklearn.exceptions.ConvergenceWarning
             The conjugate gradients did not reach `tol` in `max_iter` iterations.
+        UserWarning
+            The targets of a regressor are constant.
 
         Notes
         -----
@@ -335,8 +337,9 @@ class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
             y = column_or_1d(y, warn=True)
         y = y.astype(np.float64)
         self._y_mean, self._y_scale = center_and_spread(y, weight)
-        target = ((y - self._y_mean) / self._y_scale).reshape(len(y), -1)
-        return target, np.zeros(len(y), dtype=np.int64), weight
+        target = (y - self._y_mean) / self._y_scale
+        warn_if_constant(target, self._y_mean, stacklevel=5)  # the caller of fit
+        return target.reshape(len(y), -1), np.zeros(len(y), dtype=np.int64), weight
 
     @classmethod
     def _saved_attributes(cls) -> tuple[str, ...]:

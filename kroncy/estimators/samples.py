@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import reprlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,21 +13,26 @@ from scipy.sparse import issparse
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from .._base.scaling import is_constant
 from .._base.validation import FLOATS, check_integer, refuse_masked
 from ..data.kronecker_data import KroneckerData
 
 
 def check_samples(
-    estimator: Any, X: Any, y: Any, *, like: KroneckerData | None = None, **target_checks: Any
+    estimator: Any, X: Any, y: Any, *, like: KroneckerData | None = None,
+    y_numeric: bool = False, **target_checks: Any,
 ) -> tuple[KroneckerData, NDArray]:
     """Samples and targets to fit.
 
-    `like` are the samples of a training that goes on, which X must match.  Without them the
-    estimator's `n_features_in_` and `feature_names_in_` are set.
+    `y_numeric` says that targets are numbers, and no labels.  `like` are the samples of a training
+    that goes on, which X must match.  Without them the estimator's `n_features_in_` and
+    `feature_names_in_` are set.
     """
     reset = like is None
     refuse_masked(X, "X")
     refuse_masked(y, "y")
+    if y_numeric and y is not None:
+        y = _as_numbers(y)
     if isinstance(X, KroneckerData):
         y = validate_data(estimator, y=y, reset=reset, **target_checks)
         check_consistent_length(X, y)
@@ -39,6 +46,45 @@ def check_samples(
     if like is not None:
         like.check_compatible(data, "X")
     return data, y
+
+
+def _as_numbers(y: Any) -> Any:
+    """Targets as numbers where text or objects hold them; ValueError that shows what is none."""
+    values = np.asarray(y)
+    if values.dtype.kind in "mM":
+        raise TypeError(
+            f"y must hold numbers, got dtype {values.dtype}; make numbers of these, such as days"
+        )
+    if values.dtype.kind not in "OSU":
+        return y
+    try:
+        return values.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        for value in values.ravel().tolist():
+            try:
+                float(value)
+            except (ValueError, TypeError):
+                raise ValueError(
+                    f"y must hold numbers, got {reprlib.repr(value)}; for labels use a classifier, "
+                    "such as KroneckerClassifier"
+                ) from None
+            except OverflowError:
+                raise ValueError("y must hold numbers in the range of float64") from None
+        raise
+
+
+def warn_if_constant(
+    standardized: NDArray[np.float64], center: NDArray[np.float64], stacklevel: int
+) -> None:
+    """Warn of targets (n,) or (n, k), standardised from this center, that teach nothing."""
+    constant = np.flatnonzero(is_constant(standardized))
+    if len(constant):
+        output = f" of output {constant[0]}" if standardized.ndim == 2 else ""
+        warnings.warn(
+            f"The targets{output} are constant, all {center.flat[constant[0]]:.6g}: there is "
+            "nothing to learn from them.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def check_weight(
@@ -103,7 +149,7 @@ def kronecker_rows(estimator: Any, X: NDArray) -> KroneckerData:
 
 def check_widths(layout: Sequence[int]) -> list[int]:
     """The widths of a `layout` other than "power"; TypeError or ValueError if they are none."""
-    return [check_integer(width, "layout", minimum=1) for width in layout]
+    return [check_integer(width, "each width of layout", minimum=1) for width in layout]
 
 
 def fingerprint(data: KroneckerData, *arrays: NDArray) -> str:

@@ -53,12 +53,7 @@ def split_trainer(trainer: KroneckerSGD, best_snapshot: Any) -> State:
     best, best_arrays = trainer.get_state()
     if best_snapshot is not None:
         trainer.restore(last_snapshot)
-    # What both states share, above all the samples, is stored once.
-    changed = {
-        name: array
-        for name, array in last_arrays.items()
-        if name not in best_arrays or not np.array_equal(array, best_arrays[name])
-    }
+    changed = unlike(last_arrays, best_arrays)
     arrays = add_prefix(BEST, best_arrays) | add_prefix(LAST, changed)
     return {"best": best, "last": last, "arrays": sorted(arrays)}, arrays
 
@@ -81,6 +76,21 @@ def join_trainer(
     best_snapshot = trainer.snapshot()
     last_arrays = best_arrays | take_prefix(LAST, arrays)
     return KroneckerSGD.from_state(meta["last"], last_arrays, comm=comm), best_snapshot
+
+
+def unlike(
+    arrays: Mapping[str, NDArray], stored: Mapping[str, NDArray]
+) -> dict[str, NDArray]:
+    """The arrays but those that are stored by the same name, above all the samples."""
+    return {
+        name: array
+        for name, array in arrays.items()
+        if name not in stored or not _is_same(array, stored[name])
+    }
+
+
+def _is_same(a: NDArray, b: NDArray) -> bool:
+    return a is b or (a.dtype == b.dtype and np.array_equal(a, b))
 
 
 def add_prefix(prefix: str, arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

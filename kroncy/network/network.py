@@ -113,31 +113,23 @@ class Network(DescentNetwork):
         self.dtype = np.dtype(settings.dtype)
         n_threads = resolve_threads(settings.n_threads)
         self.guard = Guard()
-        with np.errstate(over="ignore", under="ignore"):
-            rows = data.compact().astype(self.dtype)
-        planning.check_norms(rows)
-        plan, engine, self._space = planning.resolve(rows, settings, self.shard)
-        self.compression = plan.compression
-        self.settings = replace(settings, start=plan.kind, engine=engine, compress=self.compress)
-        self.rows = plan.rows
+        plan = planning.plan_network(data, settings, signs.shape[1], self.shard)
+        self.settings, self.nbytes, self._space = plan.settings, plan.nbytes, plan.space
+        self.compression, self.rows = plan.start.compression, plan.start.rows
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
-        with self.shard.comm.same_error():
-            self.nbytes = planning.check_memory(
-                plan, self.settings, self._space, self.n_outputs, self.shard
-            )
         if state is not None:
             state.check(
                 shape=(self.n_hidden, data.n_samples, self.n_outputs),
-                n_features=self.rows.n_features, dtype=self.dtype, engine=engine,
+                n_features=self.rows.n_features, dtype=self.dtype, engine=self.engine,
                 average=settings.average,
             )
         self._streams = Streams(
             settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads, shard=self.shard
         )
-        self._init = plan.make(self._streams, self.memory_budget)
+        self._init = plan.start.make(self._streams, self.memory_budget)
         self._engine = planning.make_engine(
-            engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
+            self.engine, self.rows, self._init, self._signs, self.threshold, self.skip, n_threads,
             self._space, planning.table_limit(self.memory_budget), self.shard,
         )
         if settings.average:
@@ -147,7 +139,7 @@ class Network(DescentNetwork):
         else:
             self.restore(own_state(state, self.shard))
         if counters is not None:
-            self._engine.set_counters(check_counters(counters, engine))
+            self._engine.set_counters(check_counters(counters, self.engine))
 
     def _begin(self) -> NDArray[np.uint64]:
         """Fired sets before the first step: from z(0), where the engine needs it, without G."""

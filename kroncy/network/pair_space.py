@@ -6,7 +6,15 @@ import numpy as np
 
 from ..data._gram_panels import GramPanels
 from ..data.gram import mode_panels
-from ..data.grouping import SEGMENT, Grouping, ObjectGroup, PairCost, find_grouping, pair_cost, reading_cost
+from ..data.grouping import (
+    SEGMENT,
+    Grouping,
+    ObjectGroup,
+    PairCost,
+    find_grouping,
+    pair_cost,
+    reading_cost,
+)
 from ..data.kronecker_data import KroneckerData
 from ..pairs._panels import PairRows, pack_projection
 from .settings import ROW_BYTES, panel_width

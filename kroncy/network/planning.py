@@ -1,6 +1,6 @@
 """Choices made before a network is built: how z(0) is drawn, which engine, whether it fits."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from ._lazy import GramSource, LazyEngine
 from ._pairs import PairsEngine
 from ._ranks import Ranks
 from ._tree_engine import TreeEngine
-from .costs import engine_costs
+from .costs import EngineCosts, engine_costs
 from .pair_space import PairSpace
 from .prediction import dense_source
 from .settings import ROW_BYTES, NetworkSettings
@@ -31,8 +31,73 @@ TABLE_BYTES = 2**30  # most that the sums over objects of a panel take
 UNSHARED = 0.1  # of the entries of C with one output: those that need a value of their own
 
 
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What is chosen for a network, and what it takes.
+
+    Attributes
+    ----------
+    settings : NetworkSettings
+        With the engine and the start that were chosen.
+    start : InitPlan
+    space : PairSpace
+        The rows of the plan as pairs of objects.
+    nbytes : int
+        Of the network, with its initial pre-activations.
+    """
+
+    settings: NetworkSettings
+    start: InitPlan
+    space: PairSpace
+    nbytes: int
+
+    @property
+    def costs(self) -> EngineCosts:
+        """What a sample costs each engine."""
+        return engine_costs(self.space, self.settings.n_hidden, self.start.rows.n_features)
+
+    @property
+    def sample_cost(self) -> float:
+        """Multiply-adds of a sample; of the engine "tree" those of the product that it saves."""
+        parts = self.costs.parts
+        return sum(parts.get(self.settings.engine, parts["lazy"]).values())
+
+
+def plan_network(
+    data: KroneckerData, settings: NetworkSettings, n_outputs: int = 1, shard: Shard | None = None
+) -> NetworkPlan:
+    """The plan of a network on these samples.
+
+    Parameters
+    ----------
+    data : KroneckerData
+    settings : NetworkSettings
+    n_outputs : int, default=1
+    shard : Shard, optional
+        The neurons of this rank; the plan is that of all ranks.  Default: this one is alone.
+
+    Raises
+    ------
+    ValueError
+        The data or the start do not go with what was asked for.
+    MemoryError
+        The network does not fit; the message holds the estimate.
+    """
+    shard = Shard(settings.n_hidden) if shard is None else shard
+    with np.errstate(over="ignore", under="ignore"):
+        rows = data.compact().astype(np.dtype(settings.dtype))
+    check_norms(rows)
+    start, engine, space = resolve(rows, settings, shard)
+    settings = replace(
+        settings, start=start.kind, engine=engine, compress=start.compression is not None
+    )
+    with shard.comm.same_error():
+        nbytes = check_memory(start, settings, space, n_outputs, shard)
+    return NetworkPlan(settings, start, space, nbytes)
+
+
 def resolve(
-    rows: KroneckerData, settings: NetworkSettings, shard: Shard | None = None
+    rows: KroneckerData, settings: NetworkSettings, shard: Shard
 ) -> tuple[InitPlan, str, PairSpace]:
     """``(plan, engine, space)`` for these training rows, "auto" replaced by the cheaper.
 
@@ -41,8 +106,8 @@ def resolve(
     rows : KroneckerData
         The training rows, compact and in the dtype of the training.
     settings : NetworkSettings
-    shard : Shard, optional
-        The neurons of this rank; the choices are those of all ranks.  Default: this one is alone.
+    shard : Shard
+        The neurons of this rank; the choices are those of all ranks.
 
     Returns
     -------
@@ -57,7 +122,6 @@ def resolve(
         The data or the start do not go with what was asked for.
     """
     start, engine, compress = settings.start, settings.engine, settings.compress
-    shard = Shard(settings.n_hidden) if shard is None else shard
     if engine == "tree" and shard.comm.size > 1:
         raise ValueError(
             "engine='tree' adds the outputs of fired neurons one by one, which ranks cannot share; "
@@ -99,15 +163,14 @@ def resolve(
 def _fits(plan: InitPlan, settings: NetworkSettings, space: PairSpace, shard: Shard) -> bool:
     """Whether the engine "pairs" fits the memory of every rank."""
     try:
-        check_memory(plan, replace(settings, engine="pairs"), space, shard=shard)
+        check_memory(plan, replace(settings, engine="pairs"), space, 1, shard)
     except MemoryError:
         return not shard.comm.any(True)
     return not shard.comm.any(False)
 
 
 def check_memory(
-    plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int = 1,
-    shard: Shard | None = None,
+    plan: InitPlan, settings: NetworkSettings, space: PairSpace, n_outputs: int, shard: Shard
 ) -> int:
     """Bytes of a network and of the caller's snapshots, by estimate, on the rank that has most.
 
@@ -121,7 +184,7 @@ def check_memory(
         They exceed the `memory_limit`, or what the machine has.
     """
     rows, engine, limit = plan.rows, settings.engine, settings.memory_limit
-    m = settings.n_hidden if shard is None else shard.most_owned
+    m = shard.most_owned
     n, itemsize = rows.n_samples, rows.dtype.itemsize
     z0, base, moving, read = _engine_nbytes(plan, settings, space, m)
     sets = n * -(-m // BLOCK) * BLOCK // 8

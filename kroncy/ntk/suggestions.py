@@ -1,6 +1,7 @@
 """Settings for a data set, from its limit kernel, each with its reason."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from .._base.scaling import center_and_spread
+from .._base.scaling import center_and_spread, is_constant
 from .._base.threads import blas_threads
 from .._base.validation import check_choice, check_integer
 from ..data.kronecker_data import KroneckerData
@@ -115,6 +116,11 @@ def suggest(
     MemoryError
         H^cts of the samples, or the smallest network, does not fit.
 
+    Warns
+    -----
+    UserWarning
+        The targets are constant.
+
     Notes
     -----
     An infinitely wide network trained to the end is kernel regression with H^cts.  Its exact
@@ -149,8 +155,14 @@ def suggest(
     if norm == 0:
         raise ValueError("half the rows of data are zero: no neuron fires on them; drop them")
     center, spread = center_and_spread(target)
-    varies = np.abs(target - center).max(axis=0) > spread / 2  # for a constant: its size
-    target = ((target - center) / spread)[:, varies]
+    target = (target - center) / spread
+    varies = ~is_constant(target)
+    if not varies.any():
+        warnings.warn(
+            "The targets are constant: there is nothing to learn from them.",
+            stacklevel=3,  # the caller, behind blas_threads
+        )
+    target = target[:, varies]
 
     tried = []
     for threshold in THRESHOLDS:
@@ -164,8 +176,8 @@ def suggest(
     diagonal = float(np.max(np.diagonal(gram)))
 
     n_hidden = 2 ** math.ceil(math.log2(max(1024, FIRED / share)))
-    wanted, rows = n_hidden, data.compact().astype(np.float32)
-    while not _fits(rows, n_hidden, threshold, memory_limit):
+    wanted = n_hidden
+    while not _fits(data, n_hidden, threshold, memory_limit):
         n_hidden //= 2
     critical = diagonal * len(part) / largest
     batch_size = min(len(data), 32 * min(max(round(critical / 32), 1), 8))
@@ -211,14 +223,13 @@ def _leave_one_out(
     return errors[last], float(ridges[last]), float(values[-1])
 
 
-def _fits(rows: KroneckerData, n_hidden: int, threshold: float, limit: int | None) -> bool:
+def _fits(data: KroneckerData, n_hidden: int, threshold: float, limit: int | None) -> bool:
     """Whether a training with so many neurons fits the memory."""
     settings = NetworkSettings(
         n_hidden, threshold, antithetic=True, engine="lazy", compress=False, memory_limit=limit
     )
     try:
-        plan, _, space = planning.resolve(rows, settings)
-        planning.check_memory(plan, settings, space)
+        planning.plan_network(data, settings)
     except MemoryError:
         if n_hidden <= 64:
             raise

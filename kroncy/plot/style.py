@@ -34,6 +34,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.prop_cycle": f"cycler('color', {list(COLORS)})",
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.7,
     "lines.linewidth": 1.6,

@@ -55,3 +55,19 @@ def test_a_package_for_another_python_is_to_be_installed_again(sources):
     found = last_line(sources, "-c", "import kroncy")
     assert "Install kroncy again" in found and "source folder" not in found
     assert "Python {}.{}.".format(*sys.version_info) in found
+
+
+def test_a_module_that_is_not_compiled_yet_is_told_too(sources):
+    (sources / "setup.py").touch()
+    package = Path(kroncy.__file__).parent
+    compiled = [path for path in package.rglob("*.*") if path.suffix in (".so", ".pyd")]
+    links = [sources / "kroncy" / path.relative_to(package) for path in compiled]
+    for path, link in zip(compiled, links, strict=True):
+        if "_sparse." not in path.name:
+            link.symlink_to(path)
+    try:
+        found = last_line(sources, "-c", "import kroncy; kroncy.KroneckerData")
+        assert "its modules are not all compiled" in found
+    finally:
+        for link in links:
+            link.unlink(missing_ok=True)

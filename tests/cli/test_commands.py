@@ -810,6 +810,17 @@ def test_suggestions_are_options(files, capsys):
 # -- Several members ------------------------------------------------------------------------------
 
 
+def test_a_constant_target_is_told(files, capsys):
+    rows = read("P.csv")
+    write("P.csv", [rows[0], *([*row[:2], "7", row[3]] for row in rows[1:])])
+    command = ["--left", "L.csv", "--right", "R.csv", "--pairs", "P.csv", "--target", "affinity"]
+    assert cli.main(["suggest", *command]) == 0
+    assert "kroncy: warning: The targets are constant: there is" in capsys.readouterr().err
+    assert run("train") == 0
+    assert "kroncy: warning: The targets are constant, all 7: there" in capsys.readouterr().err
+    assert {float(row[2]) for row in predictions()} == {7.0}
+
+
 def test_members_and_their_spread(files, capsys):
     assert run("train", "--members", "3") == 0
     out = capsys.readouterr().out

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
+from kroncy.cli.objects import Objects
 from kroncy.cli.samples import describe
-from kroncy.cli.tables import Objects
 
 
 def scaling(values):
     names = [f"c{j}" for j in range(values.shape[1])]
     rows = {f"r{i}": i for i in range(len(values))}
-    found = describe(Objects("T.csv", names, names, values, rows, set()), True)
+    found = describe(Objects("T.csv", names, {}, values, rows, {}), True)
     return np.array(found["center"]), np.array(found["scale"])
 
 

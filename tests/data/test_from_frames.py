@@ -263,6 +263,12 @@ LEFT = {
     "zero row": (DRUGS[["drug", "rings"]].assign(rings=0), "left: row 0 is zero"),
     "ids beyond 64 bits": (DRUGS.assign(drug=np.arange(U, dtype=np.uint64) + np.uint64(2**63)),
                            "'drug' has 9223372036854775819, beyond integers of 64 bits"),
+    "sparse ones": (DRUGS.assign(s=pd.arrays.SparseArray([1.0] * U, fill_value=1.0)),
+                    "left: column 's' is sparse, and .* must be 0, but stand for 1.0"),
+    "sparse without 0": (DRUGS.assign(s=pd.arrays.SparseArray([1.0, *[np.nan] * (U - 1)])),
+                         r"left: column 's' is sparse, .* stand for nan; .* use .fillna\(0\)"),
+    "beyond floats": (DRUGS.assign(big=[10**400, *range(U - 1)]),
+                      "left: column 'big' has integers beyond the range of float64"),
     "three things": ((DRUGS, np.eye(2), 1), "left must be a frame or .frame, matrix."),
 }
 LEFT_KINDS = {
@@ -271,8 +277,8 @@ LEFT_KINDS = {
     "complex": (DRUGS.assign(z=1j), "left: column 'z' has dtype complex"),
     "ids of two kinds": (changed(DRUGS, "drug", 7), "column 'drug' must hold ids of one kind"),
     "float ids": (DRUGS.assign(drug=np.arange(U) / 2), "'drug' must hold ids of one kind.*float"),
-    "sparse ones": (DRUGS.assign(s=pd.arrays.SparseArray([1.0] * U, fill_value=1.0)),
-                    "left: column 's' is sparse"),
+    "sparse text": (DRUGS.assign(s=pd.arrays.SparseArray(["a"] * U, fill_value="b")),
+                    "left: column 's' is sparse and must hold numbers, got object"),
     "numbered columns": (DRUGS.rename(columns={"acid": 3}), "names of columns must be strings"),
     "arrays": (changed(DRUGS, "acid", [np.eye(2)], slice(3, 4)), "'acid' must hold values of one"),
     "arrays in cells": (Columns(DRUGS.assign(acid=[[1, 2]] * U)), "'acid' must hold values of one"),

@@ -190,6 +190,9 @@ def test_parameters_of_members_in_a_grid(pairs):
     [
         ({"n_members": 1}, "n_members"),
         ({"estimator": 3}, "estimator"),
+        ({"estimator": member(layout=3)}, "'layout' parameter of KroneckerRegressor must be"),
+        ({"estimator": member(n_hidden=3)}, "'n_hidden' parameter of KroneckerRegressor must be e"),
+        ({"estimator": member(bias="x")}, "'bias' parameter of KroneckerRegressor must be"),
         ({"estimator": member(memory_limit=10**5)}, "memory_limit"),
     ],
 )

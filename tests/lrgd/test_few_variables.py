@@ -13,7 +13,8 @@ def run(fun, x0, **options):
     return kroncy.lrgd.minimize(fun, x0, **({"random_state": 0} | options))
 
 
-# At most twice what the better of L-BFGS-B and BOBYQA needs for a gap of 1e-6.
+# At most twice what the better of L-BFGS-B and BOBYQA needs for a gap of 1e-6.  Rounding, which
+# differs from one BLAS to the next, doubles the count of a single start or halves it: nine starts.
 @pytest.mark.parametrize(("name", "most"), [
     ("circuit value", 120), ("circuit fit", 70), ("piston value", 110), ("piston fit", 70),
     ("borehole value", 140), ("borehole fit", 80), ("wing value", 100), ("wing fit", 60),
@@ -22,7 +23,7 @@ def run(fun, x0, **options):
 def test_evaluations_on_physical_models(name, most):
     fun, p = models.PROBLEMS[name]
     counts = []
-    for seed in range(3):
+    for seed in range(9):
         start, values = np.random.default_rng(seed).uniform(-1, 1, p), []
 
         def counted(x, values=values):

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from kroncy import KroneckerData, KroneckerSGD
 from kroncy.network.costs import MARGIN, EngineCosts, engine_costs
 from kroncy.network.pair_space import PairSpace
-from kroncy.network.planning import resolve
+from kroncy.network.planning import plan_network
 from kroncy.network.settings import NetworkSettings, default_threshold
 
 
@@ -24,7 +24,7 @@ def pairs(n, u, v, p, kernels=False):
 
 def engine(data, m=1024, **options):
     settings = NetworkSettings(m, default_threshold(m), **options)
-    return resolve(data.compact(), settings)[1]
+    return plan_network(data, settings).settings.engine
 
 
 def test_the_cheapest_is_taken_and_pairs_by_a_margin():

@@ -7,25 +7,24 @@ import numpy as np
 import pytest
 
 from kroncy import KroneckerData, KroneckerSGD
-from kroncy.network.planning import check_memory, resolve
+from kroncy.network.planning import plan_network
 from kroncy.network.settings import NetworkSettings
 
 
 def test_state_and_z0_count_together():
     rng = np.random.default_rng(7)
     data = KroneckerData([rng.standard_normal((40, 60)), rng.standard_normal((40, 50))])
-    rows = data.astype(np.float32)
     options = {
         "n_hidden": 512, "threshold": 1.0, "start": "gaussian", "engine": "lazy", "compress": False,
     }
     settings = NetworkSettings(**options)
-    plan, engine, space = resolve(rows, settings)
-    assert engine == "lazy"
-    state = check_memory(plan, settings, space)
-    assert 0 < plan.nbytes < state
-    KroneckerSGD(data, np.zeros(40), memory_limit=state + plan.nbytes, **options)
+    plan = plan_network(data, settings)
+    assert plan.settings.engine == "lazy"
+    making = plan.start.nbytes
+    assert 0 < making < plan.nbytes
+    KroneckerSGD(data, np.zeros(40), memory_limit=plan.nbytes + making, **options)
     with pytest.raises(MemoryError, match="memory_limit"):
-        KroneckerSGD(data, np.zeros(40), memory_limit=state + plan.nbytes - 1, **options)
+        KroneckerSGD(data, np.zeros(40), memory_limit=plan.nbytes + making - 1, **options)
 
 
 @pytest.mark.parametrize("engine", ["lazy", "explicit", "tree"])
@@ -35,8 +34,9 @@ def test_snapshots_of_the_caller_count(engine):
         512, 1.0, start="gaussian", engine=engine, compress=False, dtype="float64",
         memory_limit=2**30,
     )
-    plan, _, space = resolve(rows, settings)
-    taken = [check_memory(plan, replace(settings, n_snapshots=count), space) for count in range(3)]
+    taken = [
+        plan_network(rows, replace(settings, n_snapshots=count)).nbytes for count in range(3)
+    ]
     sgd = KroneckerSGD(
         rows, np.ones(40), n_hidden=512, threshold=1.0, engine=engine, dtype="float64"
     )

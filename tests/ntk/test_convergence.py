@@ -135,5 +135,7 @@ def test_suggestions_keep_within_memory():
 
 
 def test_a_constant_target_is_no_obstacle():
-    found = ntk.suggest(KroneckerData.power(ROWS), np.ones(60))
+    with pytest.warns(UserWarning, match="The targets are constant:") as seen:
+        found = ntk.suggest(KroneckerData.power(ROWS), np.ones(60))
+    assert seen[0].filename == __file__
     assert found.error == 0 and found.n_epochs >= 1

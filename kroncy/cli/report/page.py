@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from ..._base.files import open_output
-from ...estimators.ensemble import KroneckerEnsemble
+from ...estimators.members import first_member
 from ...training.trainer import KroneckerSGD
 from .html import Section, text, whole_page
 from .results import result_section
@@ -33,7 +33,7 @@ def write_report(
     ImportError
         matplotlib is not installed.
     """
-    member = model.estimators_[0] if isinstance(model, KroneckerEnsemble) else model
+    member = first_member(model)
     trainer: Any = getattr(member, "trainer_", member)
     if not isinstance(trainer, KroneckerSGD):
         raise ValueError(f"{title} holds a {type(model).__name__}; a report is about a network")

@@ -18,6 +18,7 @@ from sklearn.metrics import (
 
 from ...estimators.calibration import root_mean_square
 from ...estimators.ensemble import KroneckerEnsemble
+from ...estimators.members import first_member
 from ...kernels.scores import concordance
 from ...plot import (
     plot_calibration,
@@ -46,7 +47,7 @@ def result_section(model: Any, note: dict[str, Any] | None) -> Section | None:
     if getattr(model, "validation_predictions_", None) is None:
         return None
     draw = _label_cards if is_classifier(model) else _number_cards
-    member = model.estimators_[0] if isinstance(model, KroneckerEnsemble) else model
+    member = first_member(model)
     what = NEW[member.validation_by]
     count = len(model.validation_targets_)
     cards = [table(f"{count:,} held-out pairs", _scores(model)), *draw(model, note, what)]

@@ -1,0 +1,46 @@
+"""The forecast is of the training that follows: its plan, and a probe in the same way."""
+
+import numpy as np
+import pytest
+
+from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy.estimators import forecast as module
+from kroncy.estimators.forecast import forecast
+
+RNG = np.random.default_rng(0)
+PAIRS = KroneckerData(
+    [RNG.normal(size=(30, 4)), RNG.normal(size=(25, 3))],
+    [RNG.integers(0, 30, 300), RNG.integers(0, 25, 300)],
+)
+Y = RNG.standard_normal(300)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"engine": "tree", "start": "gram"}, {"compress": True, "average": False},
+    {"solver": "gauss-newton", "order": "objects", "alpha": 3.0},
+    {"engine": "pairs", "skip": 0.5, "dtype": "float64", "n_hidden": 2048},
+], ids=str)
+def test_the_probe_trains_as_the_estimator_does(options, monkeypatch):
+    probes = []
+
+    class Probe(KroneckerSGD):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            probes.append(self)
+
+    monkeypatch.setattr(module, "KroneckerSGD", Probe)
+    model = KroneckerRegressor(
+        **({"n_hidden": 64, "n_threads": 1, "max_iter": 1, "early_stopping": False,
+            "random_state": 0} | options)
+    )
+    found = forecast(model, PAIRS, "squared", Y)
+    with pytest.warns(UserWarning, match="max_iter"):
+        trained = model.fit(PAIRS, Y).trainer_
+    assert found.plan.nbytes == trained.network.nbytes
+    (probe,) = probes
+    assert probe.n_hidden == min(trained.n_hidden, module.PROBED_NEURONS)
+    for name in ("engine", "start", "compress", "threshold", "skip", "dtype", "batch_size"):
+        assert getattr(probe, name) == getattr(trained, name), name
+    for name in ("solver", "weight_decay", "order", "average", "loss"):
+        assert getattr(probe.options, name) == getattr(trained.options, name), name
+    assert found.n_probed == 300 and found.epoch_seconds > 0
