@@ -187,10 +187,14 @@ class Evaluator:
             self.c_function.values(x, directions, steps, done, block, self.n_threads)
             self._record(block)
             return left
-        if self.fun_batch is None and self._deadline is not None:
-            left = min(left, TIMED_BLOCK)
+        if self.fun_batch is None:  # side by side with the centre
+            left = min(out.size - done, allowed)
+            if self._deadline is not None:
+                left = min(left, TIMED_BLOCK)
         points = np.empty((max(1, min(left, BLOCK_BYTES // (8 * x.size))), x.size))
-        write_points(x, directions, steps, done, points, self.n_threads)
+        moved = min(len(points), len(steps) - done)
+        write_points(x, directions, steps, done, points[:moved], self.n_threads)
+        points[moved:] = x
         out[done : done + len(points)] = self._values_at(points)
         return len(points)
 

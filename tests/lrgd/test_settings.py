@@ -64,7 +64,7 @@ def test_other_names_of_arguments():
         ({"workers": 0}, ValueError, "workers must be positive"),
         ({"workers": 2}, TypeError, "top level of a module"),
         ({"workers": map, "fun_batch": lambda X: X[:, 0]}, ValueError, "workers are for fun"),
-        ({"workers": lambda f, points: [1.0]}, TypeError, "workers must return 3 values for 3"),
+        ({"workers": lambda f, points: [1.0]}, TypeError, "workers must return 6 values for 6"),
     ],
 )
 def test_bad_input_is_named(options, error, message):
