@@ -240,7 +240,6 @@ cdef class Engine:
         cdef ForwardLoop loop
         cdef int width = self.row_width(count)
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
-        cdef const void *sums
         self.prepare(work, source, rows, count)
         loop.engine, loop.work, loop.source = <void *> self, <void *> work, <void *> source
         loop.rows, loop.count, loop.width = rows, count, width
@@ -248,6 +247,18 @@ cdef class Engine:
         team_run(work.n_threads, (self.n_blocks + work.group - 1) // work.group,
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
+        self.sum_blocks(work, rows, count, f)
+        if self.skip > 0:
+            self.skip_outputs(work, count, f)
+        work.multiply_adds += multiply_adds
+        work.gram_entries += self.panel_gram_entries(count)
+
+    cdef void sum_blocks(
+        self, Workspace work, const int64_t *rows, Py_ssize_t count, double *f
+    ) noexcept nogil:
+        """f (count, n_outputs) = the sums of all blocks, of which this rank has its own."""
+        cdef int width = self.row_width(count)
+        cdef const void *sums
         memset(f, 0, count * self.n_outputs * sizeof(double))
         if self.ranks.at_once:
             self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
@@ -255,10 +266,6 @@ cdef class Engine:
         if sums != NULL:
             kroncy_sum_outputs(self.is_double, self.ranks.n_blocks, width, <int> count,
                                self.n_outputs, 1 / sqrt(<double> self.ranks.n_neurons), sums, f)
-        if self.skip > 0:
-            self.skip_outputs(work, count, f)
-        work.multiply_adds += multiply_adds
-        work.gram_entries += self.panel_gram_entries(count)
 
     cdef void prepare(
         self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count

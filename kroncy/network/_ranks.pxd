@@ -24,3 +24,4 @@ cdef class Ranks:
     cdef int reserve(self, int64_t n_bytes) except -1
     cdef const void *exchange_sums(self, const void *sums, int64_t block_bytes) except NULL
     cdef uint32_t intersect(self, uint32_t bits) noexcept nogil
+    cdef int agree(self, int status) noexcept nogil

@@ -125,3 +125,16 @@ cdef class Ranks:
                 self.error = error
                 self.stopped = True
                 return bits
+
+    cdef int agree(self, int status) noexcept nogil:
+        """The status of all ranks: 0, or else that of the first that has another."""
+        if self.alone or self.error is not None:
+            return status
+        with gil:
+            try:
+                everyone = self.shard.comm.gather_numbers(np.int64(status))
+                return next((each for each in everyone if each), 0)
+            except BaseException as error:
+                self.error = error
+                self.stopped = True
+                return status

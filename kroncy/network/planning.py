@@ -58,11 +58,6 @@ def resolve(
     """
     start, engine, compress = settings.start, settings.engine, settings.compress
     shard = Shard(settings.n_hidden) if shard is None else shard
-    if engine == "tree" and shard.comm.size > 1:
-        raise ValueError(
-            "engine='tree' adds the outputs of fired neurons one by one, which ranks cannot share; "
-            "with comm use engine='lazy', 'pairs', 'explicit' or 'auto'"
-        )
     features = rows.has_features
     if start == "gaussian" and not features:
         raise ValueError("start='gaussian' needs factors; data given as kernels use 'gram'")
