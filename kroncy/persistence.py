@@ -140,14 +140,13 @@ def write_model(
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise TypeError(f"model must be one of {', '.join(MODELS)}, got {name}")
-    if isinstance(model, KroneckerSGD):
-        meta, arrays = model.get_state()
-    else:
-        meta, arrays = model.get_state(resumable=resumable)
+    ranks = as_communicator(getattr(model, "comm", None))
+    options = {} if isinstance(model, KroneckerSGD) else {"resumable": resumable}
+    with ranks.on_first():
+        meta, arrays = model.get_state(**options)
     header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
     members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
     members |= {f"{PREFIX}{key}": np.asarray(array) for key, array in arrays.items()}
-    ranks = as_communicator(getattr(model, "comm", None))
     with ranks.same_error():
         if ranks.rank == 0:
             _write_members(members, path)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .launch import EVERYWHERE
 
-PIECE = 2**25  # bytes of a rank that travel at a time
+PIECE = 2**25  # bytes of all ranks that travel at a time
 
 
 class Communicator:
@@ -46,6 +46,7 @@ class Communicator:
         self.batches = 0  # and batches done since
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
+        self.everywhere = True  # whether `gather_rows` is wanted on all ranks
 
     def __deepcopy__(self, memo: Any) -> "Communicator":
         return self  # as scikit-learn's clone asks for: the ranks are the same
@@ -76,9 +77,33 @@ class Communicator:
         array = np.ascontiguousarray(array)
         lengths = self.gather_numbers(len(array))
         found = [np.empty((length, *array.shape[1:]), dtype=array.dtype) for length in lengths]
-        flat = [_bytes_of(part) for part in found]
-        mine, most = _bytes_of(array), max(len(part) for part in flat)
-        size = min(most, PIECE)
+        self._gather_pieces(array, found)
+        return found
+
+    def gather_rows(self, array: NDArray) -> NDArray:
+        """The arrays of all ranks as one, along their first axis; on the others, see `on_first`."""
+        array = np.ascontiguousarray(array)
+        lengths = self.gather_numbers(len(array))
+        wanted = lengths if self.everywhere or self.rank == 0 else 0 * lengths
+        whole = np.empty((wanted.sum(), *array.shape[1:]), dtype=array.dtype)
+        ends = np.cumsum(wanted)
+        self._gather_pieces(array, [whole[end - n : end] for n, end in zip(wanted, ends)])
+        return whole
+
+    @contextmanager
+    def on_first(self) -> Iterator[None]:
+        """What `gather_rows` makes within the block is made on rank 0; others get no rows."""
+        before, self.everywhere = self.everywhere, False
+        try:
+            yield
+        finally:
+            self.everywhere = before
+
+    def _gather_pieces(self, array: NDArray, found: list[NDArray]) -> None:
+        """Write the arrays of all ranks to `found`, as much of each as there is place for."""
+        mine, flat = _bytes_of(array), [_bytes_of(part) for part in found]
+        most = int(self.gather_numbers(len(mine)).max())
+        size = min(most, max(1, PIECE // self.size))
         piece, pieces = np.empty(size, np.uint8), np.empty((self.size, size), np.uint8)
         for begin in range(0, most, max(size, 1)):
             part = mine[begin : begin + size]
@@ -87,7 +112,6 @@ class Communicator:
             for one, here in zip(flat, pieces, strict=True):
                 left = one[begin : begin + size]
                 left[...] = here[: len(left)]
-        return found
 
     def gather_objects(self, value: Any) -> list[Any]:
         """What can be pickled, of all ranks."""

@@ -7,6 +7,7 @@ from thread_ranks import run_ranks
 
 import kroncy
 from kroncy import KroneckerClassifier, KroneckerRegressor, KroneckerRidge
+from kroncy.parallel import communicator
 from kroncy.persistence import read_model, write_model
 
 RNG = np.random.default_rng(0)
@@ -69,6 +70,30 @@ def test_a_file_is_that_of_one_process_and_goes_on_on_any_number_of_ranks(tmp_pa
     for path in paths:
         for found in run_ranks(3, lambda comm, path=path: go_on(path, comm)):
             assert np.array_equal(found, whole.predict(X))
+
+
+def test_other_ranks_than_0_gather_no_file(tmp_path, monkeypatch):
+    """Neither the arrays of all neurons nor messages of more than a part of them."""
+    monkeypatch.setattr(communicator, "PIECE", 3000)
+    path = tmp_path / "model.npz"
+
+    def run(comm):
+        model = KroneckerRegressor(**OPTIONS | {"n_hidden": 4096}, comm=comm).fit(X, Y)
+        messages, exchange = [], comm.exchange
+        comm.exchange = lambda mine, everyone: messages.append(mine.nbytes) or exchange(
+            mine, everyone)
+        tracked = []
+        gather = comm.gather_rows
+        comm.gather_rows = lambda array: tracked.append(gather(array)) or tracked[-1]
+        kroncy.save(model, path)
+        del comm.gather_rows, comm.exchange
+        return max(messages), sum(array.nbytes for array in tracked), model.predict(X)
+
+    results = run_ranks(3, run)
+    assert np.array_equal(kroncy.load(path).predict(X), results[2][2])
+    assert max(message for message, _, _ in results) <= 1000
+    gathered = [nbytes for _, nbytes, _ in results]
+    assert gathered[0] > 10**5 and gathered[1:] == [0, 0]
 
 
 def test_comm_may_be_set_after_a_fit_and_is_no_part_of_copies(tmp_path):

@@ -21,6 +21,22 @@ def test_arrays_of_different_lengths_come_whole_and_in_order(short_pieces, size)
         assert all(part.dtype == np.float64 for part in found)
 
 
+def test_rows_may_come_to_rank_0_alone(short_pieces):
+    arrays = [np.arange(7.0 * n).reshape(n, 7) for n in (2, 0, 5)]
+
+    def run(comm):
+        everywhere = comm.gather_rows(arrays[comm.rank])
+        with comm.on_first():
+            found = comm.gather_rows(arrays[comm.rank])
+        return everywhere, found, comm.gather_rows(arrays[comm.rank][:1])
+
+    whole = np.concatenate(arrays)
+    for rank, (everywhere, found, after) in enumerate(run_ranks(3, run)):
+        assert np.array_equal(everywhere, whole)
+        assert np.array_equal(found, whole if rank == 0 else whole[:0]) and found.shape[1] == 7
+        assert len(after) == 2
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_objects_and_sums_are_the_same_on_every_rank(short_pieces, size):
     def run(comm):
