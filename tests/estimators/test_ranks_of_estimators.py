@@ -131,6 +131,33 @@ def test_what_differs_between_ranks_is_refused():
     run_ranks(2, run)
 
 
+def test_parameters_that_one_rank_refuses_are_refused_by_all():
+    def run(comm):
+        model = KroneckerRegressor(max_iter=-comm.rank if comm.rank else 3, comm=comm)
+        with pytest.raises(ValueError, match="The 'max_iter' parameter of KroneckerRegressor"):
+            model.fit(X, Y)
+        with pytest.raises(TypeError, match="monitor must be callable"):
+            KroneckerRegressor(comm=comm).fit(X, Y, monitor=3)
+
+    run_ranks(2, run)
+
+
+def test_ranks_that_do_different_things_are_told():
+    def run(comm):
+        model = KroneckerRegressor(**OPTIONS, comm=comm).fit(X, Y)
+        trainer = model.trainer_
+        for calls, message in (
+            ((trainer.restart_average, trainer.outputs), "rank 0 .* restart_average, .* outputs"),
+            ((lambda: model.score(X, Y), lambda: model.fit(X, Y)), "rank 0 .* predict, .* fit"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                calls[comm.rank]()
+        return model.predict(X)
+
+    first, second = run_ranks(2, run)
+    assert np.array_equal(first, second)
+
+
 def test_only_rank_0_prints(capsys):
     run_ranks(2, lambda comm: KroneckerRegressor(**OPTIONS, verbose=1, comm=comm).fit(X, Y))
     assert capsys.readouterr().out.count("Iteration 2") == 1

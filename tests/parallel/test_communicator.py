@@ -62,6 +62,44 @@ def test_numbers_keep_shape_and_dtype():
     assert rows.tolist() == [[0, 0, 0], [1, 1, 1]] and rows.dtype == np.int64
 
 
+def test_ranks_that_call_different_methods_are_told():
+    def run(comm):
+        with comm.call("fit"), comm.call("predict"):
+            pass
+        call = comm.call("predict" if comm.rank == 2 else "fit")
+        with pytest.raises(ValueError, match=r"rank 0 of 3 calls fit, rank 2 calls predict"), call:
+            comm.gather_numbers(0)
+        return comm.gather_numbers(comm.rank).tolist()
+
+    assert run_ranks(3, run) == 3 * [[0, 1, 2]]
+
+
+def test_a_rank_that_calls_a_method_in_the_middle_of_another_is_told():
+    def run(comm):
+        with comm.call("fit"):
+            if comm.rank == 0:
+                message, call = "rank 0 of 2 calls save, and not all others", comm.call("save")
+                with pytest.raises(ValueError, match=message), call:
+                    pass
+            else:
+                comm.gather_numbers(0)
+
+    run_ranks(2, run)
+
+
+def test_an_exception_that_is_not_raised_everywhere_is_reported():
+    def run(comm):
+        reports = []
+        comm.report_failure = reports.append
+        with pytest.raises(KeyError), comm.call("fit"), comm.call("predict"):
+            raise KeyError("alone")
+        with pytest.raises(ValueError), comm.call("fit"), comm.same_error():
+            raise ValueError("of all")
+        return [str(report) for report in reports]
+
+    assert run_ranks(2, run) == 2 * [["'alone'"]]
+
+
 def test_an_error_on_one_rank_is_raised_on_all():
     def run(comm):
         try:

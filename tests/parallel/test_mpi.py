@@ -41,6 +41,7 @@ def test_two_processes_train_as_one_and_refuse_what_differs():
     for rank in range(2):
         assert f"trained {rank}" in done.stdout
         assert f"refused {rank} y must be the same on every rank: rank 0 of 2 has" in done.stdout
+        assert f"raised {rank} ValueError" in done.stdout  # by each, and training goes on
         assert f"refused {rank} skip must be the same on every rank" in done.stdout
 
 
@@ -61,6 +62,20 @@ def test_a_job_that_loses_a_rank_ends(how, message):
         assert part in done.stderr
     if how == "exception":
         assert "RuntimeError: of rank 1" in done.stderr
+
+
+def test_an_exception_on_one_rank_alone_ends_the_job_though_it_is_caught():
+    done = mpiexec(2, "catch")
+    assert done.returncode not in (0, None)
+    assert "RuntimeError: of rank 1" in done.stderr
+    assert "rank 1 ends the job: it raised an exception that not all ranks did" in done.stderr
+    assert "went on" not in done.stdout
+
+
+def test_an_exception_before_the_ranks_have_met_ends_the_job():
+    done = mpiexec(2, "early")  # not by a timeout
+    assert done.returncode not in (0, None)
+    assert "kroncy: rank 1 of 2 ended with an exception, and the job with it" in done.stderr
 
 
 def test_one_process_imports_no_mpi(monkeypatch):
