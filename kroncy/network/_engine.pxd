@@ -68,6 +68,4 @@ cdef class Engine:
     cdef void forward_group(self, Workspace work, Source source, int thread,
                             int64_t group, const int64_t *rows, Py_ssize_t count, int width,
                             void *z_out, uint32_t *masks, const int64_t *places) noexcept nogil
-    cdef void sum_blocks(self, Workspace work, const int64_t *rows, Py_ssize_t count,
-                         double *f) noexcept nogil
     cdef int step_block(self, int64_t block, const Step *step) noexcept nogil

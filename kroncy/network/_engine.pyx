@@ -15,7 +15,6 @@ import numpy as np
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
-from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
@@ -36,7 +35,6 @@ cdef extern from "_coefficients_kernel.h" nogil:
 cdef extern from "_engine_kernel.h" nogil:
     void kroncy_block_activate(bint, int, int, int, int, double, const void *, const void *, void *,
                                uint32_t *)
-    void kroncy_sum_outputs(bint, int64_t, int, int, int, double, const void *, double *)
     void kroncy_skip_add(bint, int64_t, int, double, const int64_t *, const double *, void *)
 
 cdef enum:
@@ -247,25 +245,13 @@ cdef class Engine:
         team_run(work.n_threads, (self.n_blocks + work.group - 1) // work.group,
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
-        self.sum_blocks(work, rows, count, f)
+        if self.ranks.at_once:
+            self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
+        self.ranks.add_up(self.is_double, width, <int> count, self.n_outputs, work.f, f)
         if self.skip > 0:
             self.skip_outputs(work, count, f)
         work.multiply_adds += multiply_adds
         work.gram_entries += self.panel_gram_entries(count)
-
-    cdef void sum_blocks(
-        self, Workspace work, const int64_t *rows, Py_ssize_t count, double *f
-    ) noexcept nogil:
-        """f (count, n_outputs) = the sums of all blocks, of which this rank has its own."""
-        cdef int width = self.row_width(count)
-        cdef const void *sums
-        memset(f, 0, count * self.n_outputs * sizeof(double))
-        if self.ranks.at_once:
-            self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
-        sums = self.ranks.gather(work.f, self.n_outputs * width * self.itemsize)
-        if sums != NULL:
-            kroncy_sum_outputs(self.is_double, self.ranks.n_blocks, width, <int> count,
-                               self.n_outputs, 1 / sqrt(<double> self.ranks.n_neurons), sums, f)
 
     cdef void prepare(
         self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count

@@ -153,7 +153,10 @@ cdef class TreeEngine(LazyEngine):
         if places != NULL:
             team_run(work.n_threads, self.n_blocks, ENTRY * self.n_neurons * count, record_block,
                      &loop)
-        self.sum_blocks(work, rows, count, f)
+        if self.ranks.at_once:
+            self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
+        self.ranks.add_up(
+            self.is_double, self.row_width(count), <int> count, self.n_outputs, work.f, f)
         if self.skip > 0:
             source.prepare(work, rows, count)
             work.gram_entries += self.panel_gram_entries(count)
