@@ -143,8 +143,9 @@ def test_results_do_not_depend_on_workers(method):
             serial.nfev, serial.fun, serial.message)
 
 
-def test_what_evaluates_side_by_side():
-    """All but steps: the number of calls of the map, each as long as one evaluation."""
+@pytest.mark.parametrize("method", ["sketch", "gradient-span"])
+def test_what_evaluates_side_by_side(method):
+    """All but steps: two workers take as long as half of each call of the map, rounded up."""
     sizes = []
 
     def workers(function, points):
@@ -152,8 +153,9 @@ def test_what_evaluates_side_by_side():
         sizes.append(len(points))
         return map(function, points)
 
-    found = run(partial(bowl, centre=2.0), np.zeros(100), method="gradient-span", workers=workers)
+    found = run(partial(bowl, centre=2.0), np.zeros(100), method=method, workers=workers)
     assert sum(sizes) == found.nfev
+    assert sizes[0] == 1 and sizes[1] == (6 if method == "sketch" else 100)
     assert sum(-(-size // 2) for size in sizes) < 0.6 * found.nfev
 
 
