@@ -133,6 +133,30 @@ def parallel(function, points):
         return pool.map(function, points)
 
 
+def test_complex_steps_are_taken_side_by_side():
+    def smooth(x):
+        return np.sum((x[:3] - 2) ** 4 + x[:3] ** 2)
+
+    sizes = []
+
+    def workers(function, points):
+        points = list(points)
+        sizes.append(len(points))
+        return map(function, points)
+
+    options = {"x0": np.zeros(90), "method": "gradient-span", "fd": "complex", "checkpoint": True}
+    serial = run(smooth, **options)
+    found = run(smooth, **options, workers=workers)
+    np.testing.assert_array_equal(found.x, serial.x)
+    assert found.nfev == serial.nfev == sum(sizes) and 90 in sizes
+    for limit in (60, serial.nfev - 1):
+        limited = run(smooth, **options, workers=workers, maxfev=limit)
+        assert limited.nfev == limit
+        again = run(smooth, np.zeros(90), method="gradient-span", fd="complex",
+                    resume=limited.checkpoint)
+        np.testing.assert_array_equal(again.x, serial.x)
+
+
 @pytest.mark.parametrize("method", ["sketch", "gradient-span"])
 def test_results_do_not_depend_on_workers(method):
     serial = run(bowl, np.zeros(30), args=(2.0,), method=method)
