@@ -141,17 +141,17 @@ def write_model(
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise TypeError(f"model must be one of {', '.join(MODELS)}, got {name}")
-    if isinstance(model, KroneckerSGD):
-        meta, arrays = model.get_state()
-    else:
-        meta, arrays = model.get_state(resumable=resumable)
-    header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
-    members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
-    members |= {f"{PREFIX}{key}": np.asarray(array) for key, array in arrays.items()}
     ranks = as_communicator(getattr(model, "comm", None))
-    with ranks.same_error():
-        if ranks.rank == 0:
-            _write_members(members, path)
+    with ranks.call("save"):
+        options = {} if isinstance(model, KroneckerSGD) else {"resumable": resumable}
+        with ranks.on_first():
+            meta, arrays = model.get_state(**options)
+        header = {"format": FORMAT, "version": VERSION, "model": name, "note": note}
+        members: dict[str, Any] = {"header": _json_to_bytes(header), "meta": _json_to_bytes(meta)}
+        members |= {f"{PREFIX}{key}": np.asarray(array) for key, array in arrays.items()}
+        with ranks.same_error():
+            if ranks.rank == 0:
+                _write_members(members, path)
 
 
 def _write_members(members: dict[str, Any], path: str | os.PathLike[str]) -> None:
@@ -165,17 +165,19 @@ def read_model(
     path: str | os.PathLike[str], *, resume: bool = False, comm: Any = None
 ) -> tuple[Any, Any]:
     """``(model, note)``; with `resume`, an estimator is in its last state, to train it further."""
-    with as_communicator(comm).same_error():
-        members = _read_members(path)
-    header, meta = (_bytes_to_json(members.pop(name)) for name in ("header", "meta"))
-    cls = MODELS[header["model"]]
-    options = {"comm": comm} | ({} if issubclass(cls, KroneckerSGD) else {"resume": resume})
-    try:
-        with saved_state("its state"):
-            arrays = {_without_prefix(name): array for name, array in members.items()}
-            return cls.from_state(meta, arrays, **options), header.get("note")
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be loaded: {error}") from error
+    ranks = as_communicator(comm)
+    with ranks.call("load"):
+        with ranks.same_error():
+            members = _read_members(path)
+        header, meta = (_bytes_to_json(members.pop(name)) for name in ("header", "meta"))
+        cls = MODELS[header["model"]]
+        options = {"comm": comm} | ({} if issubclass(cls, KroneckerSGD) else {"resume": resume})
+        try:
+            with saved_state("its state"):
+                arrays = {_without_prefix(name): array for name, array in members.items()}
+                return cls.from_state(meta, arrays, **options), header.get("note")
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
 def model_name(path: str | os.PathLike[str]) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike
-from sklearn.utils import check_array
 
 FLOATS = (np.float64, np.float32)
 
@@ -69,6 +68,13 @@ def check_bool(value: object, name: str) -> bool:
     return bool(value)
 
 
+def _check_array(values: object, **options: Any) -> Any:
+    """scikit-learn's, which takes a second to import, and minimising needs none of it."""
+    from sklearn.utils import check_array
+
+    return check_array(values, **options)
+
+
 def check_matrix(
     values: object, name: str, *, dtype: object = FLOATS, min_rows: int = 1, min_columns: int = 1
 ) -> np.ndarray:
@@ -78,7 +84,7 @@ def check_matrix(
     """
     refuse_masked(values, name)
     with _named(name):
-        array = check_array(
+        array = _check_array(
             values,
             dtype=dtype,
             order="C",
@@ -100,7 +106,7 @@ def check_sparse(values: Any, name: str) -> Any:
     with _named(name):
         if hasattr(values, "check_format"):  # nothing has looked at its indices yet
             values.check_format(full_check=True)
-        rows = check_array(values, accept_sparse="csr", dtype=FLOATS, input_name=name)
+        rows = _check_array(values, accept_sparse="csr", dtype=FLOATS, input_name=name)
         rows = scipy.sparse.csr_array(rows, copy=True)
         rows.check_format(full_check=True)
     return rows

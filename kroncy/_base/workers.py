@@ -1,20 +1,20 @@
 """Workers: calls of one function side by side, in processes of our own or by anybody's map."""
 
 import functools
-import math
 import multiprocessing
 import pickle
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self
 
+from .calls import Call, answer, call, receive
 from .threads import available_cores
 from .validation import check_integer
 
 Mapping = Callable[[Iterable[Any]], Iterable[Any]]
 
-_function: Callable[[Any], Any]  # of a worker process
+AHEAD = 2  # points that a process has at a time: it need not wait for the next
 
 
 def check_workers(value: object) -> int | Callable:
@@ -30,19 +30,22 @@ def check_workers(value: object) -> int | Callable:
 class Workers:
     """A context manager: evaluates a function side by side.
 
-    Processes are spawned, when first used: a fork of a process with threads may hang.
+    This process is one of the workers.  The others are started at once and take part when they are
+    ready, while this one evaluates: their start takes no time but that of their share.  They are
+    spawned, since a fork of a process with threads may hang.
 
     Parameters
     ----------
     workers : int or callable
         Of `check_workers`.
     function : callable
-        What is evaluated.
+        What is evaluated, ``function(point, *args)``.
+    args : tuple, default=()
 
     Raises
     ------
     TypeError
-        Processes are asked for and `function` cannot be pickled.
+        Processes are asked for and `function` or `args` cannot be pickled.
 
     Examples
     --------
@@ -53,39 +56,101 @@ class Workers:
 
     # No generator: contextlib sets an attribute of exceptions, which a frozen one refuses.
 
-    def __init__(self, workers: int | Callable, function: Callable[[Any], Any]) -> None:
-        self._workers, self._function = workers, function
-        self._pool: ProcessPoolExecutor | None = None
+    def __init__(
+        self, workers: int | Callable, function: Callable[..., Any], args: tuple = ()
+    ) -> None:
+        self._workers = workers
+        self._function = Call(function, args) if args else function
+        self._others: list[_Process] = []
         if not callable(workers) and workers > 1:
-            _check_pickle(function)
-            self._pool = ProcessPoolExecutor(
-                workers, multiprocessing.get_context("spawn"), _receive, (function,)
-            )
+            _check_pickle(self._function)
+            self._others = [_Process(self._function) for _ in range(workers - 1)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for wait in (False, True):
+            for process in self._others:
+                process.end(wait)
 
     @property
     def map_points(self) -> Mapping | None:
         """What maps the function over points; None where there is one worker."""
         if callable(self._workers):
             return functools.partial(self._workers, self._function)
-        return None if self._pool is None else self._map
+        return self._map if self._others else None
 
-    def _map(self, points: Iterable[Any]) -> Iterator[Any]:
+    def _map(self, points: Iterable[Any]) -> list[Any]:
+        """Points are given away as long as two are left; the other one is for this process."""
         points = list(points)
-        chunk = max(1, math.ceil(len(points) / (4 * self._workers)))  # type: ignore[operator]
+        outcomes: list[Future] = []
         try:
-            yield from self._pool.map(_call, points, chunksize=chunk)  # type: ignore[union-attr]
+            while len(outcomes) < len(points) and not any(other.failed for other in self._others):
+                others = [other for other in self._others if other.has_begun()]
+                while others and len(outcomes) + 1 < len(points):
+                    other = min(others, key=_Process.count)
+                    if other.count() == AHEAD:
+                        break
+                    outcomes.append(other.evaluate(points[len(outcomes)]))
+                outcomes.append(self._evaluate(points[len(outcomes)]))
+                if outcomes[-1].exception() is not None:
+                    break
+            return [outcome.result() for outcome in outcomes]  # or raise the first error of all
         except BrokenProcessPool as error:
             raise RuntimeError(
                 "a worker process died: fun ended it, or memory ran out, or the script that calls "
                 "minimize has no if __name__ == '__main__': (processes that are spawned import it)"
             ) from error
+
+    def _evaluate(self, point: Any) -> Future:
+        outcome: Future = Future()
+        try:
+            outcome.set_result(self._function(point))
+        except Exception as error:
+            outcome.set_exception(error)
+        return outcome
+
+
+class _Process:
+    """Another process that evaluates the function, one point after the other.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether an evaluation that has been noticed raised an exception.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), receive, (function,)
+        )
+        self._begun = self._pool.submit(answer)
+        self._points: list[Future] = []
+        self.failed = False
+
+    def has_begun(self) -> bool:
+        """Whether it is ready; an error if it has died."""
+        if not self._begun.done():
+            return False
+        self._begun.result()
+        return True
+
+    def count(self) -> int:
+        """Points that it has not finished."""
+        done = [point for point in self._points if point.done()]
+        self.failed |= any(point.exception() is not None for point in done)
+        self._points = [point for point in self._points if point not in done]
+        return len(self._points)
+
+    def evaluate(self, point: Any) -> Future:
+        """Evaluate the point after those that it has."""
+        self._points.append(self._pool.submit(call, point))
+        return self._points[-1]
+
+    def end(self, wait: bool) -> None:
+        """Evaluate nothing more, and end."""
+        self._pool.shutdown(wait, cancel_futures=True)
 
 
 def _check_pickle(function: Callable[[Any], Any]) -> None:
@@ -96,12 +161,3 @@ def _check_pickle(function: Callable[[Any], Any]) -> None:
             "workers > 1 sends fun to other processes, which needs a function that can be "
             f"pickled, defined at the top level of a module: {error}"
         ) from error
-
-
-def _receive(function: Callable[[Any], Any]) -> None:
-    global _function
-    _function = function
-
-
-def _call(point: Any) -> Any:
-    return _function(point)

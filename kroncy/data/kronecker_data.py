@@ -83,8 +83,11 @@ class KroneckerData(NamedSamples):
     regression, where a side has more objects than features.
 
     A data set is immutable: it holds read-only copies, so nothing that is done later to the arrays
-    it was made from changes it.  Factors that are equal, with equal indices, are stored and
-    multiplied once; it does not matter whether they came as one array or as two.
+    it was made from changes it.  A memory map that is open for reading alone, as of
+    ``numpy.load(path, mmap_mode="r")``, is not copied where ``normalize=False``, ``bias=0`` and the
+    dtypes of all factors are one; its file must stay as it is.  Factors that are equal, with equal
+    indices, are stored and multiplied once; it does not matter whether they came as one array or
+    as two.
 
     Examples
     --------

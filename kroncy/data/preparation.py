@@ -21,7 +21,7 @@ from .sparse_rows import (
     sum_rows,
 )
 from .sparse_table import SparseRowTable
-from .tables import Index, KernelTable, Labels, Matrix, RowTable, Table
+from .tables import Index, KernelTable, Labels, Matrix, RowTable, Table, is_mapped
 
 Prepare = Callable[[Any, str], Table]
 
@@ -116,13 +116,13 @@ def prepare_factor(
 
 
 def _dense_rows(factor: ArrayLike, name: str, normalize: bool, bias: float) -> Matrix:
-    """Always a new array."""
+    """A new array, or a file mapped for reading."""
     rows = check_matrix(factor, name)
     if bias:
         column = _check_bias(bias, rows.dtype, name)
         rows = np.hstack([rows, np.full((len(rows), 1), column)])
     elif not normalize:
-        return rows.copy()  # what was checked may be the caller's own array
+        return rows if is_mapped(rows) else rows.copy()  # it may be the caller's own array
     if not normalize:
         return rows
     scaled = scale_rows(rows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .modes import Key, Modes
 from .sparse_rows import MOST_PLACES, SparseRows
 from .sparse_table import SparseRowTable
-from .tables import Index, KernelTable, Labels, Matrix, RowTable, Table
+from .tables import Index, KernelTable, Labels, Matrix, RowTable, Table, is_mapped
 
 Meta = dict[str, Any]
 Arrays = dict[str, NDArray]
@@ -159,7 +159,8 @@ def _check_index(array: Any, name: str) -> Index:
 def _own(array: NDArray) -> NDArray:
     """The array where nobody can write to it any more, else a copy."""
     exclusive = type(array) is np.ndarray and array.base is None and not array.flags.writeable
-    return array if exclusive and array.flags.c_contiguous else np.array(array, order="C")
+    fixed = exclusive or (type(array) is np.ndarray and is_mapped(array))
+    return array if fixed and array.flags.c_contiguous else np.array(array, order="C")
 
 
 def _require(condition: bool, problem: str) -> None:

@@ -4,6 +4,7 @@ Both kinds answer the same questions, so that nothing outside this file asks whi
 """
 
 import math
+import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -26,6 +27,17 @@ def freeze(array: NDArray) -> NDArray:
     """The array itself, read-only from now on; nothing else may refer to its memory."""
     array.flags.writeable = False
     return array
+
+
+def is_mapped(array: NDArray) -> bool:
+    """Whether its memory is a file that is mapped for reading alone: nobody can write to it.
+
+    Processes of one machine share it, so it is not copied.
+    """
+    memory: Any = array
+    while isinstance(memory, np.ndarray):
+        memory = memory.base
+    return isinstance(memory, mmap.mmap) and memoryview(memory).readonly
 
 
 def equal_arrays(a: NDArray | None, b: NDArray | None) -> bool:

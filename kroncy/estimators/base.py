@@ -4,7 +4,6 @@ import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,10 +14,9 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base.callbacks import check_callback, wants_stop
 from .._base.elapsed import show_elapsed
-from .._base.guard import guard_of
 from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
-from ..parallel.mpi import as_communicator
+from ..parallel.mpi import as_communicator, end_with_exception
 from ..training.trainer import KroneckerSGD
 from .early_stopping import (
     ScoreTracker,
@@ -117,6 +115,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         self.random_state = random_state
         self.verbose = verbose
         self.comm = comm
+        end_with_exception(comm)
 
     @abstractmethod
     def _loss(self) -> str:
@@ -214,14 +213,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         A KeyboardInterrupt is passed on and leaves the estimator fitted, in its best state so far.
         Before the first epoch, any exception leaves it as it was.
         """
-        check_callback(monitor, "monitor")
         with self._alone("fit"):
+            check_callback(monitor, "monitor")
             self._fit(X, y, sample_weight, validation, monitor, resume)
         return self
-
-    def _alone(self, what: str) -> AbstractContextManager[None]:
-        """Refuse the block to a second thread: two trainings of one estimator would mix."""
-        return guard_of(self).claim(what)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation: Any, monitor: Any, resume: bool

@@ -313,13 +313,13 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         The coefficients of the network refer to all distinct samples seen so far.  Memory and the
         cost of an iteration therefore grow with their number.
         """
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"partial_fit knows a part of the samples only: class_weight must be a dict or "
-                f"None, got {self.class_weight!r}"
-            )
-        known = None if classes is None else distinct_labels(classes, "classes")
         with self._alone("partial_fit"):
+            if isinstance(self.class_weight, str):
+                raise ValueError(
+                    "partial_fit knows a part of the samples only: class_weight must be a dict or "
+                    f"None, got {self.class_weight!r}"
+                )
+            known = None if classes is None else distinct_labels(classes, "classes")
             return self._partial_fit(X, y, sample_weight, known)
 
     def _loss(self) -> str:

@@ -82,10 +82,11 @@ class NetworkOnRidge(TrainedEstimator):
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network and its base."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, self.trainer_.data)
-        self._take_resources()
-        outputs = self.trainer_.predict(rows).astype(np.float64)
+        with as_communicator(self.comm).call("predict"):
+            check_is_fitted(self)
+            rows = check_rows(self, X, self.trainer_.data)
+            self._take_resources()
+            outputs = self.trainer_.predict(rows).astype(np.float64)
         if self.base_ is None:
             return outputs
         of_base, of_network = self.base_weights_

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base.guard import guard_of
 from .._base.validation import in_python, saved_state
+from ..parallel.communicator import Communicator
+from ..parallel.mpi import as_communicator
 from .attributes import OPTIONAL_ATTRIBUTES, check_names
 from .samples import check_widths
 from .state import State, join_attributes, split_attributes
@@ -39,6 +41,14 @@ class StoredEstimator(BaseEstimator):
     @abstractmethod
     def _check_attributes(self) -> None:
         """Raise ValueError or TypeError unless the saved attributes fit each other."""
+
+    def _validate_params(self) -> None:
+        """scikit-learn's, with the same error on every rank."""
+        comm = getattr(self, "comm", None)
+        usable = isinstance(comm, Communicator) or hasattr(comm, "Iallgather")
+        ranks = as_communicator(comm if usable else None)
+        with ranks.call("fit"), ranks.same_error():
+            super()._validate_params()
 
     def get_state(self, *, resumable: bool = False) -> State:
         """The fitted estimator as plain values, for `kroncy.save` or another store.

@@ -1,6 +1,7 @@
 """Estimators with a trainer: their fitted attributes, and the form of these outside of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.guard import guard_of
 from .._base.validation import check_integer, check_real
 from ..parallel.agreement import require_agreement
 from ..parallel.mpi import as_communicator
@@ -115,6 +117,12 @@ class TrainedEstimator(StoredEstimator):
             best is None,
             best,
         )
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """A block of all ranks, refused to a second thread: two trainings would mix."""
+        with as_communicator(self.comm).call(what), guard_of(self).claim(what):
+            yield
 
     def _require_agreement(self, samples: str) -> None:
         """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""

@@ -27,9 +27,31 @@ From function to minimum, and what each file does:
 - `active_subspace`: identify_subspace
 """
 
-from .active_subspace import identify_subspace
-from .journal import Checkpoint
-from .optimize import minimize
-from .scipy_interface import scipy_method
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .active_subspace import identify_subspace
+    from .journal import Checkpoint
+    from .optimize import minimize
+    from .scipy_interface import scipy_method
 
 __all__ = ["Checkpoint", "identify_subspace", "minimize", "scipy_method"]
+
+_FILES = {
+    "Checkpoint": "journal", "identify_subspace": "active_subspace", "minimize": "optimize",
+    "scipy_method": "scipy_interface",
+}
+
+
+# A process that evaluates a function for `minimize` imports the script, which imports this, and
+# needs neither these functions nor SciPy's optimisers, which take half a second.
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_FILES[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -67,10 +67,6 @@ class Functions:
         """Whether `fun` is called for one point at a time, in Python."""
         return self.fun_batch is None and not isinstance(self.fun, LowLevelCallable)
 
-    def at_point(self, x: np.ndarray) -> Any:
-        """What `fun` returns at x; can be pickled where `fun` and `args` can."""
-        return self.fun(x, *self.args)
-
 
 def check_functions(
     fun: Callable | None, args: Any, *, jac: Callable | None, dirderiv: Callable | None,

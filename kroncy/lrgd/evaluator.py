@@ -147,16 +147,25 @@ class Evaluator:
 
         return self.journal.answer(self._mark(x, directions), len(directions), call)
 
-    def complex_values(self, points: Iterable[np.ndarray], count: int) -> np.ndarray:
-        """Imaginary parts of `fun` at `count` complex points."""
-        out = np.empty(count)
-        for j, point in enumerate(points):
-            def call(point: np.ndarray = point) -> np.ndarray:
-                self._check_limits()
-                return np.array([as_scalar(np.imag(self.fun(point, *self.args)))])
-
-            out[j] = self.journal.answer(self._mark(point.view(float)), 1, call)[0]
-            self.nfev += 1
+    def complex_values(
+        self, x: np.ndarray, directions: np.ndarray | None, h: float
+    ) -> np.ndarray:
+        """Imaginary parts of `fun` at x + i h d_j, the d_j as in `values`."""
+        out = np.empty(x.size if directions is None else len(directions))
+        done = self.journal.open(self._mark(x, directions, np.array([h])), out)
+        self.nfev += done
+        try:
+            while done < out.size:
+                left = min(out.size - done, self._check_limits())
+                left = min(left, self._most_points(2 * x.size)) if self.map_points else 1
+                rows = np.eye(left, x.size, done) if directions is None else (
+                    directions[done : done + left])
+                found = self._called(x + 1j * h * rows)
+                parts = [as_scalar(np.imag(value)) for value in found]  # type: ignore[call-overload]
+                out[done : done + left] = self._record(np.array(parts))
+                done += left
+        finally:
+            self.journal.close()
         return out
 
     def _mark(
@@ -187,10 +196,12 @@ class Evaluator:
             self.c_function.values(x, directions, steps, done, block, self.n_threads)
             self._record(block)
             return left
-        if self.fun_batch is None and self._deadline is not None:
-            left = min(left, TIMED_BLOCK)
+        if self.fun_batch is None:  # side by side with the centre
+            left = min(out.size - done, allowed, self._most_points(x.size))
         points = np.empty((max(1, min(left, BLOCK_BYTES // (8 * x.size))), x.size))
-        write_points(x, directions, steps, done, points, self.n_threads)
+        moved = min(len(points), len(steps) - done)
+        write_points(x, directions, steps, done, points[:moved], self.n_threads)
+        points[moved:] = x
         out[done : done + len(points)] = self._values_at(points)
         return len(points)
 
@@ -212,16 +223,25 @@ class Evaluator:
             return self._record(values.astype(float))
         if self.map_points is None:
             return np.array([self._call(point) for point in points])
+        return self._record(np.array([as_scalar(value) for value in self._called(points)]))
+
+    def _called(self, points: np.ndarray) -> list[Any]:
+        """What `fun` returns at the rows of `points`, side by side where that is asked for."""
         self.nfev += len(points)
-        values = np.array([
-            as_scalar(value) for value in self.map_points(list(points))
-        ])
-        if values.shape != (len(points),):
+        if self.map_points is None:
+            return [self.fun(point, *self.args) for point in points]
+        values = list(self.map_points(list(points)))
+        if len(values) != len(points):
             raise TypeError(
                 f"workers must return {len(points)} values for {len(points)} points, got "
-                f"{values.size}"
+                f"{len(values)}"
             )
-        return self._record(values)
+        return values
+
+    def _most_points(self, size: int) -> int:
+        """Points, of `size` numbers each, of one call of a map."""
+        most = max(1, BLOCK_BYTES // (8 * size))
+        return most if self._deadline is None else min(most, TIMED_BLOCK)
 
     def _record(self, values: np.ndarray) -> np.ndarray:
         self.journal.extend(values)

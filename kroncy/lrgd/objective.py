@@ -224,7 +224,8 @@ class Objective(Evaluator):
         count = x.size if directions is None else len(directions)
         noise = self.noise_at(f)
         if self.fd == "complex":
-            return self._complex_step(x, directions, count)
+            # Im f(x + i h d) / h: no subtraction, so h may be tiny; fun must be analytic.
+            return self.complex_values(x, directions, COMPLEX_STEP) / COMPLEX_STEP
         if self.h is not None:
             length = 1.0 if directions is None else row_norms(directions)
             h = np.broadcast_to(self.h / length, (count,))
@@ -241,15 +242,3 @@ class Objective(Evaluator):
         if not np.all(np.isfinite(slopes)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
         return slopes
-
-    def _complex_step(
-        self, x: np.ndarray, directions: np.ndarray | None, count: int
-    ) -> np.ndarray:
-        """Im f(x + i h d) / h: no subtraction, so h may be tiny; fun must be analytic."""
-        points = (
-            x + 1j * COMPLEX_STEP * (
-                np.eye(1, x.size, j)[0] if directions is None else directions[j]
-            )
-            for j in range(count)
-        )
-        return self.complex_values(points, count) / COMPLEX_STEP

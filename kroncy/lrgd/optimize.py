@@ -138,10 +138,11 @@ def minimize(
         differ.  Recorded evaluations count, but are not repeated: the run ends as it would have
         ended without interruption, bit for bit.  `random_state` is not used.
     workers : int or map-like callable, default=1
-        Evaluate `fun` in that many processes (-1: one a core), which are spawned, or through
-        ``workers(function, points)``, such as ``mpi4py.futures.MPIPoolExecutor().map``.  A
-        sketch, a gradient and probes are evaluated side by side; steps are not.  Results do not
-        depend on it.
+        Evaluate `fun` in that many processes (-1: one a core), of which this is one and the
+        others are spawned, or through ``workers(function, points)``, such as
+        ``mpi4py.futures.MPIPoolExecutor().map``.  A sketch, a gradient by differences and probes
+        are evaluated side by side; the points of a line search follow from each other.  No point
+        is evaluated that one process would not evaluate, and results do not depend on it.
     n_threads : int or None, default=None
         Threads that write long points and call a LowLevelCallable; None is all cores, and one
         where the function is so fast that threads would cost more.  Results do not depend on it.

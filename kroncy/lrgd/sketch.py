@@ -111,10 +111,8 @@ def third_derivative(
     longest = objective.second_difference_step(x)
     steps = np.arange(1.0, 4.0)
     for _ in range(8):
-        lines = np.stack([
-            objective.values(x, np.tile(direction, (3, 1)), longest * steps)
-            for direction in directions
-        ], axis=1)
+        values = objective.values(x, np.repeat(directions, 3, axis=0), np.tile(longest * steps, 2))
+        lines = values.reshape(2, 3).T
         if np.all(np.isfinite(lines)):
             break
         longest /= 10

@@ -30,7 +30,7 @@ def solve(settings: Settings) -> OptimizeResult:
     functions, journal = settings.functions, settings.journal
     progress_bar = tqdm(desc=f"lrgd {settings.method}", unit="f") if settings.disp else None
     try:
-        with Workers(settings.workers, functions.at_point) as workers:
+        with Workers(settings.workers, functions.fun, functions.args) as workers:
             objective = Objective(
                 functions.fun, args=functions.args, jac=functions.jac,
                 dirderiv=functions.dirderiv, fun_batch=functions.fun_batch, fd=functions.fd,

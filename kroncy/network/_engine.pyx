@@ -15,7 +15,6 @@ import numpy as np
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
-from libc.string cimport memset
 
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
@@ -36,7 +35,6 @@ cdef extern from "_coefficients_kernel.h" nogil:
 cdef extern from "_engine_kernel.h" nogil:
     void kroncy_block_activate(bint, int, int, int, int, double, const void *, const void *, void *,
                                uint32_t *)
-    void kroncy_sum_outputs(bint, int64_t, int, int, int, double, const void *, double *)
     void kroncy_skip_add(bint, int64_t, int, double, const int64_t *, const double *, void *)
 
 cdef enum:
@@ -240,7 +238,6 @@ cdef class Engine:
         cdef ForwardLoop loop
         cdef int width = self.row_width(count)
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
-        cdef const void *sums
         self.prepare(work, source, rows, count)
         loop.engine, loop.work, loop.source = <void *> self, <void *> work, <void *> source
         loop.rows, loop.count, loop.width = rows, count, width
@@ -248,13 +245,9 @@ cdef class Engine:
         team_run(work.n_threads, (self.n_blocks + work.group - 1) // work.group,
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
-        memset(f, 0, count * self.n_outputs * sizeof(double))
         if self.ranks.at_once:
             self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
-        sums = self.ranks.gather(work.f, self.n_outputs * width * self.itemsize)
-        if sums != NULL:
-            kroncy_sum_outputs(self.is_double, self.ranks.n_blocks, width, <int> count,
-                               self.n_outputs, 1 / sqrt(<double> self.ranks.n_neurons), sums, f)
+        self.ranks.add_up(self.is_double, width, <int> count, self.n_outputs, work.f, f)
         if self.skip > 0:
             self.skip_outputs(work, count, f)
         work.multiply_adds += multiply_adds

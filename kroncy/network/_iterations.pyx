@@ -63,7 +63,7 @@ def run_batches(
             total += now
             failed = engine.backward(&order[begin], count, &f[0, 0], learning_rate / count, decay)
             if failed:
-                if alone:
+                if alone or failed > 0:     # out of range: on all ranks, before any has stepped
                     break
                 engine.ranks.failed = True      # all stop together, at the next batch
             begin += count

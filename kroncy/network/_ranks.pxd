@@ -20,7 +20,10 @@ cdef class Ranks:
     cdef object first_blocks            # of each rank, and their number
     cdef int64_t most_blocks            # that a rank has
 
+    cdef void add_up(self, bint is_double, int width, int count, int n_outputs, const void *sums,
+                     double *f) noexcept nogil
     cdef const void *gather(self, const void *sums, int64_t block_bytes) noexcept nogil
     cdef int reserve(self, int64_t n_bytes) except -1
     cdef const void *exchange_sums(self, const void *sums, int64_t block_bytes) except NULL
     cdef uint32_t intersect(self, uint32_t bits) noexcept nogil
+    cdef int agree(self, int status) noexcept nogil

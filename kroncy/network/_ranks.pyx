@@ -7,11 +7,15 @@ once on the samples of one panel, which of these have no pattern.
 """
 import numpy as np
 
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .._base._buffers cimport address
 
+
+cdef extern from "_engine_kernel.h" nogil:
+    void kroncy_sum_outputs(bint, int64_t, int, int, int, double, const void *, double *)
 
 # What a rank sends behind its sums.
 cdef struct Tail:
@@ -64,6 +68,20 @@ cdef class Ranks:
         failed = self.shard.comm.any(failed or self.failed)
         self.failed = self.stopped = False
         return failed
+
+    cdef void add_up(
+        self, bint is_double, int width, int count, int n_outputs, const void *sums, double *f
+    ) noexcept nogil:
+        """f (count, n_outputs) = sums (n_blocks, n_outputs, width), of which this rank has its own.
+
+        Divided by the root of the number of neurons; 0 after an error.
+        """
+        cdef const void *everyone = self.gather(
+            sums, n_outputs * width * <int64_t> (sizeof(double) if is_double else sizeof(float)))
+        memset(f, 0, count * n_outputs * sizeof(double))
+        if everyone != NULL:
+            kroncy_sum_outputs(is_double, self.n_blocks, width, count, n_outputs,
+                               1 / sqrt(<double> self.n_neurons), everyone, f)
 
     cdef const void *gather(self, const void *sums, int64_t block_bytes) noexcept nogil:
         """The sums of all blocks, of which this rank has its own; NULL after an error."""
@@ -125,3 +143,16 @@ cdef class Ranks:
                 self.error = error
                 self.stopped = True
                 return bits
+
+    cdef int agree(self, int status) noexcept nogil:
+        """The status of all ranks: 0, or else that of the first that has another."""
+        if self.alone or self.error is not None:
+            return status
+        with gil:
+            try:
+                everyone = self.shard.comm.gather_numbers(np.int64(status))
+                return next((each for each in everyone if each), 0)
+            except BaseException as error:
+                self.error = error
+                self.stopped = True
+                return status

@@ -11,7 +11,6 @@ Nodes aside, a panel of up to 32 samples clears and scans a mask for each neuron
 """
 import numpy as np
 
-from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -20,9 +19,9 @@ from .._base._buffers cimport address, allocate
 from .._base._team cimport kroncy_atomic_add, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows
 from ..trees._max_trees cimport (
-    KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_build, max_trees_emit, max_trees_find,
-    max_trees_gather, max_trees_scale, max_trees_scratch, max_trees_scratch_in,
-    max_trees_scratch_size, max_trees_values
+    KRONCY_TREE_GRAM, KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_bound, max_trees_build,
+    max_trees_change, max_trees_emit, max_trees_find, max_trees_gather, max_trees_scale,
+    max_trees_scratch, max_trees_scratch_in, max_trees_scratch_size, max_trees_values
 )
 from ._coefficients cimport Step
 from ._engine cimport Engine, near_underflow
@@ -32,8 +31,8 @@ from ._workspace cimport Source, Workspace
 
 cdef extern from "_tree_engine_kernel.h" nogil:
     void kroncy_fired_count(int64_t, const uint32_t *, int64_t *, int64_t *)
-    void kroncy_fired_activate(bint, int64_t, const int64_t *, const void *, double, double, double,
-                               int, const void *, uint32_t, double *, uint32_t *)
+    void kroncy_fired_activate(bint, int64_t, const int64_t *, void *, double, double, int,
+                               const void *, int, int, void *, uint32_t *)
     void kroncy_fired_coefficients(bint, int64_t, double, int, const uint32_t *, const double *,
                                    const void *, int64_t *, int64_t *, int64_t *, void *)
     void kroncy_fired_scale(bint, int64_t, double, void *)
@@ -51,7 +50,6 @@ cdef struct TreeLoop:
     void *work              # Workspace
     const int64_t *rows
     Py_ssize_t count
-    double *f
     void *z_out
     uint32_t *masks
     const int64_t *places
@@ -140,7 +138,6 @@ cdef class TreeEngine(LazyEngine):
         loop.work = <void *> work
         loop.rows = rows
         loop.count = count
-        loop.f = f
         loop.z_out = z_out
         loop.masks = masks
         loop.places = places
@@ -149,11 +146,17 @@ cdef class TreeEngine(LazyEngine):
             team_run(work.n_threads, count, ENTRY * self.n_neurons * count, read_sample, &loop)
             return
         memset(masks, 0, self.n_masks(count) * sizeof(uint32_t))
+        memset(work.f, 0,
+               self.n_blocks * self.n_outputs * self.row_width(count) * self.itemsize)
         team_run(work.n_threads, count, LEAF * self.n_neurons * count, query_sample, &loop)
         work.nodes_read += loop.visited
         if places != NULL:
             team_run(work.n_threads, self.n_blocks, ENTRY * self.n_neurons * count, record_block,
                      &loop)
+        if self.ranks.at_once:
+            self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
+        self.ranks.add_up(
+            self.is_double, self.row_width(count), <int> count, self.n_outputs, work.f, f)
         if self.skip > 0:
             source.prepare(work, rows, count)
             work.gram_entries += self.panel_gram_entries(count)
@@ -166,10 +169,10 @@ cdef class TreeEngine(LazyEngine):
         kroncy_fired_scale(self.is_double, self.n_neurons, self.tree_scale, z)
 
     cdef void query_tree(
-        self, Workspace work, int thread, int64_t c, int64_t row, double *f, uint32_t *masks,
-        int64_t *visited
+        self, Workspace work, int thread, int64_t c, int64_t row, Py_ssize_t count,
+        uint32_t *masks, int64_t *visited
     ) noexcept nogil:
-        """Outputs of the c-th sample and its bit in the masks, from leaves above the threshold."""
+        """Sums of the c-th sample and its bit in the masks, from leaves above the threshold."""
         cdef char *workspace = <char *> work.query + thread * self.query_size
         cdef max_trees_scratch scratch = max_trees_scratch_in(&self.trees.tree, workspace)
         cdef int64_t *neurons = <int64_t *> (
@@ -181,8 +184,8 @@ cdef class TreeEngine(LazyEngine):
         max_trees_gather(&self.trees.tree, row, found, neurons, values)
         kroncy_fired_activate(
             self.is_double, found, neurons, values, self.tree_scale, self.threshold,
-            1 / sqrt(<double> self.n_neurons), self.n_outputs, self.coefficients.block_signs(0),
-            <uint32_t> 1 << c, f + c * self.n_outputs, masks)
+            self.n_outputs, self.coefficients.block_signs(0), self.row_width(count), <int> c,
+            work.f, masks)
         kroncy_atomic_add(visited, scratch.visited)
 
     cdef int panel_descend(self, const Step *step) noexcept nogil:
@@ -191,34 +194,43 @@ cdef class TreeEngine(LazyEngine):
         return self.update_trees(step)
 
     cdef int update_trees(self, const Step *step) noexcept nogil:
-        """All trees brought up to date with what is about to be added to C."""
+        """All trees brought up to date with what is about to be added to C.
+
+        Those of no rank where one of them cannot be: the batch is then applied nowhere.
+        """
         cdef int64_t n_fired, pairs, before = self.trees.tree.nodes_recomputed
         cdef int64_t *neurons
         cdef int64_t *indptr
         cdef int64_t *indices
         cdef void *values
-        cdef int status
+        cdef max_trees_change change
+        cdef int status = 0
         kroncy_fired_count(self.n_neurons, step.masks, &n_fired, &pairs)
-        if n_fired == 0:
-            return 0
         neurons = <int64_t *> malloc((2 * n_fired + 1 + pairs) * 8 + pairs * self.itemsize)
         if neurons == NULL:
-            return -1
+            return self.ranks.agree(-1)
         indptr = neurons + n_fired
         indices = indptr + n_fired + 1
         values = indices + pairs
         kroncy_fired_coefficients(
             self.is_double, self.n_neurons, self.scale / self.tree_scale, self.n_outputs,
             step.masks, step.e, self.coefficients.block_signs(0), neurons, indptr, indices, values)
-        self.transpose_panel(step.count)
-        status = self.trees.add_gram(
-            n_fired, neurons, indptr, indices, values, step.count, self.gram)
+        if n_fired > 0:
+            self.transpose_panel(step.count)
+        change.kind, change.n_rows, change.leaves, change.order = (
+            KRONCY_TREE_GRAM, n_fired, neurons, NULL)
+        change.rows, change.n_batch = self.gram, step.count
+        change.indptr, change.indices, change.data = indptr, indices, values
+        if not self.ranks.alone:
+            status = self.ranks.agree(status_of(max_trees_bound(&self.trees.tree, &change)))
+        if status == 0:
+            status = status_of(self.trees.apply(&change))
         free(neurons)
-        if status:
-            return -1 if status == KRONCY_TREE_NO_MEMORY else 1
-        self.work.multiply_adds += pairs * self.n_samples
-        self.nodes_written += n_fired * self.n_samples + self.trees.tree.nodes_recomputed - before
-        return 0
+        if status == 0:
+            self.work.multiply_adds += pairs * self.n_samples
+            self.nodes_written += (
+                n_fired * self.n_samples + self.trees.tree.nodes_recomputed - before)
+        return status
 
     cdef void transpose_panel(self, int count) noexcept nogil:
         """gram (count, n_samples) = the source's panel (n_samples, width), as the trees read it."""
@@ -241,6 +253,11 @@ cdef class TreeEngine(LazyEngine):
             self.tree_scale = 1.0
 
 
+cdef int status_of(int status) noexcept nogil:
+    """What `backward` returns for a status of the trees."""
+    return 0 if status == 0 else -1 if status == KRONCY_TREE_NO_MEMORY else 1
+
+
 cdef void read_sample(void *context, int64_t c, int thread) noexcept nogil:
     cdef TreeLoop *loop = <TreeLoop *> context
     (<TreeEngine> loop.engine).read_tree(c, loop.rows[c], loop.z_out)
@@ -249,7 +266,8 @@ cdef void read_sample(void *context, int64_t c, int thread) noexcept nogil:
 cdef void query_sample(void *context, int64_t c, int thread) noexcept nogil:
     cdef TreeLoop *loop = <TreeLoop *> context
     (<TreeEngine> loop.engine).query_tree(
-        <Workspace> loop.work, thread, c, loop.rows[c], loop.f, loop.masks, &loop.visited)
+        <Workspace> loop.work, thread, c, loop.rows[c], loop.count, loop.masks,
+        &loop.visited)
 
 
 cdef void record_block(void *context, int64_t block, int thread) noexcept nogil:

@@ -1,5 +1,7 @@
 #include "_tree_engine_kernel.h"
 
+#include "_tile.h"
+
 void kroncy_fired_count(int64_t n_neurons, const uint32_t *masks, int64_t *neurons,
                         int64_t *pairs) {
     *neurons = *pairs = 0;
@@ -12,11 +14,11 @@ void kroncy_fired_count(int64_t n_neurons, const uint32_t *masks, int64_t *neuro
 #define REAL_BODY "_tree_engine_kernel_real.h"
 #include "_real.h"
 
-void kroncy_fired_activate(int is_double, int64_t n, const int64_t *neurons, const void *values,
-                           double scale, double threshold, double norm, int n_outputs,
-                           const void *signs, uint32_t bit, double *f, uint32_t *masks) {
-    REAL_CALL(is_double, kroncy_fired_activate, n, neurons, values, scale, threshold, norm,
-              n_outputs, signs, bit, f, masks);
+void kroncy_fired_activate(int is_double, int64_t n, const int64_t *neurons, void *values,
+                           double scale, double threshold, int n_outputs, const void *signs,
+                           int width, int c, void *sums, uint32_t *masks) {
+    REAL_CALL(is_double, kroncy_fired_activate, n, neurons, values, scale, threshold, n_outputs,
+              signs, width, c, sums, masks);
 }
 
 void kroncy_fired_coefficients(int is_double, int64_t n_neurons, double scale, int n_outputs,

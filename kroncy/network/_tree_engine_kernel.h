@@ -10,12 +10,13 @@
 void kroncy_fired_count(int64_t n_neurons, const uint32_t *masks /* IN */, int64_t *neurons /* OUT */,
                         int64_t *pairs /* OUT */);
 
-/* One sample from its fired set alone, ascending candidates with z = scale * values:
- * f[k] = norm sum signs[r, k] (z - threshold), and `bit` in the masks, over z > threshold. */
+/* One sample, the c-th of a panel, from its fired set alone, ascending candidates with
+ * z = scale * values: over z > threshold, bit c in the masks, and the sums of each block of 256
+ * neurons, sums[block, k, c] = sum signs[r, k] (z - threshold), where a block has candidates. */
 void kroncy_fired_activate(int is_double, int64_t n, const int64_t *neurons /* IN */,
-                           const void *values /* IN */, double scale, double threshold, double norm,
-                           int n_outputs, const void *signs /* IN */, uint32_t bit,
-                           double *f /* OUT */, uint32_t *masks /* IN, OUT */);
+                           void *values /* IN, WORK */, double scale, double threshold,
+                           int n_outputs, const void *signs /* IN */, int width, int c,
+                           void *sums /* OUT */, uint32_t *masks /* IN, OUT */);
 
 /* CSR rows, of the neurons that fire at all: scale * what a step adds to C. */
 void kroncy_fired_coefficients(int is_double, int64_t n_neurons, double scale, int n_outputs,

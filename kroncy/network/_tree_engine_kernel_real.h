@@ -2,20 +2,25 @@
 
 #include "_delta_real.h"
 
-static void NAMED(kroncy_fired_activate)(int64_t n, const int64_t *neurons, const REAL *values,
-                                         double scale, REAL threshold, double norm, int n_outputs,
-                                         const REAL *signs, uint32_t bit, double *f,
+static void NAMED(kroncy_fired_activate)(int64_t n, const int64_t *neurons, REAL *values,
+                                         double scale, REAL threshold, int n_outputs,
+                                         const REAL *signs, int width, int c, REAL *sums,
                                          uint32_t *masks) {
-    for (int k = 0; k < n_outputs; k++) f[k] = 0;
-    for (int64_t j = 0; j < n; j++) {
-        const int64_t r = neurons[j];
-        const REAL z = (REAL)(scale * values[j]);
-        if (!(z > threshold)) continue;
-        /* Samples of a panel share the masks, and may be in different threads. */
-        __atomic_fetch_or(masks + r, bit, __ATOMIC_RELAXED);
-        for (int k = 0; k < n_outputs; k++) f[k] += signs[r * n_outputs + k] * (z - threshold);
+    for (int64_t begin = 0, end; begin < n; begin = end) {
+        const int64_t block = neurons[begin] / KRONCY_BLOCK;
+        for (end = begin; end < n && neurons[end] / KRONCY_BLOCK == block; end++) {
+            const REAL z = (REAL)(scale * values[end]);
+            values[end] = z > threshold ? z - threshold : 0;
+            if (!(z > threshold)) continue;
+            /* Samples of a panel share the masks, and may be in different threads. */
+            __atomic_fetch_or(masks + neurons[end], (uint32_t)1 << c, __ATOMIC_RELAXED);
+        }
+        for (int k = 0; k < n_outputs; k++) {
+            REAL sum = 0;
+            for (int64_t j = begin; j < end; j++) sum += signs[neurons[j] * n_outputs + k] * values[j];
+            sums[(block * n_outputs + k) * width + c] = sum;
+        }
     }
-    for (int k = 0; k < n_outputs; k++) f[k] *= norm;
 }
 
 static void NAMED(kroncy_fired_coefficients)(int64_t n_neurons, double scale, int n_outputs,

@@ -122,11 +122,6 @@ def resolve(
         The data or the start do not go with what was asked for.
     """
     start, engine, compress = settings.start, settings.engine, settings.compress
-    if engine == "tree" and shard.comm.size > 1:
-        raise ValueError(
-            "engine='tree' adds the outputs of fired neurons one by one, which ranks cannot share; "
-            "with comm use engine='lazy', 'pairs', 'explicit' or 'auto'"
-        )
     features = rows.has_features
     if start == "gaussian" and not features:
         raise ValueError("start='gaussian' needs factors; data given as kernels use 'gram'")

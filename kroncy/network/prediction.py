@@ -12,6 +12,7 @@ from ..data.gram import cross_panels
 from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
+from ..parallel.communicator import Communicator, on_all_ranks
 from ._engine import Engine
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
@@ -61,6 +62,12 @@ class BoundRows:
     def __len__(self) -> int:
         return self._source.n_rows
 
+    @property
+    def comm(self) -> Communicator:
+        """The ranks that read together."""
+        return self._reading().ranks.shard.comm
+
+    @on_all_ranks
     def outputs(self) -> NDArray[np.float64]:
         """Outputs f of the rows under the present coefficients.
 
@@ -69,19 +76,19 @@ class BoundRows:
         ndarray of float64, shape (n,) or (n, n_outputs)
             The outputs, one row for each sample.
         """
-        if self._deviation is None:
-            return squeeze(self._evaluate())
         with self._guard.read():  # one state
             engine = self._reading()
             outputs, shard = self._evaluate(), engine.ranks.shard
-            sums = expected_excess(
-                self._evaluate(preactivations=True), self._deviation, engine.signs,
-                engine.threshold, engine.start_scale, shard.n_neurons, engine.n_threads,
-            )
-            for of_block in shard.gather(sums):
-                outputs += of_block
+            if self._deviation is not None:
+                sums = expected_excess(
+                    self._evaluate(preactivations=True), self._deviation, engine.signs,
+                    engine.threshold, engine.start_scale, shard.n_neurons, engine.n_threads,
+                )
+                for of_block in shard.gather(sums):
+                    outputs += of_block
         return squeeze(outputs)
 
+    @on_all_ranks
     def preactivations(self) -> NDArray:
         """Pre-activations z of the rows under the present coefficients, or their means.
 

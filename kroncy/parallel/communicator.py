@@ -5,18 +5,23 @@ what all ranks have and adds it up in the order of the ranks, so that all get th
 """
 
 import builtins
+import functools
 import pickle
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .launch import EVERYWHERE
 
-PIECE = 2**25  # bytes of a rank that travel at a time
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+NAME = 2**62  # is set in what `call` exchanges, and in no number that others do
+PIECE = 2**25  # bytes of all ranks that travel at a time
 
 
 class Communicator:
@@ -46,6 +51,8 @@ class Communicator:
         self.batches = 0  # and batches done since
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
+        self._within = False  # a method that all ranks call
+        self.everywhere = True  # whether `gather_rows` is wanted on all ranks
 
     def __deepcopy__(self, memo: Any) -> "Communicator":
         return self  # as scikit-learn's clone asks for: the ranks are the same
@@ -76,9 +83,32 @@ class Communicator:
         array = np.ascontiguousarray(array)
         lengths = self.gather_numbers(len(array))
         found = [np.empty((length, *array.shape[1:]), dtype=array.dtype) for length in lengths]
-        flat = [_bytes_of(part) for part in found]
-        mine, most = _bytes_of(array), max(len(part) for part in flat)
-        size = min(most, PIECE)
+        self._gather_pieces(array, found)
+        return found
+
+    def gather_rows(self, array: NDArray) -> NDArray:
+        """The arrays of all ranks as one, along their first axis; on the others, see `on_first`."""
+        array = np.ascontiguousarray(array)
+        lengths = self.gather_numbers(len(array))
+        wanted = lengths if self.everywhere or self.rank == 0 else 0 * lengths
+        whole = np.empty((wanted.sum(), *array.shape[1:]), dtype=array.dtype)
+        self._gather_pieces(array, np.split(whole, np.cumsum(wanted)[:-1]))
+        return whole
+
+    @contextmanager
+    def on_first(self) -> Iterator[None]:
+        """What `gather_rows` makes within the block is made on rank 0; others get no rows."""
+        before, self.everywhere = self.everywhere, False
+        try:
+            yield
+        finally:
+            self.everywhere = before
+
+    def _gather_pieces(self, array: NDArray, found: list[NDArray]) -> None:
+        """Write the arrays of all ranks to `found`, as much of each as there is place for."""
+        mine, flat = _bytes_of(array), [_bytes_of(part) for part in found]
+        most = int(self.gather_numbers(len(mine)).max())
+        size = min(most, max(1, PIECE // self.size))
         piece, pieces = np.empty(size, np.uint8), np.empty((self.size, size), np.uint8)
         for begin in range(0, most, max(size, 1)):
             part = mine[begin : begin + size]
@@ -87,7 +117,6 @@ class Communicator:
             for one, here in zip(flat, pieces, strict=True):
                 left = one[begin : begin + size]
                 left[...] = here[: len(left)]
-        return found
 
     def gather_objects(self, value: Any) -> list[Any]:
         """What can be pickled, of all ranks."""
@@ -112,6 +141,43 @@ class Communicator:
         return bool(self.total(int(value)))
 
     @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        """A method that all ranks call; ValueError on those that call another one.
+
+        What is raised in the block on one rank alone ends the job, see `report_failure`.
+        """
+        if self.size == 1:
+            yield
+            return
+        outermost, self._within = not self._within, True
+        try:
+            self._compare_names(name)
+            yield
+        except Exception as error:
+            if outermost and EVERYWHERE not in getattr(error, "__notes__", ()):
+                self.report_failure(error)
+            raise
+        finally:
+            if outermost:
+                self._within = False
+
+    def _compare_names(self, name: str) -> None:
+        marks = self.gather_numbers(NAME | zlib.crc32(name.encode()))
+        if np.all(marks == marks[0]):
+            return
+        if np.all(marks & NAME):
+            names = self.gather_objects(name)
+            other = next(rank for rank in range(self.size) if names[rank] != names[0])
+            raise on_every_rank(ValueError(
+                "all ranks must call the same methods in the same order: rank 0 of "
+                f"{self.size} calls {names[0]}, rank {other} calls {names[other]}"
+            ))
+        raise ValueError(f"rank {self.rank} of {self.size} calls {name}, and not all others do")
+
+    def report_failure(self, error: Exception) -> None:
+        """Tell the others of an exception; return if all ranks have one, else end the job."""
+
+    @contextmanager
     def same_error(self) -> Iterator[None]:
         """An exception that the block raises on some rank is raised on every rank.
 
@@ -125,7 +191,7 @@ class Communicator:
             yield
         except Exception as raised:
             error = raised
-        reports = self.gather_objects(None if error is None else (type(error).__name__, str(error)))
+        reports = self.gather_objects(None if error is None else (_kind(error), str(error)))
         if error is not None and reports.count(reports[self.rank]) == self.size:
             raise on_every_rank(error)
         for rank, report in enumerate(reports):
@@ -137,10 +203,27 @@ class Communicator:
                 raise on_every_rank(_exception(kind)(message)) from error
 
 
+def on_all_ranks(method: Method) -> Method:
+    """A method of an object with `comm`, a `Communicator`, within its `call`."""
+
+    @functools.wraps(method)
+    def together(self: Any, *args: Any, **options: Any) -> Any:
+        with self.comm.call(method.__name__):
+            return method(self, *args, **options)
+
+    return cast("Method", together)
+
+
 def on_every_rank(error: Exception) -> Exception:
     """`error`, which all ranks raise, marked as such."""
     error.add_note(EVERYWHERE)
     return error
+
+
+def _kind(error: Exception) -> str:
+    """The built-in exception that `error` is, by name; RuntimeError where it is no special one."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    return "RuntimeError" if kind is Exception else kind.__name__
 
 
 def _exception(name: str) -> type[Exception]:

@@ -6,10 +6,12 @@ roll: whoever does not answer is named, and the job ends.
 """
 
 import atexit
+import math
 import os
 import socket
 import sys
 import time
+import traceback
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,8 +24,10 @@ SPIN = 2e-3  # seconds of waiting before naps begin: an iteration takes about as
 NAP = 5e-5  # seconds
 LOOK = 0.05  # seconds between two looks for messages
 ANSWER = 1.0  # seconds in which a rank that waits answers a roll call
-FAREWELL, ROLL, HERE = range(3)  # kinds of messages, each with the number of exchanges done
+# Kinds of messages, each with the number of exchanges done.
+FAREWELL, ROLL, HERE, FAILURE, ALONE = range(5)
 
+_guarded: list[Any] = []  # communicators of `end_with_exception`
 _keyval: int | None = None  # of the attribute of a communicator that is its `MpiCommunicator`
 
 
@@ -49,6 +53,7 @@ def as_communicator(comm: Any) -> Communicator:
     if not isinstance(comm, mpi.Intracomm) or comm == mpi.COMM_NULL:
         raise ValueError("comm must be an intracommunicator of mpi4py that has not been freed")
     check_launch(mpi.COMM_WORLD.Get_size())
+    end_with_exception(comm)
     global _keyval
     if _keyval is None:
         _keyval = mpi.Comm.Create_keyval()
@@ -57,6 +62,26 @@ def as_communicator(comm: Any) -> Communicator:
         found = MpiCommunicator(mpi, comm)
         comm.Set_attr(_keyval, found)
     return found
+
+
+def end_with_exception(comm: Any) -> None:
+    """Let an exception that nobody catches end the job of `comm` when it ends this process.
+
+    This asks nothing of the other ranks, which may wait in their first common call.
+    """
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is None or not isinstance(comm, mpi.Intracomm) or comm == mpi.COMM_NULL:
+        return
+    if comm.Get_size() > 1 and comm not in _guarded:
+        _guarded.append(comm)
+        atexit.register(_end_if_raised, mpi, comm)
+
+
+def _end_if_raised(mpi: Any, comm: Any) -> None:
+    if hasattr(sys, "last_value") and not mpi.Is_finalized():
+        print(f"kroncy: rank {comm.Get_rank()} of {comm.Get_size()} ended with an exception, and "
+              "the job with it", file=sys.stderr, flush=True)
+        comm.Abort(1)
 
 
 def world() -> Any:
@@ -99,6 +124,8 @@ class MpiCommunicator(Communicator):
         self._aside: Any = None  # for messages that do not wait for anybody
         self._left: dict[int, int] = {}  # rank -> exchanges that it had done when it left
         self._here: set[int] = {self.rank}  # ranks that have answered
+        self._failures: dict[int, int] = {}  # rank -> exchanges before an exception, its last one
+        self._is_alone = False  # with its exception: a rank that waits has told
         self._sent: list[Any] = []  # requests and their buffers
         self._names = [""] * self.size
         self._comm, request = comm.Idup()
@@ -120,7 +147,7 @@ class MpiCommunicator(Communicator):
 
     def _wait(self, request: Any) -> None:
         began = time.perf_counter()
-        look = LOOK
+        look, told = LOOK, math.inf
         while not request.Test():
             waited = time.perf_counter() - began
             if waited < SPIN:
@@ -133,6 +160,12 @@ class MpiCommunicator(Communicator):
                 gone = [rank for rank, done in self._left.items() if done <= self._done]
                 if gone:
                     self._end(f"{self._named(gone)} left, {self._when()}")
+                failed = self._failed_alone()
+                if failed and told == math.inf:
+                    told = waited
+                    self._send(ALONE, failed)
+                if failed and waited > told + ANSWER:  # it has not ended the job itself
+                    self._end(f"{self._named(failed)} raised an exception, {self._when()}")
             if waited > self._timeout:
                 self._call_roll()
 
@@ -155,8 +188,32 @@ class MpiCommunicator(Communicator):
                 self._left[rank] = int(data[0])
             elif kind == ROLL:
                 self._send(HERE, [rank])
+            elif kind == FAILURE:
+                self._failures[rank] = int(data[0])
+            elif kind == ALONE:
+                self._is_alone = True
             else:
                 self._here.add(rank)
+
+    def _failed_alone(self) -> list[int]:
+        """Ranks that raised an exception in place of the exchange for which this one waits."""
+        if self._failures.get(self.rank) == self._done:
+            return []  # so did this one, before
+        return [rank for rank, done in self._failures.items() if done == self._done]
+
+    def report_failure(self, error: Exception) -> None:
+        """As `Communicator.report_failure`."""
+        self._failures[self.rank], self._is_alone = self._done, False
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        self._send(FAILURE, others)
+        began = time.perf_counter()
+        while any(self._failures.get(rank) != self._done for rank in others):
+            late = time.perf_counter() - began > self._timeout
+            if self._is_alone or late or self._left:
+                traceback.print_exception(error)
+                self._end("it raised an exception that not all ranks did")
+            time.sleep(1e-3)
+            self._look()
 
     def _call_roll(self) -> NoReturn:
         """After waiting in vain: find out for whom, and end the job."""
@@ -193,10 +250,7 @@ class MpiCommunicator(Communicator):
         """At the end of the process: those that wait for this rank must know."""
         if self._mpi.Is_finalized():
             return
-        if hasattr(sys, "last_value"):  # an exception that nobody has caught
-            print(f"kroncy: rank {self.rank} of {self.size} ended with an exception, and the job "
-                  "with it", file=sys.stderr, flush=True)
-            self._comm.Abort(1)
+        _end_if_raised(self._mpi, self._comm)
         others = [rank for rank in range(self.size) if rank != self.rank]
         self._send(FAREWELL, others)
         while not all(rank in self._left for rank in others):  # as MPI_Finalize would, for ever

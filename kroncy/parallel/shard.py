@@ -85,11 +85,15 @@ class Shard:
         return np.ascontiguousarray(np.take(array, places, axis=axis))
 
     def gather(self, array: NDArray, axis: int = 0, n_more: int = 0) -> NDArray:
-        """The array of all neurons of which each rank has a part along `axis`, as in `own`."""
+        """The array of all neurons of which each rank has a part along `axis`, as in `own`.
+
+        Within `Communicator.on_first` ranks other than 0 get one without neurons.
+        """
         if self.comm.size == 1:
             return array
         parts = np.moveaxis(array, axis, 0)
         cut = len(parts) - n_more
-        found = self.comm.gather_arrays(parts[:cut])
-        whole = np.concatenate([*found, parts[cut:]])
+        whole = self.comm.gather_rows(parts[:cut])
+        if n_more:
+            whole = np.concatenate([whole, parts[cut:]])
         return np.ascontiguousarray(np.moveaxis(whole, 0, axis))

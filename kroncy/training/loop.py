@@ -15,7 +15,7 @@ from .._base.threads import blas_threads
 from .._base.validation import check_indices, check_integer
 from ..network.network import Network
 from ..parallel.agreement import require_agreement
-from ..parallel.communicator import Communicator
+from ..parallel.communicator import Communicator, on_all_ranks
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions, resolve_batch_size
 from .options_reader import OptionsReader
@@ -94,6 +94,7 @@ class TrainingLoop(OptionsReader):
 
     # -- training -------------------------------------------------------------------------------
 
+    @on_all_ranks
     def step(self, indices: ArrayLike) -> float:
         """One iteration on exactly these samples.
 
@@ -132,6 +133,7 @@ class TrainingLoop(OptionsReader):
                 raise DivergenceError(self._iterations + 1, self.learning_rate)
             return total / len(rows)
 
+    @on_all_ranks
     def run(
         self,
         n_epochs: int,
@@ -185,6 +187,7 @@ class TrainingLoop(OptionsReader):
                     break
         return self
 
+    @on_all_ranks
     def run_samples(
         self, samples: NDArray[np.int64], batch_size: int | str, *, bound: bool = False,
         progress: bool = False,
@@ -224,6 +227,7 @@ class TrainingLoop(OptionsReader):
             )
             return self._run_pass(samples, size, progress, bound)
 
+    @on_all_ranks
     def restart_average(self) -> None:
         """Forget the iterates averaged so far, as each pass does with ``average="epoch"``.
 

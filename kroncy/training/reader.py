@@ -9,6 +9,7 @@ from ..network.costs import EngineCosts
 from ..network.network import Network
 from ..network.prediction import BoundRows
 from ..network.view import NetworkView
+from ..parallel.communicator import on_all_ranks
 
 
 class NetworkReader:
@@ -92,6 +93,7 @@ class NetworkReader:
         return self.network.signs
 
     @property
+    @on_all_ranks
     def coefficients(self) -> scipy.sparse.csr_array:
         """C of ``W(t) = start_scale * W(0) + C X``, CSR of shape (n_hidden, n_samples)."""
         return self.averaged.coefficients
@@ -106,6 +108,7 @@ class NetworkReader:
         """Factor of W(0): 1, or what weight decay has left of it."""
         return self.averaged.start_scale
 
+    @on_all_ranks
     def outputs(self, indices: ArrayLike | None = None) -> NDArray[np.float64]:
         """Outputs f of training samples; logits for the losses "logistic" and "softmax".
 
@@ -130,6 +133,7 @@ class NetworkReader:
         """
         return self.averaged.outputs(indices)
 
+    @on_all_ranks
     def preactivations(self, indices: ArrayLike | None = None) -> NDArray:
         """Pre-activations z of training samples.
 
@@ -152,6 +156,7 @@ class NetworkReader:
         """
         return self.averaged.preactivations(indices)
 
+    @on_all_ranks
     def fired(self, indices: ArrayLike | None = None) -> scipy.sparse.csr_array:
         """Neurons that fire on training samples.
 
@@ -172,6 +177,7 @@ class NetworkReader:
         """
         return self.averaged.fired(indices)
 
+    @on_all_ranks
     def predict(self, data: KroneckerData) -> NDArray[np.float64]:
         """Outputs f of other rows; logits for the losses "logistic" and "softmax".
 
@@ -199,6 +205,7 @@ class NetworkReader:
         """
         return self.averaged.predict(data)
 
+    @on_all_ranks
     def bind(self, data: KroneckerData) -> BoundRows:
         """Other rows made ready for repeated prediction.
 

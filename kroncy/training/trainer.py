@@ -18,6 +18,7 @@ from ..network.settings import (
     make_signs,
 )
 from ..parallel.agreement import require_agreement, require_cores
+from ..parallel.communicator import on_all_ranks
 from ..parallel.mpi import as_communicator
 from . import state
 from .gauss_newton import DAMPING
@@ -239,32 +240,34 @@ class KroneckerSGD(TrainingLoop):
         own = ("self", "__class__", "comm", "n_threads")  # may differ, unlike all that was given
         given = {name: value for name, value in locals().items() if name not in own}
         ranks = as_communicator(comm)
-        require_agreement(ranks, given)
-        require_cores(ranks, n_threads)
-        check_data(data)
-        check_order(order, engine)
-        targets = check_targets(y, data.n_samples, loss, n_classes)
-        batch_size = resolve_batch_size(
-            batch_size, solver, order, data.n_samples, targets.shape[1]
-        )
-        options = TrainingOptions(
-            loss, learning_rate, batch_size, weight_decay, solver, damping, order, average
-        )
-        weights = check_sample_weight(sample_weight, data.n_samples)
-        if threshold is None:
-            threshold = default_threshold(n_hidden)
-        seed, generator = ranks.first(draw_seeds(random_state))
-        settings = NetworkSettings(
-            n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed, n_threads,
-            memory_limit, n_snapshots, n_bound, memory_held, order == "random",
-            bool(options.average),
-        )
-        signs = make_signs(signs, targets.shape[1], settings, generator)
-        options.require_memory(targets.shape[1], settings.memory_limit)
-        offset = check_offset(offset, targets.shape, loss)
-        network = Network(data, signs, settings, comm=ranks)
-        super().__init__(network, targets, weights, options, generator, offset=offset)
+        with ranks.call("KroneckerSGD"):
+            require_agreement(ranks, given)
+            require_cores(ranks, n_threads)
+            check_data(data)
+            check_order(order, engine)
+            targets = check_targets(y, data.n_samples, loss, n_classes)
+            batch_size = resolve_batch_size(
+                batch_size, solver, order, data.n_samples, targets.shape[1]
+            )
+            options = TrainingOptions(
+                loss, learning_rate, batch_size, weight_decay, solver, damping, order, average
+            )
+            weights = check_sample_weight(sample_weight, data.n_samples)
+            if threshold is None:
+                threshold = default_threshold(n_hidden)
+            seed, generator = ranks.first(draw_seeds(random_state))
+            settings = NetworkSettings(
+                n_hidden, threshold, skip, antithetic, start, compress, engine, dtype, seed,
+                n_threads, memory_limit, n_snapshots, n_bound, memory_held, order == "random",
+                bool(options.average),
+            )
+            signs = make_signs(signs, targets.shape[1], settings, generator)
+            options.require_memory(targets.shape[1], settings.memory_limit)
+            offset = check_offset(offset, targets.shape, loss)
+            network = Network(data, signs, settings, comm=ranks)
+            super().__init__(network, targets, weights, options, generator, offset=offset)
 
+    @on_all_ranks
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and arrays from which `from_state` goes on.
 
@@ -309,7 +312,7 @@ class KroneckerSGD(TrainingLoop):
             The network does not fit the machine.
         """
         trainer, ranks = cls.__new__(cls), as_communicator(comm)
-        with saved_state("the state of the trainer"):
+        with ranks.call("from_state"), saved_state("the state of the trainer"):
             own = {**meta["network"], "n_threads": None}  # may differ
             require_agreement(ranks, {"meta": {**meta, "network": own}, "arrays": arrays})
             TrainingLoop.__init__(trainer, **state.from_members(meta, arrays, ranks))

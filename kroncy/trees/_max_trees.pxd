@@ -49,6 +49,7 @@ cdef extern from "_max_trees_kernel.h" nogil:
     void max_trees_gather(
         const max_trees *tree, int64_t i, int64_t n, const int64_t *leaves, void *out)
     void max_trees_scale(max_trees *tree, double factor, kroncy_runner run, int n_threads)
+    int max_trees_bound(max_trees *tree, const max_trees_change *change)
     int64_t max_trees_scratch_size(const max_trees *tree)
     max_trees_scratch max_trees_scratch_in(const max_trees *tree, void *memory)
     void *max_trees_borrow_scratch(max_trees *tree)

@@ -277,8 +277,8 @@ static double largest_weight(const max_trees_change *change, int is_double) {
     return largest;
 }
 
-/* Check that all leaves stay finite, before any is changed, and update the bound of |leaf|. */
-static int bound_change(max_trees *tree, const max_trees_change *change) {
+int max_trees_bound(max_trees *tree, const max_trees_change *change) {
+    if (!change->n_rows) return 0;
     /* Rounding of long sums near the end of the range is far below one per cent. */
     const double limit = 0.99 * (tree->is_double ? DBL_MAX : FLT_MAX);
     const int64_t n_rows = change->kind == KRONCY_TREE_GRAM ? change->n_batch : change->n_rows;
@@ -317,7 +317,7 @@ int max_trees_update(max_trees *tree, const max_trees_change *change, kroncy_run
     loop.gram_bytes = (1 + (gram ? change->n_batch : 0)) * KRONCY_ALIGNMENT;
     loop.gram = aligned_alloc(KRONCY_ALIGNMENT, n_threads * loop.gram_bytes);
     if (!loop.gram) status = KRONCY_TREE_NO_MEMORY;
-    if (!status) status = bound_change(tree, change);
+    if (!status) status = max_trees_bound(tree, change);
     if (!status) {
         int64_t nodes = 0;
         for (int level = 0; level + 1 < tree->n_levels; level++) nodes += plan.n[level];

@@ -87,6 +87,10 @@ int64_t max_trees_heap_size(const max_trees *tree, int64_t k);
 void max_trees_top(const max_trees *tree, int64_t i, int64_t k, void *heap, int64_t *out);
 double max_trees_max(const max_trees *tree, int64_t i);
 
+/* Check that all leaves would stay finite, and update the bound of |leaf|.  0 or one of the codes
+ * above; `update` does it too. */
+int max_trees_bound(max_trees *tree, const max_trees_change *change);
+
 /* Change leaf rows and repair every ancestor once.  0 or one of the codes above. */
 int max_trees_update(max_trees *tree, const max_trees_change *change, kroncy_runner run,
                      int n_threads);

@@ -1,7 +1,8 @@
 import concurrent.futures
+import multiprocessing
 import os
+import time
 
-import numpy as np
 import pytest
 
 from kroncy._base.workers import Workers, check_workers
@@ -11,8 +12,36 @@ def square(x):
     return x * x
 
 
+def process_of(x):
+    time.sleep(0.002)
+    return os.getpid()
+
+
+def is_other():
+    return multiprocessing.parent_process() is not None
+
+
 def die(x):
-    os._exit(3)
+    if is_other():
+        os._exit(3)
+    time.sleep(0.002)
+
+
+def fail(x):
+    time.sleep(0.002)
+    if is_other() or x == 40:
+        raise ValueError(f"{x} is bad")
+    return x
+
+
+def repeated(mapped, points, enough):
+    """What the function gives for the points, once `enough` is true of it."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = list(mapped.map_points(points))
+        if enough(found):
+            return found
+    raise TimeoutError
 
 
 def test_processes_and_maps_give_the_same():
@@ -27,14 +56,36 @@ def test_processes_and_maps_give_the_same():
         assert mapped.map_points is None
 
 
+def test_all_workers_take_part_and_this_process_is_one_of_them():
+    with Workers(3, process_of) as mapped:
+        assert mapped.map_points([0]) == [os.getpid()]
+        found = repeated(mapped, range(12), lambda found: len(set(found)) == 3)
+        assert found.count(os.getpid()) >= 2  # the last of a few points is never another's
+        assert found[-1] == os.getpid()
+
+
+def test_nobody_waits_for_processes_that_have_not_begun():
+    with Workers(2, process_of) as mapped:
+        assert mapped.map_points(range(4)) == 4 * [os.getpid()]
+
+
 def test_a_process_that_dies_is_an_error():
     with Workers(2, die) as mapped, pytest.raises(RuntimeError, match="worker process died"):
-        list(mapped.map_points([1, 2]))
+        repeated(mapped, range(4), lambda found: False)
 
 
 def test_errors_of_the_function_arrive():
-    with Workers(2, np.linalg.inv) as mapped, pytest.raises(np.linalg.LinAlgError):
-        list(mapped.map_points([np.zeros((2, 2))]))
+    with Workers(2, fail) as mapped:
+        with pytest.raises(ValueError, match="40 is bad"):  # of this process, or of the other
+            repeated(mapped, [40, 41], lambda found: False)
+        with pytest.raises(ValueError, match=r"[0-7] is bad"):
+            repeated(mapped, range(8), lambda found: False)
+
+
+def test_arguments_are_sent_with_the_function():
+    for workers in (2, map):
+        with Workers(workers, pow, (3,)) as mapped:
+            assert list(mapped.map_points([1, 2])) == [1, 8]
 
 
 @pytest.mark.parametrize(

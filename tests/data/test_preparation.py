@@ -113,3 +113,21 @@ def test_kernels_match_where_their_entries_are_equal():
     scaled = KroneckerData.from_kernels([4 * np.eye(2)] * 2, [[0, 1]] * 2)
     ready = KroneckerData.from_kernels([np.eye(2)] * 2, [[0, 1]] * 2, normalize=False)
     np.testing.assert_array_equal(scaled.gram(other=ready), np.eye(2))
+
+
+def test_a_file_that_is_mapped_for_reading_is_not_copied(tmp_path):
+    rows = np.random.default_rng(0).standard_normal((6, 3))
+    np.save(tmp_path / "rows.npy", rows)
+
+    def table(mode, **options):
+        mapped = np.load(tmp_path / "rows.npy", mmap_mode=mode)
+        data = KroneckerData([mapped, rows], **{"normalize": False} | options)
+        again = KroneckerData.from_state(*data.get_state())
+        copied = KroneckerData([rows, rows], **{"normalize": False} | options)
+        assert np.array_equal(data.to_dense(), copied.to_dense())
+        return [np.shares_memory(each.modes[0].table.array, mapped) for each in (data, again)]
+
+    assert table("r") == [True, True]
+    for mode in ("r+", "c"):
+        assert table(mode) == [False, False]
+    assert table("r", normalize=True) == table("r", bias=0.5) == [False, False]

@@ -7,6 +7,7 @@ from thread_ranks import run_ranks
 
 import kroncy
 from kroncy import KroneckerClassifier, KroneckerRegressor, KroneckerRidge
+from kroncy.parallel import communicator
 from kroncy.persistence import read_model, write_model
 
 RNG = np.random.default_rng(0)
@@ -71,6 +72,30 @@ def test_a_file_is_that_of_one_process_and_goes_on_on_any_number_of_ranks(tmp_pa
             assert np.array_equal(found, whole.predict(X))
 
 
+def test_other_ranks_than_0_gather_no_file(tmp_path, monkeypatch):
+    """Neither the arrays of all neurons nor messages of more than a part of them."""
+    monkeypatch.setattr(communicator, "PIECE", 3000)
+    path = tmp_path / "model.npz"
+
+    def run(comm):
+        model = KroneckerRegressor(**OPTIONS | {"n_hidden": 4096}, comm=comm).fit(X, Y)
+        messages, exchange = [], comm.exchange
+        comm.exchange = lambda mine, everyone: messages.append(mine.nbytes) or exchange(
+            mine, everyone)
+        tracked = []
+        gather = comm.gather_rows
+        comm.gather_rows = lambda array: tracked.append(gather(array)) or tracked[-1]
+        kroncy.save(model, path)
+        del comm.gather_rows, comm.exchange
+        return max(messages), sum(array.nbytes for array in tracked), model.predict(X)
+
+    results = run_ranks(3, run)
+    assert np.array_equal(kroncy.load(path).predict(X), results[2][2])
+    assert max(message for message, _, _ in results) <= 1000
+    gathered = [nbytes for _, nbytes, _ in results]
+    assert gathered[0] > 10**5 and gathered[1:] == [0, 0]
+
+
 def test_comm_may_be_set_after_a_fit_and_is_no_part_of_copies(tmp_path):
     def run(comm):
         model = KroneckerRegressor(**OPTIONS, comm=comm).fit(X, Y)
@@ -104,6 +129,33 @@ def test_what_differs_between_ranks_is_refused():
             model.predict(X + comm.rank)
 
     run_ranks(2, run)
+
+
+def test_parameters_that_one_rank_refuses_are_refused_by_all():
+    def run(comm):
+        model = KroneckerRegressor(max_iter=-comm.rank if comm.rank else 3, comm=comm)
+        with pytest.raises(ValueError, match="The 'max_iter' parameter of KroneckerRegressor"):
+            model.fit(X, Y)
+        with pytest.raises(TypeError, match="monitor must be callable"):
+            KroneckerRegressor(comm=comm).fit(X, Y, monitor=3)
+
+    run_ranks(2, run)
+
+
+def test_ranks_that_do_different_things_are_told():
+    def run(comm):
+        model = KroneckerRegressor(**OPTIONS, comm=comm).fit(X, Y)
+        trainer = model.trainer_
+        for calls, message in (
+            ((trainer.restart_average, trainer.outputs), "rank 0 .* restart_average, .* outputs"),
+            ((lambda: model.score(X, Y), lambda: model.fit(X, Y)), "rank 0 .* predict, .* fit"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                calls[comm.rank]()
+        return model.predict(X)
+
+    first, second = run_ranks(2, run)
+    assert np.array_equal(first, second)
 
 
 def test_only_rank_0_prints(capsys):

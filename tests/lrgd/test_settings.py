@@ -64,7 +64,7 @@ def test_other_names_of_arguments():
         ({"workers": 0}, ValueError, "workers must be positive"),
         ({"workers": 2}, TypeError, "top level of a module"),
         ({"workers": map, "fun_batch": lambda X: X[:, 0]}, ValueError, "workers are for fun"),
-        ({"workers": lambda f, points: [1.0]}, TypeError, "workers must return 3 values for 3"),
+        ({"workers": lambda f, points: [1.0]}, TypeError, "workers must return 6 values for 6"),
     ],
 )
 def test_bad_input_is_named(options, error, message):
@@ -133,6 +133,30 @@ def parallel(function, points):
         return pool.map(function, points)
 
 
+def test_complex_steps_are_taken_side_by_side():
+    def smooth(x):
+        return np.sum((x[:3] - 2) ** 4 + x[:3] ** 2)
+
+    sizes = []
+
+    def workers(function, points):
+        points = list(points)
+        sizes.append(len(points))
+        return map(function, points)
+
+    options = {"x0": np.zeros(90), "method": "gradient-span", "fd": "complex", "checkpoint": True}
+    serial = run(smooth, **options)
+    found = run(smooth, **options, workers=workers)
+    np.testing.assert_array_equal(found.x, serial.x)
+    assert found.nfev == serial.nfev == sum(sizes) and 90 in sizes
+    for limit in (60, serial.nfev - 1):
+        limited = run(smooth, **options, workers=workers, maxfev=limit)
+        assert limited.nfev == limit
+        again = run(smooth, np.zeros(90), method="gradient-span", fd="complex",
+                    resume=limited.checkpoint)
+        np.testing.assert_array_equal(again.x, serial.x)
+
+
 @pytest.mark.parametrize("method", ["sketch", "gradient-span"])
 def test_results_do_not_depend_on_workers(method):
     serial = run(bowl, np.zeros(30), args=(2.0,), method=method)
@@ -143,8 +167,9 @@ def test_results_do_not_depend_on_workers(method):
             serial.nfev, serial.fun, serial.message)
 
 
-def test_what_evaluates_side_by_side():
-    """All but steps: the number of calls of the map, each as long as one evaluation."""
+@pytest.mark.parametrize("method", ["sketch", "gradient-span"])
+def test_what_evaluates_side_by_side(method):
+    """All but steps: two workers take as long as half of each call of the map, rounded up."""
     sizes = []
 
     def workers(function, points):
@@ -152,8 +177,9 @@ def test_what_evaluates_side_by_side():
         sizes.append(len(points))
         return map(function, points)
 
-    found = run(partial(bowl, centre=2.0), np.zeros(100), method="gradient-span", workers=workers)
+    found = run(partial(bowl, centre=2.0), np.zeros(100), method=method, workers=workers)
     assert sum(sizes) == found.nfev
+    assert sizes[0] == 1 and sizes[1] == (6 if method == "sketch" else 100)
     assert sum(-(-size // 2) for size in sizes) < 0.6 * found.nfev
 
 

@@ -1,5 +1,6 @@
 """What tests/parallel/test_mpi.py starts on several ranks: python launched.py COMMAND ..."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -44,6 +45,28 @@ def lose(how):
         comm.gather_numbers(0)
 
 
+def early():
+    """Rank 1 ends before the ranks have met."""
+    from kroncy import KroneckerRegressor
+
+    model = KroneckerRegressor(512, comm=COMM)
+    if COMM.rank == 1:
+        raise RuntimeError("of rank 1")
+    model.fit(np.eye(20), np.arange(20.0))
+
+
+def catch():
+    """Rank 1 goes on after an exception within a call for which the others wait."""
+    from kroncy.parallel.mpi import as_communicator
+
+    comm = as_communicator(COMM)
+    with contextlib.suppress(RuntimeError), comm.call("catch"):
+        if COMM.rank == 1:
+            raise RuntimeError("of rank 1")
+        comm.gather_numbers(0)
+    say("went on", COMM.rank)
+
+
 def train():
     """Two engines; the same as one process, to the bit.  Then what differs is refused."""
     from kroncy import KroneckerData, KroneckerSGD
@@ -59,6 +82,11 @@ def train():
         assert np.array_equal(sgd.outputs(), one.outputs())
         assert np.array_equal(sgd.coefficients.toarray(), one.coefficients.toarray())
         assert np.array_equal(sgd.predict(data), one.predict(data))
+    for _ in range(2):
+        try:
+            sgd.step([120])
+        except ValueError as error:
+            say("raised", COMM.rank, type(error).__name__)
     say("trained", COMM.rank)
     for arguments, extra in (((data, y + COMM.rank), {}), ((data, y), {"skip": 0.1 * COMM.rank})):
         try:
@@ -68,4 +96,5 @@ def train():
 
 
 if __name__ == "__main__":
-    {"exchange": exchange, "lose": lose, "train": train}[sys.argv[1]](*sys.argv[2:])
+    commands = {"exchange": exchange, "lose": lose, "catch": catch, "early": early, "train": train}
+    commands[sys.argv[1]](*sys.argv[2:])

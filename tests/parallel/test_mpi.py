@@ -1,13 +1,10 @@
 """Several processes, started by the mpiexec that the extra "test" installs.  Never skipped."""
 
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
+from launcher import mpiexec
 
 from kroncy.parallel.launch import check_launch, timeout_seconds
 from kroncy.parallel.mpi import as_communicator
@@ -15,32 +12,19 @@ from kroncy.parallel.mpi import as_communicator
 SCRIPT = Path(__file__).with_name("launched.py")
 
 
-def mpiexec(n_ranks, *arguments, timeout=None):
-    """The finished process of a launch; it ends by itself."""
-    program = shutil.which("mpiexec", path=sysconfig.get_path("scripts")) or shutil.which("mpiexec")
-    assert program, "mpiexec is missing: pip install kroncy[test] brings it"
-    environment = os.environ | {
-        "MPIEXEC_TIMEOUT": "100", "HYDRA_LAUNCHER": "fork", "MPIR_CVAR_POLLS_BEFORE_YIELD": "1",
-        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-    } | ({} if timeout is None else {"KRONCY_MPI_TIMEOUT": timeout})
-    return subprocess.run(
-        [program, "-n", str(n_ranks), sys.executable, "-P", SCRIPT, *arguments],
-        env=environment, capture_output=True, text=True, timeout=120,
-    )
-
-
 def test_ranks_exchange_numbers_arrays_and_objects():
-    done = mpiexec(4, "exchange")
+    done = mpiexec(4, SCRIPT, "exchange")
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split("\n")[:4]) == [f"exchanged {rank}" for rank in range(4)]
 
 
 def test_two_processes_train_as_one_and_refuse_what_differs():
-    done = mpiexec(2, "train")
+    done = mpiexec(2, SCRIPT, "train")
     assert done.returncode == 0, done.stderr
     for rank in range(2):
         assert f"trained {rank}" in done.stdout
         assert f"refused {rank} y must be the same on every rank: rank 0 of 2 has" in done.stdout
+        assert f"raised {rank} ValueError" in done.stdout  # by each, and training goes on
         assert f"refused {rank} skip must be the same on every rank" in done.stdout
 
 
@@ -55,12 +39,26 @@ def test_two_processes_train_as_one_and_refuse_what_differs():
     ],
 )
 def test_a_job_that_loses_a_rank_ends(how, message):
-    done = mpiexec(2, "lose", how, timeout="0.5")
+    done = mpiexec(2, SCRIPT, "lose", how, timeout="0.5")
     assert done.returncode not in (0, None)
     for part in message.replace("HOST, process PID", "\n").split("\n"):
         assert part in done.stderr
     if how == "exception":
         assert "RuntimeError: of rank 1" in done.stderr
+
+
+def test_an_exception_on_one_rank_alone_ends_the_job_though_it_is_caught():
+    done = mpiexec(2, SCRIPT, "catch")
+    assert done.returncode not in (0, None)
+    assert "RuntimeError: of rank 1" in done.stderr
+    assert "rank 1 ends the job: it raised an exception that not all ranks did" in done.stderr
+    assert "went on" not in done.stdout
+
+
+def test_an_exception_before_the_ranks_have_met_ends_the_job():
+    done = mpiexec(2, SCRIPT, "early")  # not by a timeout
+    assert done.returncode not in (0, None)
+    assert "kroncy: rank 1 of 2 ended with an exception, and the job with it" in done.stderr
 
 
 def test_one_process_imports_no_mpi(monkeypatch):
