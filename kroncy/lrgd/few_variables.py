@@ -13,6 +13,7 @@ import numpy as np
 
 from .box import minimize_quadratic
 from .curvature import descend_along
+from .noise_floor import descend_to_noise
 from .objective import length_scale
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
@@ -22,6 +23,7 @@ from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
+LEAST_CURVATURE = 1e-3  # over the largest, of directions in which noise is looked at
 FAR = 1e12  # times the length scale of the start: a minimum there is none
 ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries again
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
@@ -48,6 +50,13 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             radius = min(RADIUS, float(np.abs((run.x - before) / scale).max()))
             continue
         radius = RADIUS
+        if run.is_noisy and not run.box.bounds_anything:
+            values, vectors = np.linalg.eigh(hessian)
+            sizes = np.abs(values)
+            sizes = np.maximum(sizes, LEAST_CURVATURE * sizes.max())
+            descend_to_noise(run, rng, (vectors / np.sqrt(sizes)).T)
+            inverse = np.linalg.inv(run.directions)
+            gradient, hessian = run.gradient_estimate(), inverse @ inverse.T
         run.search(np.eye(p), gradient)
         run.gradient, run.hessian = gradient, hessian
         run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(hessian)))[::-1]

@@ -45,7 +45,7 @@ def sketch_descent(
             "sketch", rank=sketch.rank, columns=sketch.columns, certified=sketch.certified
         )
         if sketch.rank == 0:
-            if rank is None and run.objective.noise > 0:
+            if run.is_noisy:
                 return sketch
             if run.nit:
                 raise Stop(
@@ -57,8 +57,8 @@ def sketch_descent(
             return sketch
         before = run.nit
         if checks > max(restarts, 1) or _descend_and_probe(run, rng, sketch, n_probe):
-            if rank is None and run.objective.noise > 0:
-                return sketch  # noise hides weak directions from a sketch: full gradients judge
+            if run.is_noisy:
+                return sketch  # noise hides weak directions from a sketch: others judge
             moved = run.nit - before
             if moved > SETTLED or (moved and not curvature_holds(run, rng, sketch)):
                 checks += 1  # another sketch, made where the descent ended, judges this one
