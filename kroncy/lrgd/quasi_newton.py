@@ -143,7 +143,11 @@ def descend(
         run.accept(x, f)
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
-        new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
+        curvatures = np.diag(hessian)
+        longest = run.objective.largest_step(f) / np.sqrt(curvatures)
+        if not run.box.holds(x, longest[:, None] * rows):
+            raise Stop(Status.BOUND_REACHED, "A difference along the span meets a bound.")
+        new = run.slopes = run.objective.derivatives(x, f, rows, curvatures)
         hessian = bfgs_update(hessian, t * step, new - gradient)
         gradient, run.hessian = new, hessian
         if run.is_short(t * direction):

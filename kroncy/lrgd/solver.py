@@ -68,7 +68,10 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if np.all(run.box.lower == run.box.upper):
         raise Stop(Status.CONVERGED, "Converged: the bounds leave one point.")
     if settings.noise == "auto":
-        objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
+        direction = rng.standard_normal(run.x.size)
+        if run.box.bounds_anything:
+            direction = run.box.towards(run.x, direction)
+        objective.noise = objective.estimate_noise(run.x, run.f, direction)
     if settings.method == "sketch":
         if _is_small(settings):
             few_variables_descent(run, rng)
@@ -79,9 +82,9 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
         stop = stopped(_descend_otherwise, run, settings)
         if stop.status != Status.CONVERGED:
             raise stop
-        if run.is_noisy and settings.method == "gradient-span" and settings.box is None:
+        if run.is_noisy and settings.method == "gradient-span":
             stop = _end_under_noise(run, rng)
-        if not leave_saddle(
+        if settings.box is not None or not leave_saddle(  # within bounds that was looked at
             run, rng, sketch=True, confined=settings.method in LOW_RANK_METHODS
         ):
             raise stop
@@ -117,7 +120,8 @@ def _known(run: Run, settings: Settings) -> Sketch | None:
     if settings.start_rows is None:
         return None
     return known_sketch(
-        run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian
+        run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian,
+        run.box,
     )
 
 
@@ -129,7 +133,10 @@ def _sketch_within_bounds(run: Run, settings: Settings) -> NoReturn:
         if stop.status != Status.BOUND_REACHED:
             raise stop
         run.add_phase("bound")
-    bounded_descent(run, settings.rng, sketch=known)
+    stop = stopped(bounded_descent, run, settings.rng, sketch=known)
+    if stop.status == Status.CONVERGED and run.is_noisy:
+        stop = _end_under_noise(run, settings.rng)
+    raise stop
 
 
 def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:

@@ -77,3 +77,33 @@ def test_noise_ends_by_itself_near_the_floor(sigma):
     result = minimize_with_noise(problem, sigma, 0)
     assert result.status == 0
     assert problem.f(result.x) < 30 * sigma
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("sigma", [1e-3, 1e-5])
+@pytest.mark.parametrize("family", ["least squares", "logistic"])
+@pytest.mark.parametrize("p, share", [(8, 0.5), (50, 0.0), (50, 0.5)])
+def test_so_does_success_within_bounds(family, p, share, sigma, seed):
+    problem = problems.bounded(family, p, 3, share, seed)
+    inside, f = [], problem.f
+
+    def fun(x):
+        inside.append(np.all((x >= problem.box.lb) & (x <= problem.box.ub)))
+        return f(x)
+
+    problem.f = fun
+    result = minimize_with_noise(problem, sigma, seed, bounds=problem.box)
+    assert result.success, result.message
+    assert all(inside)
+    _, figure = named(result.message)
+    assert f(result.x) - problem.minimum <= figure
+
+
+@pytest.mark.parametrize("p", [6, 40])
+def test_a_bound_is_left_where_that_leads_down(p):
+    rng = np.random.default_rng(0)
+    result = kroncy.lrgd.minimize(
+        lambda x: 10 * (x[0] - 0.5) ** 2 + 0.1 * (x[1] - 1) ** 2 + 1e-3 * rng.standard_normal(),
+        np.zeros(p), bounds=[(0, 2)] * p, noise=1e-3, random_state=0)
+    assert result.success
+    np.testing.assert_allclose(result.x[:2], [0.5, 1], atol=0.3)
