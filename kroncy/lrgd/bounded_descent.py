@@ -15,10 +15,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from .box import Box
+from .box import Box, length_scale
 from .curvature import descend_along
 from .directions import residual
-from .objective import CENTRAL_LONGER, length_scale
+from .objective import CENTRAL_LONGER
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import Sketch, make_sketch
@@ -181,6 +181,9 @@ class _Span:
         unit = (vectors / np.sqrt(values)).T
         directions = unit @ parts  # orthonormal
         curvature = np.maximum(np.diag(unit @ gram @ self.hessian @ gram @ unit.T), 1e-300)
+        longest = run.objective.largest_step(f) / np.sqrt(curvature)
+        if not run.box.holds(x, longest[:, None] * directions):
+            return None
         slopes = run.objective.derivatives(
             x, f, np.ascontiguousarray(directions), curvature)
         # directions @ rows.T = unit @ gram = sqrt(values) vectors.T
@@ -285,6 +288,8 @@ def minimize_low_rank(
     1982), with the inverse of the free part by the formula of Woodbury.
     """
     p, q = gradient.size, len(rows)
+    if not np.any(gradient):
+        return np.zeros(p)
     size = float(np.trace(hessian)) / max(q, 1)
     proximal = PROXIMAL * size if size > 0 else float(np.linalg.norm(gradient))
     s = np.zeros(p)

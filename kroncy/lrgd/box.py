@@ -1,10 +1,17 @@
 """A box of bounds, and the minimum of a quadratic in a box."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+EPSILON = np.finfo(float).eps
 RELATIVE = 1e-12  # of a gradient: what is smaller is zero
+
+
+def length_scale(x: np.ndarray) -> float:
+    """Root mean square of x, at least 1: a change of a coordinate that may matter."""
+    return max(1.0, math.sqrt(float(x @ x) / x.size))
 
 
 @dataclass
@@ -38,9 +45,30 @@ class Box:
         bound = np.where(direction > 0, self.upper, self.lower)[moved]
         return max(float(((bound - x[moved]) / direction[moved]).min(initial=np.inf)), 0.0)
 
+    def distance(self, x: np.ndarray) -> np.ndarray:
+        """Distance (p,) of each variable from its nearest bound."""
+        return np.minimum(self.upper - x, x - self.lower)
+
+    def steps(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Longest steps (p,) up and down each axis that rounding does not take out of the box."""
+        return tuple(
+            np.maximum((1 - 4 * EPSILON) * gap - 2 * EPSILON * np.abs(x), 0.0)
+            for gap in (self.upper - x, x - self.lower)
+        )
+
+    def holds(self, x: np.ndarray, steps: np.ndarray) -> bool:
+        """Whether no step (q, p) from x leaves the box, either way."""
+        return not self.bounds_anything or bool(np.all(np.abs(steps) <= self.distance(x)))
+
+    def towards(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Steps (p,) of the sizes of `direction`, or of parts of them, to the further bounds."""
+        above, below = self.upper - x, x - self.lower
+        most = np.minimum(np.maximum(above, below) / length_scale(x), 1.0)
+        return np.where(above >= below, 1.0, -1.0) * np.abs(direction) * most
+
     def inside(self, x: np.ndarray, margin: float) -> np.ndarray:
         """Mask (p,) of the variables further than `margin` from their bounds."""
-        return (x - self.lower > margin) & (self.upper - x > margin)
+        return self.distance(x) > margin
 
     def weights(self, x: np.ndarray) -> np.ndarray | None:
         """Parts (p,) of a random direction that leave its variables off their bounds.
@@ -49,8 +77,7 @@ class Box:
         """
         if not self.bounds_anything:
             return None
-        distance = np.minimum(self.upper - x, x - self.lower)
-        return np.minimum(distance / max(1.0, float(np.sqrt(x @ x / x.size))), 1.0)
+        return np.minimum(self.distance(x) / length_scale(x), 1.0)
 
     def around(self, x: np.ndarray, radius: float | np.ndarray) -> "Box":
         """Steps from x, a point of the box, of at most `radius` in each variable."""

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
+from .box import length_scale
 from .directions import principal_directions, residual, row_norms
-from .objective import length_scale
 from .run import Run
-from .sketch import SMALL_P, Sketch, difference_step, make_sketch, third_derivative
+from .sketch import INSIDE, SMALL_P, Sketch, difference_step, make_sketch, third_derivative
 from .termination import STATIONARY_START, Status, Stop
 
 CHECKS = 2  # directions along which the second derivatives of a sketch are compared with new ones
@@ -43,6 +43,10 @@ def curvature_holds(run: Run, rng: np.random.Generator, sketch: Sketch) -> bool:
     longest = run.objective.second_difference_step(run.x)
     step, error = difference_step(run.noise, sketch.third, longest)
     h = step / lengths
+    if run.box.bounds_anything:
+        h = np.minimum(h, [run.box.reach_both_ways(run.x, row) * INSIDE for row in directions])
+        if not np.all(h):
+            return False
     ahead = run.objective.values(run.x, directions, h)
     behind = run.objective.values(run.x, directions, -h)
     found = (ahead + behind - 2 * run.f) / h**2
@@ -98,12 +102,15 @@ def leave_saddle(
     bool
     """
     if sketch or run.x.size <= SMALL_P:
-        found = make_sketch(run.objective, run.x, run.f, rng)
+        weights = run.box.weights(run.x)
+        if weights is not None and not np.any(weights):
+            return False
+        found = make_sketch(run.objective, run.x, run.f, rng, weights=weights)
         if found.rank == 0 and run.nit == 0:
             raise Stop(Status.STATIONARY_START, STATIONARY_START)
         if descend_along(run, found.falling):
             return True
-        if found.certified:
+        if found.certified or weights is not None:
             return False
     # A descent along random directions is unlikely to end at a saddle, where it did not start.
     reach = run.objective.second_difference_step(run.x) * math.sqrt(run.x.size)

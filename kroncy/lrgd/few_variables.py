@@ -11,17 +11,18 @@ from typing import NoReturn
 
 import numpy as np
 
-from .box import minimize_quadratic
+from .box import length_scale, minimize_quadratic
 from .curvature import descend_along
-from .objective import length_scale
+from .noise_floor import descend_to_noise
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
-from .sketch import difference_step, third_derivative
+from .sketch import INSIDE, difference_step, third_derivative
 from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
+LEAST_CURVATURE = 1e-3  # over the largest, of directions in which noise is looked at
 FAR = 1e12  # times the length scale of the start: a minimum there is none
 ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries again
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
@@ -48,6 +49,15 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             radius = min(RADIUS, float(np.abs((run.x - before) / scale).max()))
             continue
         radius = RADIUS
+        if run.is_noisy:
+            values, vectors = np.linalg.eigh(hessian)
+            sizes = np.abs(values)
+            sizes = np.maximum(sizes, LEAST_CURVATURE * sizes.max())
+            descend_to_noise(run, rng, (vectors / np.sqrt(sizes)).T)
+            gradient = run.gradient_estimate()
+            if run.rank == p:
+                inverse = np.linalg.inv(run.directions)
+                hessian = inverse @ inverse.T
         run.search(np.eye(p), gradient)
         run.gradient, run.hessian = gradient, hessian
         run.singular_values = np.sort(np.abs(np.linalg.eigvalsh(hessian)))[::-1]
@@ -157,7 +167,8 @@ def _falling(run: Run, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray
     sizes = np.abs(rows).max(axis=1)
     mixed = rng.standard_normal((2, q)) @ rows
     measured = third_derivative(
-        objective, run.x, run.f, mixed / np.abs(mixed).max(axis=1, keepdims=True)
+        objective, run.x, run.f, mixed / np.abs(mixed).max(axis=1, keepdims=True),
+        INSIDE * float(run.box.distance(run.x)[np.any(rows, axis=0)].min()),
     )
     step, error = difference_step(*measured)
     h = step / sizes / 2  # the sum of two is no longer than a step

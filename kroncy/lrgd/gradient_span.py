@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import numpy as np
 
+from .box import length_scale
 from .directions import principal_directions, residual, row_norms
-from .objective import length_scale
 from .quasi_newton import definite, descend
 from .run import Run
 from .sketch import Sketch

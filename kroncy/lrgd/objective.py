@@ -6,22 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .box import Box
+from .box import EPSILON, Box, length_scale
 from .directions import row_norms
 from .evaluator import Evaluator
 from .termination import NOT_FINITE_NEARBY, Status, Stop
 
-EPSILON = np.finfo(float).eps
 TINY = np.finfo(float).tiny
 BLOCK_BYTES = 2**25  # directions handed to dirderiv at once
 MIN_STEP = 1e-150  # of a difference: its square is not yet zero
 COMPLEX_STEP = 1e-30
 CENTRAL_LONGER = 500  # times a forward step, both as long as rounding of x wants them
-
-
-def length_scale(x: np.ndarray) -> float:
-    """Root mean square of x, at least 1: a change of a coordinate that may matter."""
-    return max(1.0, math.sqrt(float(x @ x) / x.size))
 
 
 class Objective(Evaluator):
@@ -147,7 +141,7 @@ class Objective(Evaluator):
         self.n_directional += x.size
         self.njev += 1
         noise = self.noise_at(f)
-        above, below = box.upper - x, x - box.lower
+        above, below = box.steps(x)
         h = np.full(x.size, self.h) if self.h is not None else np.maximum(
             2 * np.sqrt(noise / curvature), least)
         # Forward, or backward where the bound is further away.

@@ -86,7 +86,7 @@ def line_search(
 
 def descend(
     run: Run, rows: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, reduction: float,
-    curvature: float,
+    curvature: float, *, share: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, float, bool]:
     """Minimise along `rows` from run.x until the predicted decrease is small.
 
@@ -104,6 +104,8 @@ def descend(
         Stop once the predicted decrease 1/2 g^T B^-1 g is below this part of its first value.
     curvature : float
         Mean second derivative along a Gaussian direction of the whole space.
+    share : float, default=1.0
+        Part of `Run.min_decrease` that is worth an iteration.
 
     Returns
     -------
@@ -122,7 +124,7 @@ def descend(
         slope = float(gradient @ step)
         predicted = -slope / 2
         first = predicted if first is None else first
-        converged = predicted <= run.min_decrease(len(rows)) or (
+        converged = predicted <= share * run.min_decrease(len(rows)) or (
             gram is not None and bool(gradient @ np.linalg.solve(gram, gradient) <= run.gtol**2)
         )
         if converged or (predicted <= reduction * first and first > predicted):
@@ -141,7 +143,11 @@ def descend(
         run.accept(x, f)
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
-        new = run.slopes = run.objective.derivatives(x, f, rows, np.diag(hessian))
+        curvatures = np.diag(hessian)
+        longest = run.objective.largest_step(f) / np.sqrt(curvatures)
+        if not run.box.holds(x, longest[:, None] * rows):
+            raise Stop(Status.BOUND_REACHED, "A difference along the span meets a bound.")
+        new = run.slopes = run.objective.derivatives(x, f, rows, curvatures)
         hessian = bfgs_update(hessian, t * step, new - gradient)
         gradient, run.hessian = new, hessian
         if run.is_short(t * direction):

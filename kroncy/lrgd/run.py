@@ -13,6 +13,7 @@ from .objective import Objective
 from .termination import UNBOUNDED, Status, Stop
 
 FORWARD_ERRORS = 100  # times the noise: decreases that errors of slopes predict
+HIDDEN = 4  # times the noise: a decrease along one direction that it may hide
 LOWEST = -1e100  # a function with lower values is taken to have no minimum
 
 
@@ -115,6 +116,16 @@ class Run:
     def min_decrease(self, q: int) -> float:
         """Predicted decrease along q directions below which it is noise, or below ftol."""
         return max(q * self.noise, self.ftol * (self.f_start - self.f))
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether noise decides where a descent by differences ends."""
+        return self.objective.noise > 0 and not self.objective.exact
+
+    @property
+    def hidden_decrease(self) -> float:
+        """What noise may hide along the directions searched last: four of it for each."""
+        return HIDDEN * self.min_decrease(max(self.rank, 1))
 
     def is_noise(self, predicted: float, q: int) -> bool:
         """Whether a decrease predicted along q directions may be noise where no step achieves it.

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._base.memory import available_memory, require_memory
-from .objective import Objective, length_scale
+from .box import Box, length_scale
+from .objective import Objective
 from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 OVERSAMPLING = 3  # rows that must add nothing to the rank before it counts as found
@@ -25,6 +26,8 @@ GRADIENTS = 0.5  # of those that a descent without a sketch takes, which d^2 / 2
 FALLING = 0.1  # smallest singular value over the median, where twice as many rows hold the rank
 FLAT = 0.5  # the same where the rank is many times larger
 LEAST_FLAT = 16  # rows that tell that
+INSIDE = 1 - 1e-9  # of the way to a bound: rounding must not lead beyond
+MARGIN = 1e-4  # of a variable to its bounds that known rows need, in units of the length scale
 BYTES_PER_ENTRY = 64  # of a sketch: rows, whitened rows, and the arrays of a descent along them
 
 
@@ -65,6 +68,8 @@ class _RandomRows:
         self, p: int, rng: np.random.Generator, weights: np.ndarray | None = None
     ) -> None:
         self._rng, self._count, self._weights = rng, 0, weights
+        self.most = math.inf  # what the largest entry may be, before the weights
+        self.largest = 0.0  # what it was
         self._rows = np.empty((min(8, p), p))
         self._rotation = None
         if p <= SMALL_P:
@@ -82,6 +87,8 @@ class _RandomRows:
         else:
             row[:] = self._rotation[self._count]
         if self._weights is not None:
+            self.largest = max(self.largest, float(np.abs(row).max()))
+            row *= min(self.most / float(np.abs(row).max()), 1.0)
             row *= self._weights
         self._count += 1
         return row
@@ -101,14 +108,16 @@ def difference_step(noise: float, third: float, longest: float) -> tuple[float, 
 
 
 def third_derivative(
-    objective: Objective, x: np.ndarray, f: float, directions: np.ndarray
+    objective: Objective, x: np.ndarray, f: float, directions: np.ndarray,
+    limit: float = math.inf,
 ) -> tuple[float, float, float]:
     """The arguments of `difference_step` at x.
 
     The third derivative is measured along the rows of `directions` (2, p) with a long step, where
-    only one that matters shows: a quadratic gets the longest step.
+    only one that matters shows: a quadratic gets the longest step.  Three such steps are at most
+    `limit`.
     """
-    longest = objective.second_difference_step(x)
+    longest = min(objective.second_difference_step(x), limit / 3)
     steps = np.arange(1.0, 4.0)
     for _ in range(8):
         values = objective.values(x, np.repeat(directions, 3, axis=0), np.tile(longest * steps, 2))
@@ -174,10 +183,15 @@ def make_sketch(
     if limit is not None:
         usual = most = min(p, limit + oversampling)
     random_rows = _RandomRows(p, rng, weights)
-    first = random_rows.add()
-    other = rng.standard_normal(p) if weights is None else rng.standard_normal(p) * weights
-    measured = third_derivative(objective, x, f, np.stack([first, other]))
+    first, other = random_rows.add(), rng.standard_normal(p)
+    furthest, largest = math.inf, 1.0
+    if weights is not None:  # the scale of x, times the weights, reaches no bound
+        furthest = INSIDE * length_scale(x)
+        largest = max(random_rows.largest, float(np.abs(other).max()))
+        other *= weights
+    measured = third_derivative(objective, x, f, np.stack([first, other]), furthest / largest)
     h, error = difference_step(*measured)
+    random_rows.most = furthest / (2 * h)  # two rows are added
     single = np.empty(0)  # f(x + h v_j)
     matrix = np.empty((0, 0))  # second differences v_i H v_j
     while True:
@@ -235,19 +249,24 @@ def make_sketch(
 
 def known_sketch(
     objective: Objective, x: np.ndarray, f: float, rng: np.random.Generator, rows: np.ndarray,
-    hessian: np.ndarray | None,
+    hessian: np.ndarray | None, box: Box,
 ) -> Sketch:
     """A sketch along orthonormal `rows` (q, p) that are known to matter, whatever their rank.
 
     Second derivatives are those of `hessian` (q, q), or else measured along each row: 2 q + 6
-    evaluations instead of q^2 / 2.
+    evaluations instead of q^2 / 2.  They leave out the variables near the bounds of `box`.
     """
     q, p = rows.shape
     mixed = rng.standard_normal((2, q)) @ rows
-    measured = third_derivative(objective, x, f, np.ascontiguousarray(mixed))
+    parts, furthest = rows, math.inf
+    if box.bounds_anything:
+        near = ~box.inside(x, MARGIN * length_scale(x))
+        parts, mixed = np.where(near, 0.0, rows), np.where(near, 0.0, mixed)
+        furthest = INSIDE * min(box.reach_both_ways(x, row) for row in np.vstack([parts, mixed]))
+    measured = third_derivative(objective, x, f, np.ascontiguousarray(mixed), furthest)
     h, error = difference_step(*measured)
     steps = np.full(q, h)
-    values = objective.values(x, np.vstack([rows, rows]), np.concatenate([steps, -steps]))
+    values = objective.values(x, np.vstack([parts, parts]), np.concatenate([steps, -steps]))
     if not np.all(np.isfinite(values)):
         raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     ahead, behind = values[:q], values[q:]

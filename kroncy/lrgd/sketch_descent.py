@@ -9,11 +9,11 @@ from functools import partial
 
 import numpy as np
 
+from .box import length_scale
 from .curvature import curvature_holds, descend_along, leave_saddle
-from .objective import length_scale
 from .quasi_newton import descend
 from .run import Run
-from .sketch import OVERSAMPLING, SMALL_P, Sketch, make_sketch
+from .sketch import INSIDE, OVERSAMPLING, SMALL_P, Sketch, make_sketch
 from .termination import NOT_FINITE_NEARBY, STATIONARY_START, Status, Stop
 
 REDUCTION = 1e-2  # of the predicted decrease between two probes: the gradient fell 10 times
@@ -45,7 +45,7 @@ def sketch_descent(
             "sketch", rank=sketch.rank, columns=sketch.columns, certified=sketch.certified
         )
         if sketch.rank == 0:
-            if rank is None and run.objective.noise > 0:
+            if run.is_noisy:
                 return sketch
             if run.nit:
                 raise Stop(
@@ -57,8 +57,8 @@ def sketch_descent(
             return sketch
         before = run.nit
         if checks > max(restarts, 1) or _descend_and_probe(run, rng, sketch, n_probe):
-            if rank is None and run.objective.noise > 0:
-                return sketch  # noise hides weak directions from a sketch: full gradients judge
+            if run.is_noisy:
+                return sketch  # noise hides weak directions from a sketch: others judge
             moved = run.nit - before
             if moved > SETTLED or (moved and not curvature_holds(run, rng, sketch)):
                 checks += 1  # another sketch, made where the descent ended, judges this one
@@ -116,16 +116,18 @@ def probe(run: Run, rng: np.random.Generator, sketch: Sketch, count: int) -> flo
     """
     curvature = sketch.curvature
     h = 6 * math.sqrt(run.noise / curvature)
-    best, weights = 0.0, run.box.weights(run.x)
+    best, weights, scale = 0.0, run.box.weights(run.x), length_scale(run.x)
     for _ in range(count):
         drawn = rng.standard_normal(run.x.size)
+        if weights is not None:
+            h = min(h, INSIDE * scale / float(np.abs(drawn).max()))
         line = np.tile(drawn if weights is None else drawn * weights, (2, 1))
         ahead, behind = run.objective.values(run.x, line, np.array([h, -h]))
         if not (np.isfinite(ahead) and np.isfinite(behind)):
             raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
         second = (ahead + behind - 2 * run.f) / h**2
         if second < -5 * MIN_CURVATURE * curvature and not len(sketch.falling):
-            best = max(best, -second * length_scale(run.x) ** 2 / 2)
+            best = max(best, -second * scale**2 / 2)
         second = max(second, MIN_CURVATURE * curvature)
         best = max(best, ((ahead - behind) / (2 * h)) ** 2 / (2 * second))
     return best

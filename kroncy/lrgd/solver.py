@@ -14,14 +14,14 @@ from .directions import principal_directions, row_norms
 from .few_variables import FEW, few_variables_descent
 from .gradient_span import gradient_span_descent
 from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
+from .noise_floor import descend_to_noise
 from .objective import Objective
 from .run import Run
 from .settings import LOW_RANK_METHODS, Settings
 from .sketch import Sketch, known_sketch
 from .sketch_descent import sketch_descent
-from .termination import Status, Stop, stopped
+from .termination import NOISE_LEVEL, Status, Stop, stopped
 
-MIN_GAIN = 100  # times the noise: a decrease that suggests that a new sketch gains more
 LIMITS = (Status.MAX_EVALUATIONS, Status.MAX_TIME)  # after which the best point seen is returned
 
 
@@ -68,7 +68,10 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if np.all(run.box.lower == run.box.upper):
         raise Stop(Status.CONVERGED, "Converged: the bounds leave one point.")
     if settings.noise == "auto":
-        objective.noise = objective.estimate_noise(run.x, run.f, rng.standard_normal(run.x.size))
+        direction = rng.standard_normal(run.x.size)
+        if run.box.bounds_anything:
+            direction = run.box.towards(run.x, direction)
+        objective.noise = objective.estimate_noise(run.x, run.f, direction)
     if settings.method == "sketch":
         if _is_small(settings):
             few_variables_descent(run, rng)
@@ -77,7 +80,11 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
         _sketch_and_gradients(run, settings)
     while True:
         stop = stopped(_descend_otherwise, run, settings)
-        if stop.status != Status.CONVERGED or not leave_saddle(
+        if stop.status != Status.CONVERGED:
+            raise stop
+        if run.is_noisy and settings.method == "gradient-span":
+            stop = _end_under_noise(run, rng)
+        if settings.box is not None or not leave_saddle(  # within bounds that was looked at
             run, rng, sketch=True, confined=settings.method in LOW_RANK_METHODS
         ):
             raise stop
@@ -113,7 +120,8 @@ def _known(run: Run, settings: Settings) -> Sketch | None:
     if settings.start_rows is None:
         return None
     return known_sketch(
-        run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian
+        run.objective, run.x, run.f, settings.rng, settings.start_rows, settings.start_hessian,
+        run.box,
     )
 
 
@@ -125,7 +133,10 @@ def _sketch_within_bounds(run: Run, settings: Settings) -> NoReturn:
         if stop.status != Status.BOUND_REACHED:
             raise stop
         run.add_phase("bound")
-    bounded_descent(run, settings.rng, sketch=known)
+    stop = stopped(bounded_descent, run, settings.rng, sketch=known)
+    if stop.status == Status.CONVERGED and run.is_noisy:
+        stop = _end_under_noise(run, settings.rng)
+    raise stop
 
 
 def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
@@ -138,14 +149,21 @@ def _sketch_and_gradients(run: Run, settings: Settings) -> NoReturn:
         )
         if settings.box is not None:
             raise Stop(Status.BOUND_REACHED, "The sketch has not found a low rank.")
-        first, before = None, run.f
-        stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
-        # Noise ends a span early in a curved valley; a sketch at its end sees further.
-        gained = run.objective.noise > 0 and before - run.f > MIN_GAIN * run.noise
-        if stop.status != Status.CONVERGED or not (
-            gained or leave_saddle(run, rng, sketch=run.certified or not np.any(run.gradient))
-        ):
+        first, noisy = None, run.is_noisy
+        if not (noisy and sketch.certified):  # no low rank: gradients find the way, at first
+            stop = stopped(gradient_span_descent, run, rng, sketch=sketch)
+            if stop.status != Status.CONVERGED:
+                raise stop
+        if noisy:
+            stop = _end_under_noise(run, rng)
+        if not leave_saddle(run, rng, sketch=run.certified or not np.any(run.gradient)):
             raise stop
+
+
+def _end_under_noise(run: Run, rng: np.random.Generator) -> Stop:
+    """The end of a descent by values with noise, in the directions searched last and others."""
+    descend_to_noise(run, rng, run.directions)
+    return Stop(Status.CONVERGED, NOISE_LEVEL)
 
 
 def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
@@ -158,9 +176,8 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     message = stop.message
     if stop.status == Status.CONVERGED and objective.noise > 0:
         message += (
-            f" With a noise of {objective.noise:.2g} no method sees decreases below about "
-            f"{run.min_decrease(max(run.rank, 1)):.2g} along {max(run.rank, 1)} directions; where "
-            "these bend, as in a curved valley, more may be left."
+            f" A noise of {objective.noise:.2g} hides decreases of up to about "
+            f"{run.hidden_decrease:.2g} along {max(run.rank, 1)} directions."
         )
     if run.progress_bar is not None:
         run.progress_bar.update(objective.nfev - run.progress_bar.n)

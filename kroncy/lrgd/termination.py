@@ -48,5 +48,6 @@ NO_DECREASE = (
     "No decrease along a descent direction: the differences are too noisy (set noise=, or pass "
     "jac=)."
 )
+NOISE_LEVEL = "Converged to the noise level: no further decrease is predicted that exceeds it."
 UNBOUNDED = "The function seems to be unbounded below."
 NOT_FINITE_NEARBY = "The function is not finite near the current point."

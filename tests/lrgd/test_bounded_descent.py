@@ -131,3 +131,23 @@ def test_an_earlier_subspace_needs_no_full_gradient_on_the_way():
 def test_published_methods_take_no_bounds(method):
     with pytest.raises(ValueError, match=f"bounds are for the methods sketch.*not {method}"):
         kroncy.lrgd.minimize(lambda x: x @ x, np.ones(30), method=method, bounds=[(0, 1)] * 30)
+
+
+@pytest.mark.parametrize("noise", [{}, {"noise": 1e-3}, {"noise": "auto"}])
+@pytest.mark.parametrize("method", [{}, {"method": "gradient-span"}, {"basis": True}])
+@pytest.mark.parametrize("p", [8, 30])
+def test_no_evaluation_leaves_the_box_with_noise_or_from_a_corner(p, method, noise):
+    sigma = 1e-3 if noise else 0.0
+    for seed, family in enumerate(("least squares", "logistic")):
+        problem = problems.bounded(family, p, 3, 0.3, seed)
+        box, rng = problem.box, np.random.default_rng(seed)
+
+        def fun(x, f=problem.f, box=box, rng=rng):
+            assert np.all((x >= box.lb) & (x <= box.ub))
+            return f(x) + sigma * rng.standard_normal()
+
+        options = {"basis": problem.A.T} if "basis" in method else method
+        edge = np.where(np.arange(p) % 3 == 0, box.ub, 0.0)
+        for x0 in (np.zeros(p), edge, box.lb):
+            kroncy.lrgd.minimize(
+                fun, x0, bounds=box, random_state=seed, maxfev=700, **options, **noise)

@@ -1,0 +1,243 @@
+"""The end of a descent under noise: success where the noise hides what is left, and only there.
+
+In a curved valley a difference that suits the steep directions is too short for the slope along
+the valley: noise over such a step exceeds it.  So rows are scaled until f rises along each by
+some times its noise, second derivatives between them are measured at that scale, and Newton's
+decrement in these coordinates says what is left.
+
+Within bounds a row leaves out the variables that a step along it would take out of the box, and
+slopes of these are measured inwards.
+"""
+
+import math
+
+import numpy as np
+
+from .box import length_scale
+from .directions import principal_directions, residual, row_norms
+from .objective import BLOCK_BYTES, TINY
+from .quasi_newton import descend, line_search
+from .run import HIDDEN, Run
+from .sketch import INSIDE
+from .termination import Status, Stop
+
+AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
+FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
+STEEP = 4.0  # and one with a larger one shortened
+CLEAR = 0.4  # second derivative along every direction that tells it from errors
+LONGER = 5.0  # times, at most, before a row is measured again
+SCALINGS = 8  # of rows one by one, before they are measured together
+SHARE = 1e-3  # of the largest singular value of rows that bounds cut: smaller ones are dependent
+PATIENCE = 4  # rounds in a row that change nothing
+PROBES = 3  # random directions outside the rows, the steepest of which sets the step there
+NEAR = 8  # steps of a difference: a variable that close to a bound may be left out by rows
+REPEATS = 4  # values at the point: the one that a descent has found is a lucky one
+REDUCTION = 1e-3  # of the predicted decrease in a descent
+
+
+def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
+    """Descend until the noise hides what is left; Stop where that does not succeed.
+
+    Each round takes about q (q + 3) values for q rows.  Where these promise no decrease, the
+    gradient outside their span, 2 p values, adds a row: success needs one that changes nothing.
+
+    Parameters
+    ----------
+    run : Run
+        Where to begin, and where the result is left.
+    rng : numpy.random.Generator
+        Draws directions outside the rows.
+    rows : ndarray of shape (q, p)
+        Independent directions in which to begin.
+    """
+    run.objective.sharpen()
+    scale = length_scale(run.x)
+    patience, complete = PATIENCE, len(rows) == run.x.size
+    while True:
+        rows, slopes, clear = _scaled(run, rows, scale)
+        q = len(rows)
+        predicted = float(slopes @ slopes) / 2
+        run.search(rows, slopes)
+        run.add_phase("noise", rank=q, predicted=predicted)
+        if predicted > AIM * run.min_decrease(q):
+            before = run.nit
+            _descend_to_bound(run, rows, slopes)
+            if run.nit > before:
+                patience, complete = PATIENCE, q == run.x.size
+                continue
+            if patience == 1 and predicted > run.hidden_decrease:
+                raise Stop(
+                    Status.NO_DECREASE,
+                    f"No step achieves a predicted decrease of {predicted:.2g}, though a noise of "
+                    f"{run.objective.noise:.2g} hides no more than {run.hidden_decrease:.2g} "
+                    f"along {q} directions.",
+                )
+        elif clear:
+            patience = 1
+        if patience > 1:
+            patience -= 1
+            continue
+        if complete:
+            return
+        new, moved = _outside(run, rng, rows, scale)
+        rows, patience, complete = np.vstack([rows, new]), PATIENCE, not moved
+
+
+def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
+    """Descend along scaled `rows`, or take the part of a step that leads to a bound."""
+    run.hessian = np.eye(len(rows))
+    try:
+        descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=AIM)
+    except Stop as stop:
+        if stop.status != Status.BOUND_REACHED:
+            raise
+        if run.slopes is None:  # a difference met the bound, after a step
+            return
+        step = -np.linalg.solve(run.hessian, run.slopes)
+        reach = run.box.reach(run.x, step @ rows)
+        direction, slope = reach * step @ rows, reach * float(run.slopes @ step)
+        found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
+        if found is not None:
+            t, f = found
+            run.accept(run.box.clip(run.x + t * direction), f)
+
+
+def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Rows of the same span with second derivatives of about 1, and the slopes along them.
+
+    And whether they are clear of errors, or as long as the length `scale` of x allows.
+    """
+    objective, x, h = run.objective, run.x, _step(run, len(rows))
+    rows, second, slopes, finer = _lengths(run, rows, h, scale)
+    q = len(rows)
+    if not q:
+        return rows, np.empty(0), True
+    matrix = np.diag(second)
+    for i in range(q - 1):
+        base, rest = x + h * rows[i], rows[i + 1 :]
+        there = (objective.values(base, rest, h) - objective.values(base, rest, -h)) / (2 * h)
+        matrix[i, i + 1 :] = matrix[i + 1 :, i] = (there - slopes[i + 1 :]) / h
+    values, vectors = np.linalg.eigh(matrix)
+    whitening = (vectors / np.sqrt(np.maximum(np.abs(values), FLAT))).T
+    rows = whitening @ rows
+    clear = (np.abs(values) >= CLEAR) | (_growth(run, rows, h, scale) < 2)
+    return rows, whitening @ finer, bool(np.all(clear))
+
+
+def _step(run: Run, q: int) -> float:
+    """The step of second differences along q scaled rows.
+
+    Their errors are sqrt(6) times the noise over its square, and those of the eigenvalues of a
+    matrix of them 2 sqrt(q) times.
+    """
+    return math.sqrt((24 + 5 * math.sqrt(q)) * run.noise)
+
+
+def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.ndarray, ...]:
+    """Rows scaled one by one until second derivatives are about 1; these, and slopes twice.
+
+    The latter slopes, by differences of two lengths, are free of third derivatives.
+    """
+    objective, x, rows = run.objective, run.x, _inside(run, rows, h)
+    q = len(rows)
+    ahead, behind, left = np.empty(q), np.empty(q), np.arange(q)
+    f = _mean_value(run) if q else run.f
+    for _ in range(SCALINGS):
+        ahead[left] = objective.values(x, rows[left], h)
+        behind[left] = objective.values(x, rows[left], -h)
+        size = np.abs(ahead + behind - 2 * f)[left] / h**2
+        factor = 1 / np.sqrt(np.maximum(size, 1 / LONGER**2))
+        factor = np.minimum(factor, _growth(run, rows[left], h, scale))
+        off = (size > STEEP) | ((size < FLAT) & (factor > 1.1))
+        left = left[off]
+        if not left.size:
+            break
+        rows[left] = _cut(run, rows[left] * factor[off, None], h)
+        left = left[row_norms(rows[left]) > 0]
+    slopes = (ahead - behind) / (2 * h)
+    half = (objective.values(x, rows, h / 2) - objective.values(x, rows, -h / 2)) / h
+    kept = row_norms(rows) > 0
+    return tuple(
+        array[kept]
+        for array in (rows, (ahead + behind - 2 * f) / h**2, slopes, (4 * half - slopes) / 3)
+    )
+
+
+def _mean_value(run: Run) -> float:
+    return float(run.objective.values(run.x, np.zeros((REPEATS, run.x.size)), 0.0).mean())
+
+
+def _growth(run: Run, rows: np.ndarray, h: float, scale: float) -> np.ndarray:
+    """Factors (q,) by which rows may grow, until a step is as long as the scale of x."""
+    return scale * math.sqrt(run.x.size) / (h * row_norms(rows))
+
+
+def _cut(run: Run, rows: np.ndarray, h: float) -> np.ndarray:
+    """`rows` without the variables that two steps would take out of the box."""
+    return np.where(2 * h * np.abs(rows) > INSIDE * run.box.distance(run.x), 0.0, rows)
+
+
+def _inside(run: Run, rows: np.ndarray, h: float) -> np.ndarray:
+    """Independent rows, cut."""
+    cut = _cut(run, rows, h)
+    lengths = row_norms(cut)
+    if np.array_equal(cut, rows) or not np.any(lengths):
+        return cut[lengths > 0]
+    size = float(np.median(lengths[lengths > 0]))
+    cut = _cut(run, size * principal_directions(cut, tolerance=SHARE)[0], h)
+    return cut[row_norms(cut) > 0]
+
+
+def _outside(
+    run: Run, rng: np.random.Generator, rows: np.ndarray, scale: float
+) -> tuple[np.ndarray, bool]:
+    """The scaled direction (1, p) of the gradient outside `rows`; (0, p) where that is 0.
+
+    Without the steep directions that are known, differences may be long.  And whether a step off
+    bounds has led down, to a new run.x.
+    """
+    objective, x, p = run.objective, run.x, run.x.size
+    basis = rows
+    if len(rows):
+        basis, _ = principal_directions(rows / row_norms(rows)[:, None])
+    h = _step(run, 1)
+    drawn = np.stack([residual(row, basis) for row in rng.standard_normal((PROBES, p))])
+    lengths = row_norms(_lengths(run, drawn, h, scale)[0])
+    step = min(h * float(lengths.min(initial=np.inf)), scale)
+    gradient, block = np.zeros(p), max(1, BLOCK_BYTES // (8 * p))
+    distance = run.box.distance(x)
+    for start in range(0, p, block):
+        axes = np.eye(min(block, p - start), p, start)
+        axes -= basis[:, start : start + block].T @ basis
+        axes[step * np.abs(axes) > INSIDE * distance] = 0.0
+        part = slice(start, start + len(axes))
+        gradient[part] = (
+            objective.values(x, axes, step) - objective.values(x, axes, -step)
+        ) / (2 * step)
+    moved = _step_near_bounds(run, np.flatnonzero(distance < NEAR * step), 4 * step)
+    outside = residual(gradient, basis)[None]
+    if moved or not np.any(outside):
+        return outside[:0], moved
+    return _lengths(run, outside / row_norms(outside), h, scale)[0], False
+
+
+def _step_near_bounds(run: Run, near: np.ndarray, step: float) -> bool:
+    """Step against the slopes of variables `near` bounds where that beats the noise."""
+    box, x = run.box, run.x
+    above, below = (steps[near] for steps in box.steps(x))
+    steps = np.where(above > below, np.minimum(above, step), -np.minimum(below, step))
+    near, steps = near[steps != 0], steps[steps != 0]
+    if not near.size:
+        return False
+    f = _mean_value(run)
+    slopes = np.zeros(x.size)
+    slopes[near] = (run.objective.values(x, np.eye(x.size)[near], steps) - f) / steps
+    t = step / max(float(np.linalg.norm(slopes)), TINY) * 4.0 ** -np.arange(5)
+    points = np.ascontiguousarray(box.clip(x - t[:, None] * slopes))
+    values = run.objective.values(np.zeros(x.size), points, 1.0)
+    best = points[int(np.argmin(values))]
+    again = run.objective.values(best, np.zeros((REPEATS, x.size)), 0.0)
+    if f - float(again.mean()) <= HIDDEN * run.min_decrease(1):
+        return False
+    run.accept(best, float(again.mean()))
+    return True

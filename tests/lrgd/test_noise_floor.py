@@ -1,0 +1,109 @@
+"""Under noise: success where what is left is below the figure that the message names."""
+
+import re
+
+import low_rank_problems as problems
+import numpy as np
+import pytest
+
+import kroncy.lrgd
+
+FAMILIES = {
+    "quadratic": lambda seed: problems.quadratic(100, 5, seed),
+    "ill-conditioned": lambda seed: problems.quadratic(100, 5, seed, 1000.0),
+    "logistic": lambda seed: problems.logistic(100, 5, seed),
+    "log-sum-exp": lambda seed: problems.logsumexp(100, 5, seed),
+    "rosenbrock 2": lambda seed: problems.rosenbrock(2, 2, seed),
+    "rosenbrock 10": lambda seed: problems.rosenbrock(10, 4, seed),
+    "rosenbrock 50": lambda seed: problems.rosenbrock(50, 4, seed),
+}
+
+
+def minimize_with_noise(problem, sigma, seed, **options):
+    rng = np.random.default_rng([seed, 1])
+    options = {"noise": "auto", "max_evaluations": 6000} | options
+    return kroncy.lrgd.minimize(
+        lambda x: problem.f(x) + sigma * rng.standard_normal(), problem.x0, random_state=seed,
+        **options,
+    )
+
+
+def named(message):
+    """Noise and figure of a message."""
+    return map(float, re.search(r"noise of (\S+) hides decreases of up to about (\S+) ",
+                                message).groups())
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("sigma", [1e-3, 1e-5])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_success_leaves_no_more_than_the_noise_hides(family, sigma, seed):
+    problem = FAMILIES[family](seed)
+    result = minimize_with_noise(problem, sigma, seed)
+    assert result.success, result.message
+    noise, figure = named(result.message)
+    assert sigma / 3 < noise < 3 * sigma
+    assert figure == pytest.approx(4 * result.rank * noise, rel=0.1)
+    assert problem.f(result.x) - problem.minimum <= figure
+
+
+@pytest.mark.parametrize(
+    "family, most", [("quadratic", 900), ("logistic", 1700), ("rosenbrock 2", 350)])
+def test_success_is_said_after_a_few_evaluations(family, most):
+    counts = [minimize_with_noise(FAMILIES[family](seed), 1e-4, seed).nfev for seed in range(4)]
+    assert max(counts) <= most
+
+
+@pytest.mark.parametrize("options", [{"method": "gradient-span"}, {"rank": 3}, {"rank": 5}])
+def test_it_does_not_depend_on_how_the_directions_were_found(options):
+    problem = FAMILIES["quadratic"](1)
+    result = minimize_with_noise(problem, 1e-3, 1, noise=1e-3, **options)
+    assert result.success
+    assert problem.f(result.x) - problem.minimum <= 4e-3 * result.rank
+
+
+@pytest.mark.parametrize("p", [5, 30, 100])
+def test_where_nothing_but_noise_varies_the_point_stays_near(p):
+    flat = problems.Problem(lambda x: 0.0, np.ones(p), 0.0)
+    for seed in range(3):
+        result = minimize_with_noise(flat, 1e-3, seed, noise=1e-3)
+        assert result.status in (0, 5)
+        assert np.linalg.norm(result.x - 1) <= 3 * np.sqrt(p)
+
+
+@pytest.mark.parametrize("sigma", [1e-8, 1e-4])
+def test_noise_ends_by_itself_near_the_floor(sigma):
+    problem = problems.quadratic(100, 5, 7)
+    result = minimize_with_noise(problem, sigma, 0)
+    assert result.status == 0
+    assert problem.f(result.x) < 30 * sigma
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("sigma", [1e-3, 1e-5])
+@pytest.mark.parametrize("family", ["least squares", "logistic"])
+@pytest.mark.parametrize("p, share", [(8, 0.5), (50, 0.0), (50, 0.5)])
+def test_so_does_success_within_bounds(family, p, share, sigma, seed):
+    problem = problems.bounded(family, p, 3, share, seed)
+    inside, f = [], problem.f
+
+    def fun(x):
+        inside.append(np.all((x >= problem.box.lb) & (x <= problem.box.ub)))
+        return f(x)
+
+    problem.f = fun
+    result = minimize_with_noise(problem, sigma, seed, bounds=problem.box)
+    assert result.success, result.message
+    assert all(inside)
+    _, figure = named(result.message)
+    assert f(result.x) - problem.minimum <= figure
+
+
+@pytest.mark.parametrize("p", [6, 40])
+def test_a_bound_is_left_where_that_leads_down(p):
+    rng = np.random.default_rng(0)
+    result = kroncy.lrgd.minimize(
+        lambda x: 10 * (x[0] - 0.5) ** 2 + 0.1 * (x[1] - 1) ** 2 + 1e-3 * rng.standard_normal(),
+        np.zeros(p), bounds=[(0, 2)] * p, noise=1e-3, random_state=0)
+    assert result.success
+    np.testing.assert_allclose(result.x[:2], [0.5, 1], atol=0.3)
