@@ -164,7 +164,11 @@ def flips(trainer: NetworkReader | NetworkView) -> NDArray[np.int64]:
     0
     """
     network = network_of(trainer)
-    _, before = network.initial_reading()
+    return flips_since(network, network.initial_reading()[1])
+
+
+def flips_since(network: NetworkView, before: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Neurons (n_samples,) on whose side each sample has changed since these fired sets."""
     changed = before ^ network.fired_bits()
     return BITS_OF_BYTE[changed.view(np.uint8)].sum(axis=1, dtype=np.int64)
 

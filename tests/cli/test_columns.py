@@ -86,6 +86,12 @@ def test_texts_become_columns_of_zeros_and_ones(tables, scaled):
     )
 
 
+def test_texts_alone_are_enough(tables, capsys):
+    assert train("--categorical", "c*,k*", "--columns", "color,kind") == 0
+    assert "d = 12 features" in capsys.readouterr().out  # (3 colors + 1) times (2 kinds + 1)
+    assert len(predict()) == len(TABLES["P.csv"]) - 1
+
+
 def test_missing_texts(tables, capsys):
     edited("L.csv", 4, 2, "NA")
     assert train(*TEXTS) == 1

@@ -267,7 +267,7 @@ LEFT = {
                     "left: column 's' is sparse, and .* must be 0, but stand for 1.0"),
     "sparse without 0": (DRUGS.assign(s=pd.arrays.SparseArray([1.0, *[np.nan] * (U - 1)])),
                          r"left: column 's' is sparse, .* stand for nan; .* use .fillna\(0\)"),
-    "beyond floats": (DRUGS.assign(big=[10**400, *range(U - 1)]),
+    "beyond floats": (DRUGS.assign(big=pd.Series([10**400, *range(U - 1)], dtype=object)),
                       "left: column 'big' has integers beyond the range of float64"),
     "three things": ((DRUGS, np.eye(2), 1), "left must be a frame or .frame, matrix."),
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import ntk
-from ...ntk.measurements import kernel_of_bits
+from ...ntk.measurements import flips_since, kernel_of_bits
 from ...plot import plot_gram_spectrum, plot_movement, plot_rate
 from .html import picture
 
@@ -17,7 +17,8 @@ EXAMINED = 512  # samples whose Gram matrix is looked at; more are represented b
 
 def theory_cards(trainer: Any) -> list[str]:
     """The loss that was predicted, the spectrum, and how far neurons moved."""
-    return [*_rate_cards(trainer), *_kernel_cards(trainer)]
+    outputs, bits = trainer.network.initial_reading()  # once: z(0) takes as long as the rest
+    return [*_rate_cards(trainer, outputs, bits), *_kernel_cards(trainer, bits)]
 
 
 def theorem(trainer: Any) -> str:
@@ -33,11 +34,13 @@ def theorem(trainer: Any) -> str:
     return str(found)
 
 
-def _rate_cards(trainer: Any) -> Iterator[str]:
+def _rate_cards(
+    trainer: Any, outputs: NDArray[np.float64], bits: NDArray[np.uint64]
+) -> Iterator[str]:
     if not _is_linear(trainer):
         return
     losses = [epoch["loss"] for epoch in trainer.history]
-    predicted, bound, text = predicted_curves(trainer)
+    predicted, bound, text = _predicted_curves(trainer, outputs, bits)
     yield picture(
         partial(plot_rate, losses, predicted, bound),
         f"Mean training loss of each epoch, each batch before its step.{text}",
@@ -50,10 +53,12 @@ def _is_linear(trainer: Any) -> bool:
     return plain and trainer.loss == "squared" and trainer.solver == "sgd"
 
 
-def predicted_curves(
-    trainer: Any,
+def _predicted_curves(
+    trainer: Any, outputs: NDArray[np.float64], bits: NDArray[np.uint64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str]:
     """What H at the start says of the loss of each epoch of plain SGD on the squared loss.
+
+    `outputs` and `bits` are those before the first step.
 
     Returns
     -------
@@ -64,7 +69,6 @@ def predicted_curves(
     caption : str
     """
     network, rows = trainer.network, _examined(trainer)
-    outputs, bits = network.initial_reading()
     residual = (outputs - trainer.targets)[rows]
     kernel = kernel_of_bits(network, rows, bits[rows])
     per_epoch = [epoch["iterations"] for epoch in trainer.history]
@@ -88,7 +92,7 @@ def predicted_curves(
     return predicted, bound, f"{text}. Dotted: their bound on the expected mean loss so far."
 
 
-def _kernel_cards(trainer: Any) -> Iterator[str]:
+def _kernel_cards(trainer: Any, bits: NDArray[np.uint64]) -> Iterator[str]:
     rows = _examined(trainer)
     gram = ntk.tangent_kernel(trainer, rows)
     limit = ntk.limit_gram(
@@ -102,7 +106,7 @@ def _kernel_cards(trainer: Any) -> Iterator[str]:
         f"width {max(low_limit, 0):.3g} to {high_limit:.3g}. Of repeated rows they are 0, up to "
         "rounding.",
     )
-    flipped = ntk.flips(trainer).mean() / trainer.n_hidden
+    flipped = flips_since(trainer.network, bits).mean() / trainer.n_hidden
     norm = float(trainer.data.n_features) ** 0.5 if trainer.data.has_features else None
     yield picture(
         partial(plot_movement, ntk.movement(trainer), norm),
