@@ -68,14 +68,17 @@ def catch():
 
 
 def train():
-    """Two engines; the same as one process, to the bit.  Then what differs is refused."""
+    """Three engines; the same as one process, to the bit.  Then what differs is refused."""
     from kroncy import KroneckerData, KroneckerSGD
 
     rng = np.random.default_rng(0)
     tables = rng.standard_normal((14, 5)), rng.standard_normal((12, 4))
     data = KroneckerData(tables, [rng.integers(len(table), size=120) for table in tables])
     y = rng.standard_normal(120)
-    for options in ({"engine": "lazy"}, {"engine": "pairs", "start": "gram", "average": "epoch"}):
+    for options in (
+        {"engine": "lazy"}, {"engine": "pairs", "start": "gram", "average": "epoch"},
+        {"engine": "tree"},
+    ):
         options |= {"n_hidden": 1100, "random_state": 0, "n_threads": 1}
         sgd = KroneckerSGD(data, y, comm=COMM, **options).run(2)
         one = KroneckerSGD(data, y, **options).run(2)
