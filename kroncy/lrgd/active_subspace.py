@@ -211,7 +211,6 @@ class _Points:
         self._spread = np.where(x == 0, 1.0, np.abs(x)) * RADIUS if radius is None else np.full(
             x.size, radius)
         self.scale = np.ones(x.size)
-        self.curvature: float | np.ndarray = 1.0
         if box is not None:
             half = (box.upper - box.lower) / 2
             if not np.all(half > 0):
@@ -222,7 +221,7 @@ class _Points:
             bounded = np.isfinite(half)
             self._whole = bounded & (radius is None)
             self.scale = np.where(bounded, half, self._spread)
-            self.curvature = 1 / self.scale**2
+        self.curvature = 1 / self.scale**2
 
     def draw(self) -> tuple[np.ndarray, float]:
         """A point whose differences stay in the box, and its value."""
@@ -231,8 +230,7 @@ class _Points:
             return point, self._value(point)
         point = self._within(self._box.lower, self._box.upper)
         value = self._value(point)
-        step = self._objective.largest_step(value) * (
-            self.scale if self._objective.h is None else 1.0)
+        step = self._objective.steps(value, self.curvature)
         inner = Box(self._box.lower + step, self._box.upper - step)
         if np.any(inner.lower > inner.upper):
             j = int(np.argmax(inner.lower - inner.upper))
@@ -288,7 +286,7 @@ def _probe(
         inside = orthonormal_rows(rows)
         units = np.stack([outside / scale, *inside])
         # The step along a unit direction is that of the axes, weighted by their parts in it.
-        curvature = units**2 @ np.broadcast_to(points.curvature, units.shape[1:])
+        curvature = units**2 @ points.curvature
         slopes = objective.derivatives(point, value, units, curvature)
         size = float(np.linalg.norm(slopes))
         unexplained = abs(slopes[0]) * scale  # length of the part of the gradient outside

@@ -18,7 +18,7 @@ import numpy as np
 from .box import Box, length_scale
 from .curvature import descend_along
 from .directions import residual
-from .objective import CENTRAL_LONGER
+from .objective import CENTRAL_LONGER, fitted_steps
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import Sketch, make_sketch
@@ -181,8 +181,7 @@ class _Span:
         unit = (vectors / np.sqrt(values)).T
         directions = unit @ parts  # orthonormal
         curvature = np.maximum(np.diag(unit @ gram @ self.hessian @ gram @ unit.T), 1e-300)
-        longest = run.objective.largest_step(f) / np.sqrt(curvature)
-        if not run.box.holds(x, longest[:, None] * directions):
+        if not run.box.holds(x, run.objective.steps(f, curvature, directions), directions):
             return None
         slopes = run.objective.derivatives(
             x, f, np.ascontiguousarray(directions), curvature)
@@ -209,10 +208,10 @@ class _Span:
             run.x, run.f, run.box, curvature, np.full(p, least))
         if not run.objective.exact:
             central = run.objective.fd == "central"
-            h = max(2 * math.sqrt(run.noise / run.curvature), least)
+            h = max(float(fitted_steps(run.noise, run.curvature, central=False)), least)
             squares = np.full(p, run.noise / h + h * run.curvature) ** 2
             if central:  # but for variables on their bounds
-                h = (3 * run.noise) ** (1 / 3) / math.sqrt(run.curvature)
+                h = float(fitted_steps(run.noise, run.curvature, central=True))
                 h = max(h, CENTRAL_LONGER * least)
                 squares[run.box.inside(run.x, h)] = (run.noise / h + h**2 * run.curvature) ** 2
             self.error = 3 * math.sqrt(float(squares.sum()))

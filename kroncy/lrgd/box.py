@@ -56,9 +56,11 @@ class Box:
             for gap in (self.upper - x, x - self.lower)
         )
 
-    def holds(self, x: np.ndarray, steps: np.ndarray) -> bool:
-        """Whether no step (q, p) from x leaves the box, either way."""
-        return not self.bounds_anything or bool(np.all(np.abs(steps) <= self.distance(x)))
+    def holds(self, x: np.ndarray, steps: np.ndarray, directions: np.ndarray) -> bool:
+        """Whether no step (q,) along its row of `directions` (q, p) leaves the box, either way."""
+        if not self.bounds_anything:
+            return True
+        return bool(np.all(np.abs(steps[:, None] * directions) <= self.distance(x)))
 
     def towards(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Steps (p,) of the sizes of `direction`, or of parts of them, to the further bounds."""

@@ -18,6 +18,17 @@ COMPLEX_STEP = 1e-30
 CENTRAL_LONGER = 500  # times a forward step, both as long as rounding of x wants them
 
 
+def fitted_steps(noise: float, curvature: Any, central: bool) -> Any:
+    """Steps of differences that balance the noise against what they leave out.
+
+    Of forward differences the errors of a known second derivative `curvature`, of central ones a
+    third derivative of 1 along directions scaled to a second derivative of 1.
+    """
+    if central:
+        return np.maximum((3 * noise) ** (1 / 3) / np.sqrt(curvature), MIN_STEP)
+    return np.maximum(2 * np.sqrt(noise / curvature), MIN_STEP)
+
+
 class Objective(Evaluator):
     """A function of p variables and its derivatives, exact or by finite differences.
 
@@ -98,15 +109,22 @@ class Objective(Evaluator):
             return directions @ self.jacobian(x)
         return self._differences(x, f, directions, curvature)
 
-    def largest_step(self, f: float) -> float:
-        """Longest step of a difference where values are `f` and second derivatives 1."""
+    def steps(
+        self, f: float, curvature: Any, directions: np.ndarray | None = None, *,
+        central: bool | None = None,
+    ) -> Any:
+        """Steps of differences where values are `f` and second derivatives `curvature`.
+
+        Along the rows of `directions`; None: unit ones.  0 where nothing is evaluated by them.
+        `central` None: as `fd` says.
+        """
         if self.exact or self.fd == "complex":
-            return 0.0
+            return 0.0 * curvature
         if self.h is not None:
-            return self.h
-        noise = self.noise_at(f)
-        step = (3 * noise) ** (1 / 3) if self.fd == "central" else 2 * math.sqrt(noise)
-        return max(step, MIN_STEP)
+            lengths = 1.0 + 0.0 * curvature if directions is None else row_norms(directions)
+            return self.h / lengths
+        return fitted_steps(
+            self.noise_at(f), curvature, self.fd == "central" if central is None else central)
 
     def gradient(
         self, x: np.ndarray, f: float, curvature: float | np.ndarray = 1.0
@@ -140,16 +158,15 @@ class Objective(Evaluator):
         self.n_full_gradients += 1
         self.n_directional += x.size
         self.njev += 1
-        noise = self.noise_at(f)
         above, below = box.steps(x)
-        h = np.full(x.size, self.h) if self.h is not None else np.maximum(
-            2 * np.sqrt(noise / curvature), least)
+        h = self.steps(f, curvature, central=False)
+        h = h if self.h is not None else np.maximum(h, least)
         # Forward, or backward where the bound is further away.
         forward = (above >= h) | (above >= below)
         first, second = np.where(forward, np.minimum(h, above), -np.minimum(h, below)), 0.0 * x
         if self.fd == "central":
             longer = h if self.h is not None else np.maximum(
-                (3 * noise) ** (1 / 3) / np.sqrt(curvature), CENTRAL_LONGER * least)
+                self.steps(f, curvature), CENTRAL_LONGER * least)
             both = (above >= longer) & (below >= longer)
             first, second = np.where(both, longer, first), np.where(both, -longer, second)
         slopes = np.zeros(x.size)
@@ -175,7 +192,7 @@ class Objective(Evaluator):
         self, x: np.ndarray, f: float, direction: np.ndarray, curvature: float
     ) -> float:
         """Derivative along `direction`, whose second derivative is `curvature`."""
-        h = max((3 * self.noise_at(f)) ** (1 / 3) / math.sqrt(curvature), MIN_STEP)
+        h = float(fitted_steps(self.noise_at(f), curvature, central=True))
         ahead, behind = self.values(x, np.stack([direction, direction]), np.array([h, -h]))
         return float(ahead - behind) / (2 * h)
 
@@ -216,18 +233,10 @@ class Objective(Evaluator):
         curvature: float | np.ndarray,
     ) -> np.ndarray:
         count = x.size if directions is None else len(directions)
-        noise = self.noise_at(f)
         if self.fd == "complex":
             # Im f(x + i h d) / h: no subtraction, so h may be tiny; fun must be analytic.
             return self.complex_values(x, directions, COMPLEX_STEP) / COMPLEX_STEP
-        if self.h is not None:
-            length = 1.0 if directions is None else row_norms(directions)
-            h = np.broadcast_to(self.h / length, (count,))
-        elif self.fd == "central":
-            h = np.broadcast_to((3 * noise) ** (1 / 3) / np.sqrt(curvature), (count,))
-        else:
-            h = np.broadcast_to(2 * np.sqrt(noise / curvature), (count,))
-        h = np.maximum(h, MIN_STEP)
+        h = np.broadcast_to(self.steps(f, curvature, directions), (count,))
         ahead = self.values(x, directions, h)
         if self.fd == "central":
             slopes = (ahead - self.values(x, directions, -h)) / (2 * h)

@@ -208,11 +208,7 @@ def _improved(
     sizes: list[tuple[float, float, np.ndarray]] = []
     for row in lacking:
         for sign in (1.0, -1.0):
-            direction = sign * row
-            with np.errstate(divide="ignore", invalid="ignore"):
-                reach = np.where(direction > 0, steps.upper, steps.lower) / direction
-            reach[direction == 0] = np.inf
-            sizes.append((float(reach.min()), sign, row))
+            sizes.append((steps.reach(np.zeros(row.size), sign * row), sign, row))
     def preference(item: tuple[float, float, np.ndarray]) -> tuple[float, float]:
         return item[0], -item[1] * float(model.gradient @ item[2])
 

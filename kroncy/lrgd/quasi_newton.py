@@ -144,8 +144,7 @@ def descend(
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
         curvatures = np.diag(hessian)
-        longest = run.objective.largest_step(f) / np.sqrt(curvatures)
-        if not run.box.holds(x, longest[:, None] * rows):
+        if not run.box.holds(x, run.objective.steps(f, curvatures, rows), rows):
             raise Stop(Status.BOUND_REACHED, "A difference along the span meets a bound.")
         new = run.slopes = run.objective.derivatives(x, f, rows, curvatures)
         hessian = bfgs_update(hessian, t * step, new - gradient)
