@@ -107,8 +107,8 @@ PARAMETERS = (
      "number of pairs in an iteration, or auto (default: auto, which is 32)"),
     ("--solver", "solver", choice("auto", "sgd", "gauss-newton"),
      "how a batch is learned: sgd; gauss-newton, which with --order objects and an --alpha "
-     "converges in few epochs; or auto (default: auto, which takes that for numbers to learn and "
-     "many pairs an object, with an --alpha and a --skip)"),
+     "converges in few epochs; or auto (default: auto, which takes that for numbers to learn, "
+     "many pairs, and many of each object, with an --alpha and a --skip)"),
     ("--average", "average", averaging,
      "weights that predict: averaged over the iterations of an epoch, of all epochs (all), from "
      "an iteration on, or those of the last iteration (none)"),

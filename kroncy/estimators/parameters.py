@@ -133,9 +133,9 @@ Parameters
     solver : {"auto", "sgd", "gauss-newton"}, default="auto"
         "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
         "auto" is ``solver="gauss-newton", order="objects"``, which converges in few epochs, for
-        real targets of pairs with 32 samples an object or more, with `alpha` and `skip` above 0
-        and the default of `batch_size`, `learning_rate_init` and `order`; otherwise, and in
-        `partial_fit`, "sgd".
+        real targets of 10,000 pairs or more, 32 or more of each object on average, with `alpha` and
+        `skip` above 0 and the default of `batch_size`, `learning_rate_init` and `order`;
+        otherwise, and in `partial_fit`, "sgd".
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3

@@ -6,12 +6,13 @@ from ..data.kronecker_data import KroneckerData
 from ..kernels.groups import two_groups
 
 SAMPLES = 32  # of an object on average, from which on its batch is worth a system
+MANY = 10_000  # samples; with fewer both take about a second, and either may be the better one
 
 
 def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, Any]:
     """Solver and order of a training on these samples.
 
-    "auto" is object steps for squared loss, with a ridge and a linear part, on pairs with many
+    "auto" is object steps for squared loss, with a ridge and a linear part, on many pairs with many
     samples of each object, unless a batch size, a step size or an order says that single pairs are
     meant.  Without a ridge they fit the noise of an object, and without a linear part they
     take about as long as "sgd" to the same error.
@@ -23,6 +24,6 @@ def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, A
     regularised = loss == "squared" and estimator.alpha > 0 and estimator.skip > 0
     if regularised and given == ("auto", "auto") and order in ("auto", "objects"):
         most = max(len(group) for group in two_groups(data.modes))
-        if data.n_samples >= SAMPLES * most:
+        if data.n_samples >= max(MANY, SAMPLES * most):
             return {"solver": "gauss-newton", "order": "objects"}
     return {"solver": "sgd", "order": order}

@@ -111,7 +111,7 @@ def test_the_order_of_the_pairs(files, order, capsys):
     assert "must be one of auto, random, panels, objects, got 'sorted'" in capsys.readouterr().err
 
 
-def test_the_solver(files, capsys):
+def test_the_solver(files, capsys, monkeypatch):
     """auto is what the data and the other options call for; the others are what they say."""
     recipe = ["--alpha", "0.1", "--skip", "1"]
     solvers = {}
@@ -119,6 +119,7 @@ def test_the_solver(files, capsys):
         assert run("train", *recipe, *options) == 0
         solvers["".join(options[1:])] = kroncy.load("M.npz").solver_
     assert solvers == {"": "sgd", "auto": "sgd", "sgd": "sgd", "gauss-newton": "gauss-newton"}
+    monkeypatch.setattr("kroncy.estimators.recipe.MANY", 400)
     rows = read("P.csv")
     write("P.csv", rows[:1] + 5 * rows[1:])  # more than 32 pairs an object
     assert run("train", *recipe) == 0

@@ -18,6 +18,11 @@ TARGETS = {
 }
 
 
+@pytest.fixture
+def few_are_many(monkeypatch):
+    monkeypatch.setattr("kroncy.estimators.recipe.MANY", 300)
+
+
 def model(kind, **options):
     make = KroneckerRegressor if kind == "real" else KroneckerClassifier
     return make(512, **(OPTIONS | options))
@@ -71,7 +76,7 @@ CHOICES = {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", CHOICES)
-def test_the_solver_is_chosen_by_data_and_parameters(name, capsys):
+def test_the_solver_is_chosen_by_data_and_parameters(name, capsys, monkeypatch, few_are_many):
     options, kind, expected = CHOICES[name]
     options = {"skip": 1.0, "alpha": 0.1, "random_state": 0, "max_iter": 1, "verbose": 1} | options
     grid = np.indices((12, 32)).reshape(2, -1)
@@ -86,12 +91,16 @@ def test_the_solver_is_chosen_by_data_and_parameters(name, capsys):
     capsys.readouterr()
     fitted = make(64, **options).fit(data.take(few), y if kind == "real" else y > 0)
     assert fitted.solver_ == expected
+    printed = capsys.readouterr().out
+    monkeypatch.setattr("kroncy.estimators.recipe.MANY", 10_000)
+    few_pairs = make(64, **options).fit(data.take(few), y if kind == "real" else y > 0)
+    assert few_pairs.solver_ == "sgd"
     order = {"another order": "random"}.get(name, "objects" if expected != "sgd" else None)
-    assert f"solver {expected}, engine" in capsys.readouterr().out
+    assert f"solver {expected}, engine" in printed
     assert order is None or fitted.trainer_.order == order
 
 
-def test_auto_is_the_recipe_or_sgd_bit_for_bit():
+def test_auto_is_the_recipe_or_sgd_bit_for_bit(few_are_many):
     few = np.tile(np.arange(150), 4)
     y = np.tile(TARGETS["real"], 4)
     options = {"random_state": 0, "max_iter": 2, "tol": 1.0, "n_iter_no_change": 1}
@@ -106,7 +115,7 @@ def test_auto_is_the_recipe_or_sgd_bit_for_bit():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_partial_fit_does_not_change_the_solver():
+def test_partial_fit_does_not_change_the_solver(few_are_many):
     few = np.tile(np.arange(150), 4)
     y = np.tile(TARGETS["real"], 4)
     options = {"alpha": 0.1, "skip": 1.0, "random_state": 0, "max_iter": 1, "start": "gaussian"}

@@ -27,7 +27,7 @@ DATA = {
     "any rows": lambda: KroneckerData([ROWS, RIGHT], PAIRS, normalize=False),
     "kernels": lambda: KroneckerData.from_kernels([LEFT @ LEFT.T, RIGHT @ RIGHT.T], PAIRS),
     "three factors": lambda: KroneckerData(
-        [LEFT, RIGHT, RIGHT[:, :2]], (*PAIRS, RNG.integers(11, size=80))
+        [LEFT, RIGHT, RIGHT[:2, :2]], (*PAIRS, PAIRS[0] % 2)
     ),
     "float32": lambda: KroneckerData(
         [LEFT.astype(np.float32), RIGHT.astype(np.float32)], PAIRS, bias=1.0

@@ -1,0 +1,93 @@
+"""Object steps beside sgd and ridge regression, by the recipe of docs/pairs-in-practice.md.
+
+    python object_steps.py [--file davis.npz] [--limit]
+
+Made data of three kinds, whose test targets are noisy, or the test fold of davis.  With --limit
+`LimitKernelRegressor` as well.  One thread; times are CPU seconds.
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+
+from kroncy import KroneckerData, KroneckerRegressor, KroneckerRidge, LimitKernelRegressor
+
+MADE = [  # kind, objects of each side, training pairs
+    ("bilinear", 100, 120, 6000),
+    ("nonlinear", 100, 120, 6000),
+    ("rbf", 100, 120, 6000),
+    ("rbf", 60, 300, 6000),
+    ("rbf", 80, 400, 22000),
+    ("nonlinear", 80, 400, 22000),
+]
+
+
+def make(kind, u, v, n):
+    """Pairs of the training set, and 1000 others, with noise of half the size of the signal."""
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((u, 6)), rng.standard_normal((v, 6))
+    cells = rng.permutation(u * v)[: n + 1000]
+    pairs = a, b = cells // v, cells % v
+    if kind == "rbf":
+        kernels = [
+            np.exp(-((rows[:, None] - rows) ** 2).sum(axis=-1) / 12) for rows in (left, right)
+        ]
+        roots = [np.linalg.cholesky(kernel + 1e-9 * np.eye(len(kernel))) for kernel in kernels]
+        signal = (roots[0] @ rng.standard_normal((u, v)) @ roots[1].T)[pairs]
+        data = KroneckerData.from_kernels(kernels, pairs)
+    else:
+        data = KroneckerData([left, right], pairs, bias=1.0)
+        signal = np.einsum("ij,jk,ik->i", left[a], rng.standard_normal((6, 6)), right[b])
+        if kind == "nonlinear":
+            signal = np.tanh(left[a, 0] * right[b, 0] + left[a, 1]) * np.sign(right[b, 1])
+    y = signal / signal.std() + 0.5 * rng.standard_normal(len(a))
+    return data, y, np.arange(n), np.arange(n, n + 1000)
+
+
+def report(name, model, data, y, train, test):
+    """Fit, and one line."""
+    began = time.process_time()
+    model.fit(data.take(train), y[train])
+    seconds = time.process_time() - began
+    error = np.mean((model.predict(data.take(test)) - y[test]) ** 2)
+    print(f"{name:34} MSE {error:.4f}  {model.n_iter_:4} iterations  {seconds:.1f} s", flush=True)
+    return model
+
+
+def compare(name, data, y, train, test, limit):
+    """Ridge regression, both solvers with its ridge, and the limit kernel."""
+    sets = data, y, train, test
+    ridge = report(f"{name}, ridge", KroneckerRidge(n_threads=1), *sets)
+    for solver, order in (("sgd", "auto"), ("gauss-newton", "objects")):
+        model = KroneckerRegressor(
+            solver=solver, order=order, skip=1.0, alpha=ridge.alpha_, n_threads=1, random_state=0
+        )
+        report(f"{name}, {solver}", model, *sets)
+    if limit:
+        fitted = report(f"{name}, limit kernel", LimitKernelRegressor(n_threads=1), *sets)
+        print(f"{fitted.solver_}, {fitted.n_terms_} terms, alpha {fitted.alpha_:.3g}")
+
+
+def main():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--file", help="davis.npz, as of davis_recipe.py, in place of made data")
+    parser.add_argument("--limit", action="store_true", help="the limit kernel too")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if options.file:
+        with np.load(options.file) as stored:
+            kernels, pairs = [stored["A"], stored["B"]], [stored["ia"], stored["ib"]]
+            y, train, test = stored["y"].astype(float), stored["train_idx"], stored["test_idx"]
+        data = KroneckerData.from_kernels(kernels, pairs, clip=True)
+        compare("davis", data, y, train, test, options.limit)
+        return
+    for kind, u, v, n in MADE:
+        name = f"{kind}, {n} of {u} x {v}"
+        compare(name, *make(kind, u, v, n), options.limit)
+
+
+if __name__ == "__main__":
+    main()
