@@ -40,7 +40,7 @@ def main(folder):
     print(settings)
     network = KroneckerSGD(train, y, antithetic=True, random_state=0, **settings.settings)
     network.run(12)
-    limit = LimitKernelRegressor(1e-2, threshold=settings.threshold).fit(train, y)
+    limit = LimitKernelRegressor(threshold=settings.threshold).fit(train, y)
     predicted = network.predict(test)
     for name, guess in (("network", predicted), ("infinite width", limit.predict(test))):
         explained = 1 - np.mean((guess - y_test) ** 2) / np.var(y_test)

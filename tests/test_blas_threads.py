@@ -10,7 +10,7 @@ import numpy as np
 import warnings
 from kroncy import (
     KroneckerData, KroneckerClassifier, KroneckerLRGD, KroneckerRegressor, KroneckerSGD,
-    LimitKernelRegressor, ntk,
+    KroneckerRidge, LimitKernelRegressor, ntk,
 )
 
 warnings.simplefilter("ignore")
@@ -48,6 +48,12 @@ newton = KroneckerSGD(
 say("gauss-newton", newton.outputs())
 say("lrgd", KroneckerLRGD(rows, y[:400], n_hidden=128, rank=5, random_state=0).run(5).outputs())
 say("limit", LimitKernelRegressor(1e-3).fit(data, y).predict(data))
+many = [rng.integers(0, 160, 15000), rng.integers(0, 110, 15000)]
+many = KroneckerData([rng.normal(size=(160, 300)), rng.normal(size=(110, 300))], many)
+target = rng.normal(size=15000)
+say("ridge", KroneckerRidge(300.0).fit(many, target).predict(many))
+limit = LimitKernelRegressor(10.0, solver="cg", tol=1e-3).fit(many, target)
+say("limit by conjugate gradients", limit.predict(many.take(range(500))))
 say("gram", data.gram(range(300)), ntk.tangent_kernel(newton, range(300)), ntk.movement(newton))
 print("theory", repr(ntk.extreme_eigenvalues(ntk.limit_gram(rows, 1.0))))
 print("suggest", repr(ntk.suggest(rows, y[:400], max_samples=200).settings))
@@ -64,5 +70,5 @@ def test_the_same_bits_for_any_number_of_blas_threads():
         )
         assert done.returncode == 0, done.stderr
         found.append(done.stdout.splitlines())
-    assert len(found[0]) == 17
+    assert len(found[0]) == 19
     assert found[0] == found[1]

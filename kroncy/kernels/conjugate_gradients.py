@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._base.threads import blas_threads
 from .vec_trick import Reals
 
 Operator = Callable[[Reals], Reals]
@@ -27,6 +28,7 @@ class Solved:
     converged: bool
 
 
+@blas_threads(1)  # whose inner products depend on their number
 def conjugate_gradients(
     operator: Operator,
     precondition: Operator,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.threads import blas_threads
 from ..data.kronecker_data import KroneckerData
 from .conjugate_gradients import Solved
 from .systems import System
@@ -136,6 +137,7 @@ class RidgeProblem:
         residuals = targets - self.fitted(targets, solution)
         return targets - residuals / np.clip(free, TINY, 1)[:, None]
 
+    @blas_threads(1)
     def _free(self, alpha: float) -> float:
         """Sum of ``1 - h`` over the samples, estimated."""
         root = np.sqrt(self._weight)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from .._base.memory import require_memory
-from .._base.threads import resolve_threads
+from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_indices, check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..training.targets import check_sample_weight
@@ -322,7 +322,7 @@ class Search:
             return min(found, key=_error)
 
         self._n_fits += len(candidates)
-        with ThreadPoolExecutor(self._n_threads) as pool:
+        with blas_threads(1), ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(score, candidates))
 
     def _values(self, name: str, side: int) -> tuple[float, ...]:
