@@ -32,6 +32,7 @@ from .on_ridge import NetworkOnRidge
 from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .ridge_part import FittedPart
 from .samples import check_samples, check_weight, fingerprint
+from .schedule import step_size
 from .stored import unchanged_on_error
 
 CONSTANT_ROWS = 256  # training samples whose outputs are compared,
@@ -62,7 +63,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         base: str | None = None,
         alpha: float = 0.0,
         learning_rate_init: float | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str = "auto",
         power_t: float | None = None,
         batch_size: int | str = "auto",
         solver: str = "sgd",
@@ -372,7 +373,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         fired = math.inf  # neurons that fire on a sample, in the last epoch
         try:
             while scores.n_no_improvement < self.n_iter_no_change and self.n_iter_ < max_epochs:
-                trainer.learning_rate = self._step_size()
+                trainer.learning_rate = self._step_size(self.learning_rate)
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
                 fired = trainer.history[-1]["fired_share"] * trainer.n_hidden
@@ -409,12 +410,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     def _warn(message: str) -> None:
         warnings.warn(message, ConvergenceWarning, stacklevel=6)  # the caller of fit, wrapped once
 
-    def _step_size(self) -> float:
-        """Step size of the next epoch, by the schedule `learning_rate`."""
-        if self.learning_rate == "constant":
-            return self.learning_rate_init_
+    def _step_size(self, schedule: str) -> float:
+        """Step size of the next epoch."""
         power = self._default_power_t if self.power_t is None else self.power_t
-        return self.learning_rate_init_ / (1 + self.trainer_.n_iterations / 1000) ** power
+        return step_size(schedule, self.learning_rate_init_, power, self.trainer_)
 
     def _record_epoch(self, validation: ValidationSet | None) -> None:
         """Score the epoch that has just ended, and store its state if it is the best."""

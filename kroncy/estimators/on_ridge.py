@@ -39,6 +39,10 @@ class NetworkOnRidge(TrainedEstimator):
     def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
 
+    def _scale(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """Weight of the network where it is alone, from its outputs at held-out samples."""
+        return 1.0
+
     def _fit_base(
         self,
         data: KroneckerData,
@@ -75,7 +79,8 @@ class NetworkOnRidge(TrainedEstimator):
 
         outputs = validation.rows.outputs()
         if validation.base is None:
-            return score(outputs), [0.0, 1.0], outputs
+            scale = self._scale(outputs, validation.target, validation.weight)
+            return score(scale * outputs), [0.0, scale], scale * outputs
         base = validation.base.reshape(outputs.shape)
         value, (of_base, of_network) = weigh(base, outputs, score)
         return value, [of_base, of_network], of_base * base + of_network * outputs
@@ -85,12 +90,12 @@ class NetworkOnRidge(TrainedEstimator):
         check_is_fitted(self)
         rows = check_rows(self, X, self.trainer_.data)
         self._take_resources()
-        outputs = self.trainer_.predict(rows).astype(np.float64)
+        of_base, of_network = self.base_weights_
+        outputs = of_network * self.trainer_.predict(rows).astype(np.float64)
         if self.base_ is None:
             return outputs
-        of_base, of_network = self.base_weights_
         base = self.base_(rows, n_threads=self.n_threads, memory_limit=self.memory_limit)
-        return of_base * base.reshape(outputs.shape) + of_network * outputs
+        return of_base * base.reshape(outputs.shape) + outputs
 
     def _take_resources(self) -> None:
         """Let the trainer use the present `comm` and `n_threads`, which may be set at any time."""

@@ -31,7 +31,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "base": [None, StrOptions({"ridge"})],
     "alpha": [NON_NEGATIVE],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    "learning_rate": [StrOptions({"constant", "invscaling"})],
+    "learning_rate": [StrOptions({"auto", "constant", "invscaling"})],
     "power_t": [None, NON_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
     "solver": [StrOptions({"sgd", "gauss-newton"})],
@@ -113,8 +113,10 @@ Parameters
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
         Gram matrices of a few batches and of the samples that are longest or weigh most.  With
         ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
-    learning_rate : {"constant", "invscaling"}, default="constant"
-        Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
+    learning_rate : {"auto", "constant", "invscaling"}, default="auto"
+        Schedule of the step size.  "auto" is constant for the squared loss; for labels `fit`
+        multiplies the step before each epoch by what the curvature p (1 - p) of the loss has fallen
+        by since the start, at most 8.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
         the last iterate of a constant step is noisy.
     power_t : float, default=None
@@ -219,7 +221,9 @@ Parameters
     base_ : RidgePart or None
         The ridge regression of ``base="ridge"``, fitted to all samples.
     base_weights_ : list of two floats
-        Weights of the ridge regression and of the network in the outputs.
+        Weights of the ridge regression and of the network in the outputs.  Without a base that of
+        the network is 1; a classifier multiplies its logits by the number, at most 1, that makes
+        the log loss of the held-out samples least, before they are scored.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,
