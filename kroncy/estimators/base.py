@@ -426,7 +426,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             self._record_outputs(outputs, validation)
-            if self._scores.update(score, self.tol):
+            perfect = max(self.validation_sign, 0)  # R2 and average precision are at most 1
+            if self._scores.update(score, self.tol, perfect):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
                 self.validation_predictions_ = self._as_predictions(outputs)

@@ -134,8 +134,8 @@ Parameters
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
-        Minimum improvement, relative to the best score so far.  The score is the validation score
-        with early stopping, and minus the training loss without.
+        Minimum improvement: of the validation score with early stopping, relative to what the best
+        score so far lacks to a perfect one, and of the training loss without, relative to it.
     early_stopping : bool, default=True
         Whether to hold out `validation_fraction` of the samples (of each class), and to end with
         the state that has the best score on them.  With fewer than ``1 / validation_fraction``
