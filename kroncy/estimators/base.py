@@ -46,8 +46,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
-    validation_metric: str  # by which held-out samples are scored, higher is better:
-    validation_sign: int  # a score is this times the metric
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -271,8 +269,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 train = training_samples(data, held_out, self.validation_by)
                 fitted = self._fit_base(data, target, weight, (train, held_out))
             bound = self.trainer_.bind(data.take(held_out))
-            base = None if fitted is None else fitted.held_out
-            validation_set = ValidationSet(bound, target[held_out], weight[held_out], base)
+            validation_set = ValidationSet(bound, target[held_out], weight[held_out], fitted)
         max_epochs = self.max_iter
         if not (reset or resume):
             max_epochs += self.n_iter_
@@ -426,8 +423,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             self._record_outputs(outputs, validation)
-            perfect = max(self.validation_sign, 0)  # R2 and average precision are at most 1
-            if self._scores.update(score, self.tol, perfect):
+            if self._scores.update(score, self.tol, self._perfect_score):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
                 self.validation_predictions_ = self._as_predictions(outputs)

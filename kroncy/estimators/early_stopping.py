@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.validation import check_indices
 from ..data.kronecker_data import KroneckerData
+from .ridge_part import FittedPart
 
 VALIDATION_BY = ("pairs", "left", "right", "both")
 
@@ -20,7 +21,7 @@ class ValidationSet:
     rows: Any  # with a method outputs(): KroneckerSGD.bind returns it
     target: NDArray
     weight: NDArray
-    base: NDArray | None = None  # outputs of the ridge regression that the network completes
+    base: FittedPart | None = None  # the ridge regression that the network completes
 
 
 @dataclass

@@ -101,8 +101,9 @@ Parameters
         network, so that ``learning_rate_init="auto"`` finds a smaller step size.
     base : {"ridge"} or None, default=None
         "ridge" fits a ridge regression on the Kronecker rows first, as `KroneckerRidge` does, and
-        trains the network on what its cross-fitted predictions leave.  The validation samples
-        decide the weights of the two, from 0 to 1.
+        trains the network on what its cross-fitted predictions leave; a regressor first multiplies
+        these by the share of the variance that they explain.  The validation samples decide the
+        weights of the two, from 0 to 1; that of the network is 0 unless it takes 1 % of the error.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
