@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from .._base.memory import require_memory
-from .._base.threads import resolve_threads
+from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_indices, check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..training.targets import check_sample_weight
@@ -210,8 +210,9 @@ def tune(
         limit=memory_limit,
         remedy="Use fewer objects, or fewer folds",
     )
-    parts = [HeldOut(given, pairs, labels, weight, fold) for fold in found]
-    return Search(given, parts, grids, n_threads, verbose).run(max_sweeps)
+    with blas_threads(1):  # candidates are fitted side by side, and their products are small
+        parts = [HeldOut(given, pairs, labels, weight, fold) for fold in found]
+        return Search(given, parts, grids, n_threads, verbose).run(max_sweeps)
 
 
 @dataclass(frozen=True)
