@@ -31,6 +31,7 @@ from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
 from .recipe import choose_solver
 from .ridge_part import FittedPart
 from .samples import check_samples, check_weight, fingerprint
+from .schedule import step_size
 from .stored import unchanged_on_error
 
 CONSTANT_ROWS = 256  # training samples whose outputs are compared,
@@ -44,8 +45,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = NETWORK_CONSTRAINTS
-    validation_metric: str  # by which held-out samples are scored, higher is better:
-    validation_sign: int  # a score is this times the metric
     _default_power_t: ClassVar[float]
     _target_checks: ClassVar[dict[str, Any]]
 
@@ -61,7 +60,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         base: str | None = None,
         alpha: float = 0.0,
         learning_rate_init: float | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str = "auto",
         power_t: float | None = None,
         batch_size: int | str = "auto",
         solver: str = "auto",
@@ -268,8 +267,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 train = training_samples(data, held_out, self.validation_by)
                 fitted = self._fit_base(data, target, weight, (train, held_out))
             bound = self.trainer_.bind(data.take(held_out))
-            base = None if fitted is None else fitted.held_out
-            validation_set = ValidationSet(bound, target[held_out], weight[held_out], base)
+            validation_set = ValidationSet(bound, target[held_out], weight[held_out], fitted)
         max_epochs = self.max_iter
         if not (reset or resume):
             max_epochs += self.n_iter_
@@ -365,7 +363,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         fired = math.inf  # neurons that fire on a sample, in the last epoch
         try:
             while scores.n_no_improvement < self.n_iter_no_change and self.n_iter_ < max_epochs:
-                trainer.learning_rate = self._step_size()
+                trainer.learning_rate = self._step_size(self.learning_rate)
                 trainer.run(1, progress=self.verbose > 1)
                 self._record_epoch(validation)
                 fired = trainer.history[-1]["fired_share"] * trainer.n_hidden
@@ -402,12 +400,10 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     def _warn(message: str) -> None:
         warnings.warn(message, ConvergenceWarning, stacklevel=6)  # the caller of fit, wrapped once
 
-    def _step_size(self) -> float:
-        """Step size of the next epoch, by the schedule `learning_rate`."""
-        if self.learning_rate == "constant":
-            return self.learning_rate_init_
+    def _step_size(self, schedule: str) -> float:
+        """Step size of the next epoch."""
         power = self._default_power_t if self.power_t is None else self.power_t
-        return self.learning_rate_init_ / (1 + self.trainer_.n_iterations / 1000) ** power
+        return step_size(schedule, self.learning_rate_init_, power, self.trainer_)
 
     def _record_epoch(self, validation: ValidationSet | None) -> None:
         """Score the epoch that has just ended, and store its state if it is the best."""
@@ -421,7 +417,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 score, weights, outputs = self._score_validation(validation)
             self.validation_scores_.append(score)
             self._record_outputs(outputs, validation)
-            if self._scores.update(score, self.tol):
+            if self._scores.update(score, self.tol, self._perfect_score):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
                 self.validation_predictions_ = self._as_predictions(outputs)

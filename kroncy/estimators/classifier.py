@@ -9,7 +9,6 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
-from .._base.scaling import scale_weights
 from .._base.validation import check_choice, in_python
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array, check_scores
@@ -24,7 +23,7 @@ from .parameters import (
     NETWORK_PARAMETERS,
     document,
 )
-from .platt import platt_scaling, softmax_scaling
+from .platt import log_loss, platt_scaling, shrinkage, softmax_scaling
 from .samples import named
 from .scoring import METRICS, SCORING, average_precision, choose_scoring
 
@@ -91,7 +90,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         base: str | None = None,
         alpha: float = 0.0,
         learning_rate_init: float | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str = "auto",
         power_t: float | None = None,
         batch_size: int | str = "auto",
         solver: str = "auto",
@@ -424,11 +423,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     def _strata(target: NDArray) -> NDArray:
         return target
 
+    def _scale(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        return shrinkage(outputs, target, weight)
+
     def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         if self.scoring_ == "average_precision":
             return average_precision(outputs, target, weight)
-        if outputs.ndim == 2:
-            log_likelihood = log_softmax(outputs, axis=1)[np.arange(len(target)), target]
-        else:
-            log_likelihood = -np.logaddexp(0, np.where(target == 1, -outputs, outputs))
-        return np.average(log_likelihood, weights=scale_weights(weight))
+        return -log_loss(outputs, target, weight)

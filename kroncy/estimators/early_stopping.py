@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.validation import check_indices
 from ..data.kronecker_data import KroneckerData
+from .ridge_part import FittedPart
 
 VALIDATION_BY = ("pairs", "left", "right", "both")
 
@@ -20,7 +21,7 @@ class ValidationSet:
     rows: Any  # with a method outputs(): KroneckerSGD.bind returns it
     target: NDArray
     weight: NDArray
-    base: NDArray | None = None  # outputs of the ridge regression that the network completes
+    base: FittedPart | None = None  # the ridge regression that the network completes
 
 
 @dataclass
@@ -32,16 +33,18 @@ class ScoreTracker:
     best_is_last: bool = True  # whether the last epoch has the best score
     best_state: Any = None  # a snapshot of the trainer, while epochs are being run
 
-    def update(self, score: float, tol: float) -> bool:
+    def update(self, score: float, tol: float, perfect: float = 0.0) -> bool:
         """Count one epoch; returns whether its score is the best so far.
 
-        An improvement is relative to the best score: a validation loss of 0.05 that still falls
-        by 1 % in an epoch has not converged.
+        An improvement is relative to what is missing to a `perfect` score, the log loss or the
+        share of the variance that is not explained: 0.05 of either that still falls by 1 % in an
+        epoch has not converged.
         """
         first = self.best_score == -math.inf
-        improved = first or score >= self.best_score + tol * abs(self.best_score)
-        self.n_no_improvement = 0 if improved else self.n_no_improvement + 1
         self.best_is_last = score > self.best_score
+        enough = score >= self.best_score + tol * (perfect - self.best_score)
+        improved = first or (self.best_is_last and enough)
+        self.n_no_improvement = 0 if improved else self.n_no_improvement + 1
         if self.best_is_last:
             self.best_score = score
         return self.best_is_last

@@ -31,7 +31,9 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             rows = self._take_samples(X, y, sample_weight, classes)
         self._take_resources()
         trainer = self.trainer_
-        trainer.learning_rate = self._step_size()
+        # The samples to come may have another curvature.
+        schedule = "constant" if self.learning_rate == "auto" else self.learning_rate
+        trainer.learning_rate = self._step_size(schedule)
         rows = trainer.shuffle(rows, np.random.default_rng([self._seed, self.n_iter_]))
         # "auto" knew the first samples only.
         loss = trainer.run_samples(
@@ -40,7 +42,8 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         )
         self.n_iter_ += 1
         self.loss_curve_.append(loss)
-        self._scores = ScoreTracker()  # the network is no longer in the state of the best score
+        # The network is no longer in the state of the best score.
+        self._scores, self.base_weights_ = ScoreTracker(), [0.0, 1.0]
         self._print_epoch()
         return self
 

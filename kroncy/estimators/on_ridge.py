@@ -1,6 +1,7 @@
 """A network on a ridge regression: what `base` adds to fitting, validation and prediction."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ class NetworkOnRidge(TrainedEstimator):
     regression, each with a weight.
     """
 
+    validation_metric: str  # by which held-out samples are scored, higher is better:
+    validation_sign: int  # a score is this times the metric
+
+    @property
+    def _perfect_score(self) -> float:
+        """The best that there is: R2 and average precision are at most 1."""
+        return max(self.validation_sign, 0)
+
     @abstractmethod
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         """Columns that the ridge regression fits, one for each output of the network."""
@@ -31,6 +40,10 @@ class NetworkOnRidge(TrainedEstimator):
     ) -> tuple[NDArray, NDArray]:
         """Slope and intercept that make outputs of the network of those of the regression."""
 
+    def _base_share(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """Weight of the regression in what the network completes, from cross-fitted outputs."""
+        return 1.0
+
     @abstractmethod
     def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
         """The trainer's targets and options, for what outputs `base` leave of encoded targets."""
@@ -38,6 +51,10 @@ class NetworkOnRidge(TrainedEstimator):
     @abstractmethod
     def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
         """Score of outputs against encoded targets; higher is better."""
+
+    def _scale(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """Weight of the network where it is alone, from its outputs at held-out samples."""
+        return 1.0
 
     def _fit_base(
         self,
@@ -49,11 +66,13 @@ class NetworkOnRidge(TrainedEstimator):
         """The ridge regression, if there is to be one, with (train, held_out) samples."""
         if self.base is None:
             return None
-        return fit_ridge_part(
+        fitted = fit_ridge_part(
             data, self._base_targets(target), weight, rows,
             lambda outputs, train: self._base_link(outputs, target[train], weight[train]),
             self._seed, n_threads=self.n_threads, memory_limit=self.memory_limit,
         )  # fmt: skip
+        share = self._base_share(fitted.train, target[rows[0]], weight[rows[0]])
+        return replace(fitted, share=share)
 
     def _set_base(
         self, fitted: FittedPart | None, target: NDArray
@@ -62,8 +81,8 @@ class NetworkOnRidge(TrainedEstimator):
         if fitted is None:
             self.base_, self.base_weights_ = None, [0.0, 1.0]
             return target, {}
-        self.base_, self.base_weights_ = fitted.part, [1.0, 1.0]
-        return self._leave(target, fitted.train)
+        self.base_, self.base_weights_ = fitted.part, [fitted.share, 1.0]
+        return self._leave(target, fitted.share * fitted.train)
 
     def _score_validation(
         self, validation: ValidationSet
@@ -75,10 +94,11 @@ class NetworkOnRidge(TrainedEstimator):
 
         outputs = validation.rows.outputs()
         if validation.base is None:
-            return score(outputs), [0.0, 1.0], outputs
-        base = validation.base.reshape(outputs.shape)
-        value, (of_base, of_network) = weigh(base, outputs, score)
-        return value, [of_base, of_network], of_base * base + of_network * outputs
+            scale = self._scale(outputs, validation.target, validation.weight)
+            return score(scale * outputs), [0.0, scale], scale * outputs
+        base = validation.base.held_out.reshape(outputs.shape)
+        value, weights = weigh(base, outputs, score, validation.base.share, self._perfect_score)
+        return value, weights, weights[0] * base + weights[1] * outputs
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Outputs of the fitted network and its base."""
@@ -86,12 +106,12 @@ class NetworkOnRidge(TrainedEstimator):
             check_is_fitted(self)
             rows = check_rows(self, X, self.trainer_.data)
             self._take_resources()
-            outputs = self.trainer_.predict(rows).astype(np.float64)
+            of_base, of_network = self.base_weights_
+            outputs = of_network * self.trainer_.predict(rows).astype(np.float64)
         if self.base_ is None:
             return outputs
-        of_base, of_network = self.base_weights_
         base = self.base_(rows, n_threads=self.n_threads, memory_limit=self.memory_limit)
-        return of_base * base.reshape(outputs.shape) + of_network * outputs
+        return of_base * base.reshape(outputs.shape) + outputs
 
     def _take_resources(self) -> None:
         """Let the trainer use the present `comm` and `n_threads`, which may be set at any time."""

@@ -36,7 +36,7 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "base": [None, StrOptions({"ridge"})],
     "alpha": [NON_NEGATIVE],
     "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-    "learning_rate": [StrOptions({"constant", "invscaling"})],
+    "learning_rate": [StrOptions({"auto", "constant", "invscaling"})],
     "power_t": [None, NON_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
     "solver": [StrOptions({"auto", "sgd", "gauss-newton"})],
@@ -106,8 +106,9 @@ Parameters
         network, so that ``learning_rate_init="auto"`` finds a smaller step size.
     base : {"ridge"} or None, default=None
         "ridge" fits a ridge regression on the Kronecker rows first, as `KroneckerRidge` does, and
-        trains the network on what its cross-fitted predictions leave.  The validation samples
-        decide the weights of the two, from 0 to 1.
+        trains the network on what its cross-fitted predictions leave; a regressor first multiplies
+        these by the share of the variance that they explain.  The validation samples decide the
+        weights of the two, from 0 to 1; that of the network is 0 unless it takes 1 % of the error.
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * |W|**2``, which is added to the sum of the losses
         of all samples.  It is the weight decay of the trainer times the number of samples n.
@@ -118,8 +119,10 @@ Parameters
         Initial step size, a factor of the mean gradient of a batch.  "auto" derives it from the
         Gram matrices of a few batches and of the samples that are longest or weigh most.  With
         ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
-    learning_rate : {"constant", "invscaling"}, default="constant"
-        Schedule of the step size.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
+    learning_rate : {"auto", "constant", "invscaling"}, default="auto"
+        Schedule of the step size.  "auto" is constant for the squared loss; for labels `fit`
+        multiplies the step before each epoch by what the curvature p (1 - p) of the loss has fallen
+        by since the start, at most 8.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
         the last iterate of a constant step is noisy.
     power_t : float, default=None
@@ -139,8 +142,8 @@ Parameters
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
-        Minimum improvement, relative to the best score so far.  The score is the validation score
-        with early stopping, and minus the training loss without.
+        Minimum improvement: of the validation score with early stopping, relative to what the best
+        score so far lacks to a perfect one, and of the training loss without, relative to it.
     early_stopping : bool, default=True
         Whether to hold out `validation_fraction` of the samples (of each class), and to end with
         the state that has the best score on them.  With fewer than ``1 / validation_fraction``
@@ -228,7 +231,9 @@ Parameters
     base_ : RidgePart or None
         The ridge regression of ``base="ridge"``, fitted to all samples.
     base_weights_ : list of two floats
-        Weights of the ridge regression and of the network in the outputs.
+        Weights of the ridge regression and of the network in the outputs.  Without a base that of
+        the network is 1; a classifier multiplies its logits by the number, at most 1, that makes
+        the log loss of the held-out samples least, before they are scored.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,

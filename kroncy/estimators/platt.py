@@ -1,10 +1,13 @@
-"""Platt scaling: logits from outputs, by logistic regression with one variable."""
+"""Platt scaling: logits from outputs, by logistic regression with one variable; and log loss."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax
 
+from .._base.scaling import scale_weights
+
+SCALE_TOL = 1e-4
 LEAST_SLOPE = 1e-6  # outputs that say nothing, or less, keep their order
 
 Reals = NDArray[np.float64]
@@ -52,3 +55,28 @@ def softmax_scaling(outputs: Reals, label: NDArray[np.intp], weight: Reals) -> t
 
     found = minimize(loss, np.zeros(1 + n_classes), jac=True, method="BFGS").x
     return np.full(n_classes, max(found[0], LEAST_SLOPE) / unit), found[1:]
+
+
+def log_loss(logits: Reals, label: NDArray[np.intp], weight: Reals) -> float:
+    """Mean log loss of logits: (n,) of label 1 of two, or (n, n_classes)."""
+    if logits.ndim == 2:
+        losses = -log_softmax(logits, axis=1)[np.arange(len(label)), label]
+    else:
+        losses = np.logaddexp(0, np.where(label == 1, -logits, logits))
+    return float(np.average(losses, weights=scale_weights(weight)))
+
+
+def shrinkage(logits: Reals, label: NDArray[np.intp], weight: Reals) -> float:
+    """The factor, at most 1, of the logits at held-out samples that makes their log loss least.
+
+    A network that fits its training samples is too sure of others: their log loss rises while
+    it still learns to tell the classes apart (Guo et al., 2017).  It is never made more sure, since
+    on held-out samples that it separates no factor would be large enough.
+    """
+    found = minimize_scalar(
+        lambda factor: log_loss(factor * logits, label, weight), bounds=(0, 1), method="bounded",
+        options={"xatol": SCALE_TOL},
+    )
+    if found.fun < log_loss(logits, label, weight):
+        return max(float(found.x), LEAST_SLOPE)
+    return 1.0

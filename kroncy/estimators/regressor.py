@@ -179,6 +179,11 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     ) -> tuple[NDArray, NDArray]:
         return np.ones(outputs.shape[1]), np.zeros(outputs.shape[1])
 
+    def _base_share(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
+        """What it explains: where that is little, it would only add noise to the targets."""
+        score = self._score_outputs(outputs.reshape(target.shape), target, weight)
+        return float(np.clip(score, 0.0, 1.0))
+
     def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
         return target - base.reshape(target.shape), {}
 

@@ -22,6 +22,7 @@ from .ridge_path import TOL, choose_ridge, default_alphas
 
 FOLDS = 20  # of the cross-fitted outputs: the more, the nearer to the function that is used
 WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
+GAIN = 0.01  # of what its score lacks, for which ridge regression is not left alone
 
 Reals = NDArray[np.float64]
 Link = Callable[[Reals, NDArray[np.intp]], tuple[Reals, Reals]]
@@ -79,11 +80,14 @@ class FittedPart:
         Outputs at the training samples, each of a function of the other folds.
     held_out : ndarray of float64, shape (n_held_out, n_outputs)
         Outputs at the held-out samples of a function of the training samples.
+    share : float
+        Weight of the outputs that the network completes.
     """
 
     part: RidgePart
     train: Reals
     held_out: Reals
+    share: float = 1.0
 
 
 def fit_ridge_part(
@@ -154,15 +158,18 @@ def _problem(
 
 
 def weigh(
-    base: Reals, network: Reals, score: Callable[[Reals], float]
-) -> tuple[float, tuple[float, float]]:
-    """The best score of ``v * base + w * network``, and the weights (v, w).
+    base: Reals, network: Reals, score: Callable[[Reals], float], share: float = 1.0,
+    perfect: float = 0.0,
+) -> tuple[float, list[float]]:
+    """The best score of ``v * base + w * network``, and the weights [v, w].
 
-    Of equal scores that with the least of the network.
+    The network has a weight only where the score is better than that of the base alone by GAIN of
+    what this lacks to a `perfect` one: of many weights one is better by chance.
     """
-    best = -np.inf, (1.0, 0.0)
-    for weights in product(WEIGHTS, WEIGHTS[::-1]):
-        value = score(weights[0] * base + weights[1] * network)
-        if value > best[0]:
-            best = value, weights
-    return best
+    best, weights = score(base), [1.0, 0.0]
+    wanted = best + GAIN * (perfect - best)
+    for of_base, of_network in product(sorted({*WEIGHTS, share}), WEIGHTS[:-1]):
+        value = score(of_base * base + of_network * network)
+        if value > max(best, wanted):
+            best, weights = value, [of_base, of_network]
+    return best, weights

@@ -210,8 +210,9 @@ def tune(
         limit=memory_limit,
         remedy="Use fewer objects, or fewer folds",
     )
-    parts = [HeldOut(given, pairs, labels, weight, fold) for fold in found]
-    return Search(given, parts, grids, n_threads, verbose).run(max_sweeps)
+    with blas_threads(1):  # candidates are fitted side by side, and their products are small
+        parts = [HeldOut(given, pairs, labels, weight, fold) for fold in found]
+        return Search(given, parts, grids, n_threads, verbose).run(max_sweeps)
 
 
 @dataclass(frozen=True)

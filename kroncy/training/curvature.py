@@ -1,9 +1,10 @@
-"""The curvature of a loss in the outputs of samples, for Newton steps."""
+"""The curvature of a loss in the outputs of samples, for Newton steps and the size of others."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+LARGEST = {"squared": 1.0, "logistic": 0.25, "softmax": 0.5}  # curvature of a loss of weight 1
 LEAST = 1e-12  # curvature of a loss of weight 1: below, its root has no inverse in float64
 
 
@@ -37,6 +38,11 @@ class Curvature:
             roots = np.sqrt(np.maximum(values, LEAST))
         self._roots = weights * roots
         self._inverse = np.divide(1.0, self._roots, out=np.zeros_like(roots), where=weights > 0)
+
+    @property
+    def largest(self) -> NDArray[np.float64]:
+        """The largest second derivative of the loss of each sample, shape (n,)."""
+        return np.max(self._roots**2, axis=1)
 
     def multiply(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """R x, for x with a row for each output of each sample."""

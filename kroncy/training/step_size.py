@@ -1,6 +1,6 @@
 """learning_rate="auto": the step that the data-dependent tangent kernel of a batch allows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy.linalg
@@ -11,6 +11,8 @@ from scipy.stats import norm
 from .._base.validation import check_real
 from ..network import bitsets
 from ..network.network import Network
+from .curvature import LARGEST as LARGEST_CURVATURE
+from .curvature import Curvature
 
 SAFETY = 1.0  # of the stability limit 2: leaves a margin for fired sets that grow in training
 BATCHES = 8
@@ -19,6 +21,7 @@ EPOCHS = 100  # in which a composition of batches that is to be survived occurs 
 STANDS_OUT = 2.0  # times what random batches show: below, their step is stable for the others too
 ALIKE = 1.5  # times the safe step, of batches that every epoch has: below the limit of 2
 MOST_DECAY = 0.5  # of the weights, that a step of "auto" takes away
+MOST_RAISED = 8.0  # times, that a step becomes where the curvature of the loss falls
 BITS_BYTES = 2**24  # of fired sets that are counted at a time
 
 
@@ -113,6 +116,55 @@ def bound_learning_rate(
     gram = _tangent_kernel(network, samples, sample_weight)
     largest = _largest_eigenvalue(gram) / len(samples)
     return SAFETY / largest if rate * largest > STANDS_OUT else rate
+
+
+def raised_learning_rate(
+    rate: float,
+    network: Network,
+    batches: Iterable[NDArray[np.int64]],
+    outputs: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    loss: str,
+    sample_weight: NDArray[np.float64] | None = None,
+    weight_decay: float = 0.0,
+) -> float:
+    """`rate` times what the curvature of the loss has fallen by in some batches.
+
+    Near a fit the curvature p (1 - p) of the logistic loss is far below the 1/4 of the start.  A
+    step changes the gradient of its batch by R H R, with R the root of these curvatures, so that a
+    step which was stable at the start remains so while it grows as lambda_max(R H R) falls.  The
+    largest of all batches counts; the step grows to MOST_RAISED times `rate` at most.
+
+    Parameters
+    ----------
+    rate : float
+        The step of the start.
+    network : Network
+        In training.
+    batches : iterable of ndarray of int64
+        Training samples.
+    outputs : callable
+        Outputs (n, n_outputs) of training samples.
+    loss : {"squared", "logistic", "softmax"}
+    sample_weight : ndarray of shape (n_samples,), optional
+    weight_decay : float, default=0.0
+
+    Returns
+    -------
+    float
+        `rate`, or more.
+    """
+    before = now = 0.0
+    for batch in batches:
+        samples = batch[:LARGEST]
+        gram = _tangent_kernel(network, samples, sample_weight)
+        curvature = Curvature(loss, outputs(samples), np.ones(len(samples))).largest
+        root = np.sqrt(curvature / LARGEST_CURVATURE[loss])
+        before = max(before, _largest_eigenvalue(gram))
+        now = max(now, _largest_eigenvalue(gram * root[:, None] * root[None, :]))
+    if now <= 0:  # no neuron fires
+        return rate
+    raised = rate * min(MOST_RAISED, before / now)
+    return max(rate, min(raised, MOST_DECAY / weight_decay if weight_decay else np.inf))
 
 
 def _tangent_kernel(

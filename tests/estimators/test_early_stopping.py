@@ -74,6 +74,14 @@ def test_an_improvement_is_relative_to_the_best_score():
     assert tracker.best_score == -98.0
 
 
+def test_an_improvement_is_relative_to_what_is_missing():
+    """R2 of 0.99 that rises to 0.991 has lost a tenth of its error; 1 cannot be improved."""
+    tracker = ScoreTracker()
+    for score, n_no_improvement in ((0.99, 0), (0.991, 0), (0.9914, 1), (1.0, 0), (1.0, 1)):
+        tracker.update(score, tol=0.05, perfect=1.0)
+        assert tracker.n_no_improvement == n_no_improvement
+
+
 def test_without_early_stopping_the_training_loss_decides(plane, small):
     X, y = plane
     model = small(early_stopping=False, max_iter=5).fit(X, y)

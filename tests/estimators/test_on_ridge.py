@@ -74,11 +74,35 @@ def test_no_output_is_of_a_function_that_saw_the_sample(monkeypatch):
 
 def test_weights_of_the_two():
     base, network = RNG.normal(size=50), RNG.normal(size=50)
-    for weights in ((1.0, 0.0), (0.75, 0.5), (0.0, 1.0)):
+    for weights in ([1.0, 0.0], [0.75, 0.5], [0.0, 1.0], [0.3, 0.25]):
         wanted = weights[0] * base + weights[1] * network
-        value, found = weigh(base, network, lambda f, w=wanted: -float(np.sum((f - w) ** 2)))
+        value, found = weigh(
+            base, network, lambda f, w=wanted: -float(np.sum((f - w) ** 2)), share=0.3
+        )
         assert (value, found) == (pytest.approx(0, abs=1e-12), weights)
-    assert weigh(base, network, lambda f: 1.0)[1] == (1.0, 0.0)  # equal: without the network
+    assert weigh(base, network, lambda f: 1.0)[1] == [1.0, 0.0]  # equal: without the network
+
+
+@pytest.mark.parametrize(("gain", "weights"), [(0.005, [1.0, 0.0]), (0.015, [0.5, 0.75])])
+def test_a_network_that_gains_little_is_left_out(gain, weights):
+    base, network = np.ones(1), np.full(1, 10.0)
+    scores = {1.0: 0.6, 0.5 + 7.5: 0.6 + 0.4 * gain}
+
+    def score(outputs):
+        return scores.get(float(outputs[0]), 0.0)
+
+    assert weigh(base, network, score, perfect=1.0)[1] == weights
+
+
+def test_a_regression_that_explains_little_is_hardly_subtracted(small):
+    y = np.abs(BILINEAR)
+    model = small(base="ridge", max_iter=1).fit(DATA.take(TRAIN), y[TRAIN])
+    plain = small(max_iter=1).fit(DATA.take(TRAIN), y[TRAIN])
+    targets, given = model.trainer_.targets, plain.trainer_.targets
+    assert 0 < np.linalg.norm(targets - given) < 0.1 * np.linalg.norm(given)
+    known = small(base="ridge", max_iter=1).fit(DATA.take(TRAIN), BILINEAR[TRAIN])
+    given = small(max_iter=1).fit(DATA.take(TRAIN), BILINEAR[TRAIN]).trainer_.targets
+    assert np.linalg.norm(known.trainer_.targets) < 0.5 * np.linalg.norm(given)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy.network import bitsets
 from kroncy.training.state import make_generator
-from kroncy.training.step_size import EPOCHS, MOST_DECAY, bound_learning_rate, unlucky_ranks
+from kroncy.training.step_size import (
+    EPOCHS,
+    MOST_DECAY,
+    MOST_RAISED,
+    bound_learning_rate,
+    raised_learning_rate,
+    unlucky_ranks,
+)
 
 
 @pytest.mark.parametrize(("n", "size"), [(100, 1), (1000, 32), (1000, 1000), (40, 64), (10**5, 32)])
@@ -176,3 +184,47 @@ def test_a_large_alpha_is_refused_with_a_given_step_or_said_to_be_too_large():
         model.fit(X, y)
     with pytest.warns(UserWarning, match="threshold=9 is too large"):
         KroneckerRegressor(64, threshold=9.0, max_iter=9, random_state=0, n_threads=1).fit(X, y)
+
+
+@pytest.mark.parametrize(("loss", "weighted"), [("logistic", True), ("softmax", False)])
+def test_a_step_is_raised_as_the_curvature_falls(loss, weighted):
+    """Against the Gram matrix of the dense rows and the curvatures of each output."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(96, 4))
+    labels = (X[:, 0] * X[:, 1] > 0).astype(int) + (loss == "softmax") * (X[:, 2] > 1)
+    weight = rng.uniform(0.5, 2, 96) if weighted else None
+    data = KroneckerData.power(X, normalize=False)
+    sgd = KroneckerSGD(
+        data, labels, n_hidden=64, loss=loss, antithetic=True, random_state=0, dtype="float64",
+        sample_weight=weight, batch_size=16,
+    ).run(12)  # fmt: skip
+    batches = np.split(rng.permutation(96), 6)
+    f = sgd.outputs().reshape(96, -1)
+    if loss == "logistic":
+        p = 1 / (1 + np.exp(-f[:, 0]))
+        curvature = p * (1 - p) / 0.25
+    else:
+        p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+        each = [np.linalg.eigvalsh(np.diag(q) - np.outer(q, q))[-1] for q in p]
+        curvature = np.array(each) / 0.5
+    rows = (X[:, :, None] * X[:, None, :]).reshape(96, -1)
+    fired = bitsets.unpack(sgd.network.recorded_bits(np.arange(96)), 64).astype(float)
+    kernel = rows @ rows.T * (fired @ fired.T / 64)
+    kernel *= 1.0 if weight is None else np.sqrt(np.outer(weight, weight))
+    largest = [
+        max(np.linalg.eigvalsh((matrix * np.sqrt(np.outer(w, w)))[np.ix_(s, s)])[-1]
+            for s in batches)
+        for matrix, w in ((kernel, np.ones(96)), (kernel, curvature))
+    ]
+
+    def raised(rate, **options):
+        outputs = options.pop("outputs", lambda rows: f[rows])
+        return raised_learning_rate(
+            rate, sgd.network, batches, outputs, loss, weight, **options
+        )
+
+    assert raised(3.0) == pytest.approx(3 * largest[0] / largest[1], rel=1e-6)
+    assert raised(3.0) > 3.5
+    assert raised(3.0, outputs=lambda rows: 30 * f[rows]) == 3 * MOST_RAISED
+    assert raised(3.0, weight_decay=0.16) == pytest.approx(MOST_DECAY / 0.16)
+    assert raised(3.0, weight_decay=1.0) == 3.0
