@@ -161,7 +161,7 @@ def _leave_saddle(
             return False
     if descend_along(run, _falling(run, rng, rows)):
         return True
-    undeclared = objective.noise == 0 and not objective.exact
+    undeclared = run.nit and objective.noise == 0 and not objective.exact
     if undeclared and measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
         raise Stop(Status.NO_DECREASE, NO_DECREASE)
     return False

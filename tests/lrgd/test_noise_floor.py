@@ -34,7 +34,7 @@ def named(message):
                                 message).groups())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("sigma", [1e-3, 1e-5])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_success_leaves_no_more_than_the_noise_hides(family, sigma, seed):
