@@ -35,6 +35,14 @@ REPEATS = 4  # values at the point: the one that a descent has found is a lucky 
 REDUCTION = 1e-3  # of the predicted decrease in a descent
 
 
+def measured_noise(run: Run, rng: np.random.Generator) -> float:
+    """The noise of values near run.x, from those on a line; 0 where none shows."""
+    direction = rng.standard_normal(run.x.size)
+    if run.box.bounds_anything:
+        direction = run.box.towards(run.x, direction)
+    return run.objective.estimate_noise(run.x, run.f, direction)
+
+
 def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
     """Descend until the noise hides what is left; Stop where that does not succeed.
 

@@ -96,6 +96,7 @@ def minimize(
         Finite-difference step along a unit direction; None fits it to noise and curvature.
     noise : float or "auto", default=0.0
         Absolute error of a value beyond rounding; "auto" measures it (8 to 30 evaluations).
+        Declare it where it is known: see Notes.
     gtol : float or None, default=None
         Norm of the gradient at which to stop.  None: 0 for "sketch" and "gradient-span", which
         stop by `ftol`; 1e-6 for the published algorithms.
@@ -237,6 +238,10 @@ def minimize(
     was found.  A sketch finds any that its differences resolve, if the function varies in few
     directions or has at most 64 variables.  For other functions 3 to 16 further gradients find one
     that is not small beside the largest.
+
+    With noise, success means that no decrease is left that exceeds what the noise hides, about four
+    times its size for each direction; the message says how much.  Noise that is not declared is
+    measured where it ends a descent of "sketch" or "gradient-span", which then goes on.
 
     References
     ----------

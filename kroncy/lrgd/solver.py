@@ -14,7 +14,7 @@ from .directions import principal_directions, row_norms
 from .few_variables import FEW, few_variables_descent
 from .gradient_span import gradient_span_descent
 from .low_rank_descent import adaptive_lrgd, iterated_lrgd, lrgd
-from .noise_floor import descend_to_noise
+from .noise_floor import descend_to_noise, measured_noise
 from .objective import Objective
 from .run import Run
 from .settings import LOW_RANK_METHODS, Settings
@@ -22,6 +22,7 @@ from .sketch import Sketch, known_sketch
 from .sketch_descent import sketch_descent
 from .termination import NOISE_LEVEL, Status, Stop, stopped
 
+NOISE_METHODS = ("sketch", "gradient-span")  # that end where noise hides what is left
 LIMITS = (Status.MAX_EVALUATIONS, Status.MAX_TIME)  # after which the best point seen is returned
 
 
@@ -68,10 +69,19 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
     if np.all(run.box.lower == run.box.upper):
         raise Stop(Status.CONVERGED, "Converged: the bounds leave one point.")
     if settings.noise == "auto":
-        direction = rng.standard_normal(run.x.size)
-        if run.box.bounds_anything:
-            direction = run.box.towards(run.x, direction)
-        objective.noise = objective.estimate_noise(run.x, run.f, direction)
+        objective.noise = measured_noise(run, rng)
+    stop = stopped(_descend_by_method, run, settings)
+    undeclared = objective.noise == 0 and not objective.exact
+    if stop.status == Status.NO_DECREASE and undeclared and settings.method in NOISE_METHODS:
+        objective.noise = measured_noise(run, rng)
+        if objective.noise > 0:
+            run.add_phase("measured noise", rank=run.rank, noise=objective.noise)
+            stop = stopped(_descend_by_method, run, settings)
+    raise stop
+
+
+def _descend_by_method(run: Run, settings: Settings) -> NoReturn:
+    rng = settings.rng
     if settings.method == "sketch":
         if _is_small(settings):
             few_variables_descent(run, rng)
@@ -82,7 +92,7 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
         stop = stopped(_descend_otherwise, run, settings)
         if stop.status != Status.CONVERGED:
             raise stop
-        if run.is_noisy and settings.method == "gradient-span":
+        if run.is_noisy and settings.method in NOISE_METHODS:
             stop = _end_under_noise(run, rng)
         if settings.box is not None or not leave_saddle(  # within bounds that was looked at
             run, rng, sketch=True, confined=settings.method in LOW_RANK_METHODS

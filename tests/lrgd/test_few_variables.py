@@ -116,3 +116,10 @@ def test_values_that_are_not_finite_are_backed_away_from():
 
 def test_few_evaluations_where_nothing_is_to_find():
     assert run(lambda x: np.sum((x - 1) ** 2), np.zeros(8)).nfev < 90
+
+
+def test_a_start_at_the_minimum_is_not_taken_for_noise():
+    result = kroncy.lrgd.minimize(lambda x: float(x @ x), np.zeros(4), random_state=0)
+    assert result.success
+    assert "noise" not in result.message
+    assert not result.x.any()
