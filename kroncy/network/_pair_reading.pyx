@@ -13,7 +13,7 @@ from ..pairs._panels cimport PairRows, PanelProduct
 from ._coefficients cimport Coefficients
 from ._tiles cimport KRONCY_TILE
 
-from ..data.grouping import DENSE, SUM
+from ..data import grouping
 from ..pairs._visits import cut_visits
 
 cdef enum:
@@ -69,7 +69,8 @@ cdef class PairReading:
         dense = self.visits.n_rows * rows.width
         if rows.projection != NULL:
             dense += self.visits.n_segments * self.product.group * rows.n_inner * rows.width
-        return SUM * self.visits.n_segments * self.n_entries + DENSE * self.n_groups * dense
+        return (grouping.SUM * self.visits.n_segments * self.n_entries
+                + grouping.DENSE * self.n_groups * dense)
 
     cdef void begin_segment(self, int64_t segment, int64_t begin) noexcept nogil:
         """product.linear = C G of the visits from `begin` to the end of a segment."""

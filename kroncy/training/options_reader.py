@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._base.validation import check_integer
 from ..network.prediction import squeeze
-from ..parallel.communicator import Communicator
 from .gauss_newton import GaussNewton
 from .options import TrainingOptions
 from .order import SampleOrder
@@ -27,11 +26,6 @@ class OptionsReader(NetworkReader):
     _targets: NDArray[np.float64]  # (n_samples, n_outputs)
     _offset: NDArray[np.float64] | None  # likewise
     _weights: NDArray[np.float64] | None
-
-    @property
-    def comm(self) -> Communicator:
-        """The ranks that train together, with what their exchanges took so far."""
-        return self.network.shard.comm
 
     @property
     def loss(self) -> str:

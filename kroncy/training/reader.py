@@ -9,7 +9,7 @@ from ..network.costs import EngineCosts
 from ..network.network import Network
 from ..network.prediction import BoundRows
 from ..network.view import NetworkView
-from ..parallel.communicator import on_all_ranks
+from ..parallel.communicator import Communicator, on_all_ranks
 
 
 class NetworkReader:
@@ -21,6 +21,11 @@ class NetworkReader:
     def network(self) -> Network:
         """The network at its last iterate: rows, coefficients, fired sets, predictions."""
         return self._network
+
+    @property
+    def comm(self) -> Communicator:
+        """The ranks that train together, with what their exchanges took so far."""
+        return self._network.shard.comm
 
     @property
     def averaged(self) -> NetworkView:
