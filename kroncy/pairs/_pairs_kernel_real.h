@@ -145,8 +145,9 @@ static void NAMED(kroncy_pairs_block_z)(int rows, int width, int count, REAL sca
         const int n = r0 + GROUP < rows ? GROUP : rows - r0;
         const int whole = n == GROUP ? count / (16 / (int)sizeof(REAL)) * (16 / (int)sizeof(REAL)) : 0;
         const REAL *sums = (const REAL *)(linear + r0 / GROUP * group_bytes);
-        NAMED(group_z)(width, whole, scale, signs ? signs + r0 : NULL, z0_scale, z0 + r0, stride,
-                       samples, sums, added, z);
+        if (whole) /* it reads the signs of a whole group */
+            NAMED(group_z)(width, whole, scale, signs ? signs + r0 : NULL, z0_scale, z0 + r0,
+                           stride, samples, sums, added, z);
         for (int c = whole; c < count; c++) {
             const REAL *row = z0 + samples[c] * stride + r0;
             for (int r = 0; r < n; r++) {
