@@ -14,7 +14,7 @@ from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..data.tables import GEMM_SPEED
-from ..ntk.limit import limit_diagonal, limit_gram
+from ..ntk.limit import WIDEST, limit_diagonal, limit_gram, refuse_silence
 from .conjugate_gradients import Solved
 from .groups import two_groups
 from .limit_series import (
@@ -217,7 +217,8 @@ class LimitRidge(RidgeProblem):
     Raises
     ------
     ValueError
-        The solver is "cg", and the ridge is 0 or the kernel has no expansion that is short enough.
+        The solver is "cg", and the ridge is 0 or the kernel has no expansion that is short enough;
+        or no neuron fires on a sample, and `skip` is 0.
     MemoryError
         What it takes does not fit; the message has the estimate.
     """
@@ -235,6 +236,9 @@ class LimitRidge(RidgeProblem):
         n_threads: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
+        if skip == 0:
+            norms = np.sqrt(data.astype(np.float64).gram_diagonal())
+            refuse_silence(threshold, WIDEST, norms)
         row_error = tol * alpha / float(weight.max())
         system: System
         found = None
@@ -287,8 +291,8 @@ class LimitRidge(RidgeProblem):
             return pairs, expansion
         if solver == "cg":
             raise ValueError(
-                f"solver='cg' with alpha={alpha:.3g}: too many samples are alike for an expansion "
-                "of the kernel; use solver='cholesky' or a larger alpha"
+                f"solver='cg' with alpha={alpha:.3g}: the samples are too few, or too many of them "
+                "alike, for an expansion of the kernel; use solver='cholesky' or a larger alpha"
             )
         return None
 
