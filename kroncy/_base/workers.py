@@ -41,6 +41,7 @@ class Workers:
     function : callable
         What is evaluated, ``function(point, *args)``.
     args : tuple, default=()
+        Its further arguments.
 
     Raises
     ------
@@ -85,6 +86,8 @@ class Workers:
         """Points are given away as long as two are left; the other one is for this process."""
         points = list(points)
         outcomes: list[Future] = []
+        for other in self._others:
+            other.forget()
         try:
             while len(outcomes) < len(points) and not any(other.failed for other in self._others):
                 others = [other for other in self._others if other.has_begun()]
@@ -118,7 +121,7 @@ class _Process:
     Attributes
     ----------
     failed : bool
-        Whether an evaluation that has been noticed raised an exception.
+        Whether a point that has been counted raised an exception.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -126,6 +129,10 @@ class _Process:
             1, multiprocessing.get_context("spawn"), receive, (function,)
         )
         self._begun = self._pool.submit(answer)
+        self.forget()
+
+    def forget(self) -> None:
+        """Count no earlier points, of which some may be left where one raised an exception."""
         self._points: list[Future] = []
         self.failed = False
 

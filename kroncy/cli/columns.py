@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from ..data.encoding import ColumnRule
 from ..data.frames import CATEGORY, Column, shorten
@@ -23,8 +24,8 @@ class Selection:
     columns: Sequence[str] = ()  # names, or patterns such as fp_*
     drop: Sequence[str] = ()
     categorical: Sequence[str] = ()  # those whose texts are categories
-    fill: None = None  # what stands for missing cells is to be found
-    advice: str = CATEGORIES
+    fill: ClassVar[None] = None  # what stands for missing cells is to be found
+    advice: ClassVar[str] = CATEGORIES
 
     def check(self, left: Reader, right: Reader) -> None:
         """ValueError for what stands for no column of either table."""
@@ -72,7 +73,7 @@ class Trained:
     names: Sequence[str]
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by name
     fill: list[float] | None = None  # what stands for missing cells
-    advice: str = ""
+    advice: ClassVar[str] = ""
 
     def of(self, reader: Reader) -> list[str]:
         """The same columns of another table."""

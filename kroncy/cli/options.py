@@ -210,10 +210,6 @@ def add_training_options(command: Any) -> None:
         help="predict numbers, or labels (default: regression)",
     )
     command.add_argument(
-        "--class-weight", choices=("balanced",), metavar="X",
-        help="weights of the classes: balanced, by the inverse of their frequency (default: all 1)",
-    )
-    command.add_argument(
         "--columns", type=names, action="extend", metavar="NAMES",
         help="columns of the two tables to use, separated by commas; fp_* stands for all that "
         "begin with fp_; a name with a comma is in double quotes, as in a CSV file, within those "

@@ -80,6 +80,10 @@ def add_parser(commands: Any) -> None:
     add_table_options(train)
     add_model_option(train)
     add_training_options(train)
+    train.add_argument(
+        "--class-weight", choices=("balanced",), metavar="X",
+        help="weights of the classes: balanced, by the inverse of their frequency (default: all 1)",
+    )
     goes_on = train.add_mutually_exclusive_group()
     goes_on.add_argument(
         "--resume", action="store_true", help="continue an interrupted training from --model"
@@ -121,6 +125,8 @@ def _train(arguments: argparse.Namespace, comm: Any) -> None:
             _check_model_file(arguments)
             if arguments.members > 1 and ranks.size > 1:
                 raise ValueError("--members are trained by one process: leave mpiexec out")
+            if arguments.class_weight is not None and arguments.task == "regression":
+                raise ValueError("--class-weight needs --task classification")
             tables = read_training(arguments)
     tables = ranks.first(tables)
     model = _new_model(arguments, comm)
@@ -230,8 +236,6 @@ def _new_model(
     options = {name: value for name, value in options.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
     if arguments.class_weight is not None:
-        if kind is KroneckerRegressor:
-            raise ValueError("--class-weight needs --task classification")
         options["class_weight"] = arguments.class_weight
     return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 

@@ -45,6 +45,7 @@ class StoredEstimator(BaseEstimator):
     def _validate_params(self) -> None:
         """scikit-learn's, with the same error on every rank."""
         comm = getattr(self, "comm", None)
+        # Where it is no communicator, the parameters are refused for that, by each process alone.
         usable = isinstance(comm, Communicator) or hasattr(comm, "Iallgather")
         ranks = as_communicator(comm if usable else None)
         with ranks.call("fit"), ranks.same_error():

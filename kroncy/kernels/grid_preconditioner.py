@@ -13,7 +13,7 @@ import scipy.linalg
 from .._base.threads import blas_threads
 from ..data.tables import Index
 from .conjugate_gradients import Operator
-from .vec_trick import Cells, Reals, multiply_matrices
+from .vec_trick import Cells, Powers, Reals, multiply_matrices
 
 Term = tuple[int, float]
 
@@ -54,14 +54,11 @@ class GridPreconditioner:
             left, right = (scipy.linalg.eigh(side)[1] for side in sides)
         self._vectors = left, right
         self._eigenvalues = np.full(shape, rest)
-        powers, last = sides, 1
+        powers = Powers(*sides)
         for power, factor in terms:
-            for _ in range(last, power):
-                powers = powers[0] * sides[0], powers[1] * sides[1]
-            last = power
             parts = [
                 np.sum(vectors * multiply_matrices(kernel, vectors, n_threads), axis=0)
-                for vectors, kernel in zip(self._vectors, powers, strict=True)
+                for vectors, kernel in zip(self._vectors, powers.raised(power), strict=True)
             ]
             self._eigenvalues += factor * np.outer(*parts)
         self._eigenvalues = np.maximum(self._eigenvalues, 0.0)

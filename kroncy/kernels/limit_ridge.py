@@ -14,7 +14,7 @@ from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..data.tables import GEMM_SPEED
-from ..ntk.limit import limit_diagonal, limit_gram
+from ..ntk.limit import WIDEST, limit_diagonal, limit_gram, refuse_silence
 from .conjugate_gradients import Solved
 from .groups import two_groups
 from .limit_series import (
@@ -27,12 +27,11 @@ from .limit_series import (
     closest,
     term_cost,
 )
-from .ridge_problem import RidgeProblem
+from .ridge_problem import COEFFICIENTS, RidgeProblem, saved_coefficients
 from .systems import ITERATIONS, Samples, System
 from .vec_trick import BLOCK_BYTES, Reals
 
-COEFFICIENTS = "coefficients"  # name of the array in a state
-NUMBERS = "threshold", "skip", "row_error"  # and others of it
+NUMBERS = "threshold", "skip", "row_error"  # attributes that are values of a state
 CHUNK_BYTES = 2**27  # budget for the kernel between new samples and training samples
 OWEN_COST = 200  # of a value of Owen's T function, in gathered numbers
 CLOSE_BYTES = 100  # of a close entry, while the corrections are made
@@ -129,16 +128,10 @@ class LimitFunction:
             A value is missing, of the wrong kind or shape, out of range or not finite.
         """
         data = KroneckerData.from_state(meta["data"], arrays)
-        coefficients = arrays[COEFFICIENTS]
-        reals = coefficients.dtype == np.float64 and np.all(np.isfinite(coefficients))
-        if not reals or len(coefficients) == 0 or coefficients.shape[1:] != (data.n_samples,):
-            raise ValueError(
-                f"its coefficients have shape {coefficients.shape} and dtype {coefficients.dtype}, "
-                f"which do not fit {data.n_samples} samples, or they are not finite"
-            )
+        coefficients = saved_coefficients(arrays, data.n_samples, (data.n_samples,))
         n_terms = check_integer(meta["n_terms"], "n_terms", minimum=0, maximum=LENGTHS[-1])
         numbers = {name: check_real(meta[name], name, minimum=0.0) for name in NUMBERS}
-        return cls(data, np.array(coefficients, order="C"), n_terms=n_terms, **numbers)
+        return cls(data, coefficients, n_terms=n_terms, **numbers)
 
 
 class Cholesky:
@@ -224,7 +217,8 @@ class LimitRidge(RidgeProblem):
     Raises
     ------
     ValueError
-        The solver is "cg", and the ridge is 0 or the kernel has no expansion that is short enough.
+        The solver is "cg", and the ridge is 0 or the kernel has no expansion that is short enough;
+        or no neuron fires on a sample, and `skip` is 0.
     MemoryError
         What it takes does not fit; the message has the estimate.
     """
@@ -242,6 +236,9 @@ class LimitRidge(RidgeProblem):
         n_threads: int | None = None,
         memory_limit: int | None = None,
     ) -> None:
+        if skip == 0:
+            norms = np.sqrt(data.astype(np.float64).gram_diagonal())
+            refuse_silence(threshold, WIDEST, norms)
         row_error = tol * alpha / float(weight.max())
         system: System
         found = None
@@ -294,8 +291,8 @@ class LimitRidge(RidgeProblem):
             return pairs, expansion
         if solver == "cg":
             raise ValueError(
-                f"solver='cg' with alpha={alpha:.3g}: too many samples are alike for an expansion "
-                "of the kernel; use solver='cholesky' or a larger alpha"
+                f"solver='cg' with alpha={alpha:.3g}: the samples are too few, or too many of them "
+                "alike, for an expansion of the kernel; use solver='cholesky' or a larger alpha"
             )
         return None
 

@@ -28,7 +28,7 @@ from ..data.tables import Index
 from ..ntk.limit import are_unit, correlations, firing_share, relative_thresholds, snap
 from .grid_preconditioner import GridPreconditioner
 from .groups import Group, two_groups
-from .vec_trick import Cells, PairKernel, Reals, Side, is_dense, kernel_costs
+from .vec_trick import Cells, PairKernel, Powers, Reals, Side, is_dense, kernel_costs
 
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of the sum
 CLOSE = (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1 - 1e-9)  # correlations
@@ -150,8 +150,8 @@ class Mehler:
     @classmethod
     def of(cls, norms: Reals, threshold: float, n_terms: int) -> Self:
         """Of samples with these norms."""
-        thresholds, index = np.unique(norms, return_inverse=True)
-        norms, height = thresholds, np.minimum(relative_thresholds(thresholds, threshold), HIGHEST)
+        norms, index = np.unique(norms, return_inverse=True)
+        height = np.minimum(relative_thresholds(norms, threshold), HIGHEST)
         values = np.empty((n_terms + 1, len(norms)))
         values[0] = ndtr(-height)
         density = np.exp(-(height**2) / 2) / np.sqrt(2 * np.pi)
@@ -263,12 +263,10 @@ class LimitSeries:
     def multiply(self, vector: Reals) -> Reals:
         """Product with a vector (n_columns,)."""
         result = self._corrections @ self._pairs.cells.sums(vector)
-        last, powers = 1, self._pairs.sides
+        powers = Powers(*self._pairs.sides)
         for power, rows, columns in self._terms():
-            for _ in range(last, power):
-                powers = powers[0] * self._pairs.sides[0], powers[1] * self._pairs.sides[1]
-            last = power
-            result += rows * self._kernel.with_kernels(*powers).multiply(columns * vector)
+            kernel = self._kernel.with_kernels(*powers.raised(power))
+            result += rows * kernel.multiply(columns * vector)
         return result
 
     def preconditioner(self) -> GridPreconditioner | None:
@@ -305,11 +303,8 @@ class LimitSeries:
         rho = snap(rho)
         norms = pairs.row_norms[row], pairs.column_norms[column]
         values = norms[0] * norms[1] * rho * (firing_share(rho, *norms, threshold) + self._skip)
-        last, powers = 1, rho
+        powers = Powers(rho)
         for power, rows, columns in self._terms():
-            for _ in range(last, power):
-                powers = powers * rho
-            last = power
-            values -= rows[row] * columns[column] * powers
+            values -= rows[row] * columns[column] * powers.raised(power)[0]
         shape = len(pairs.row_norms), len(cells.used)
         return scipy.sparse.csr_array((values, (row, position)), shape=shape)

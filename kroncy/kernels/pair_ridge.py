@@ -14,7 +14,7 @@ from .._base.memory import require_memory
 from .._base.threads import resolve_threads
 from ..data.kronecker_data import KroneckerData
 from .groups import Group, two_groups
-from .ridge_problem import RidgeProblem
+from .ridge_problem import COEFFICIENTS, RidgeProblem, saved_coefficients
 from .systems import (
     Coordinates,
     System,
@@ -27,7 +27,6 @@ from .systems import (
 )
 from .vec_trick import PairKernel, PairRows, Reals, Side
 
-COEFFICIENTS = "coefficients"  # name of the array in a state
 REMEDY = "Use fewer samples or fewer objects"
 
 
@@ -94,16 +93,9 @@ class PairFunction:
             A value is missing, of the wrong kind or shape, out of range or not finite.
         """
         data = KroneckerData.from_state(meta["data"], arrays)
-        coefficients = arrays[COEFFICIENTS]
-        groups = two_groups(data.modes)
-        shapes = (_width(groups[0]), _width(groups[1])), (data.n_samples,)
-        reals = coefficients.dtype == np.float64 and np.all(np.isfinite(coefficients))
-        if not reals or len(coefficients) == 0 or coefficients.shape[1:] not in shapes:
-            raise ValueError(
-                f"its coefficients have shape {coefficients.shape} and dtype {coefficients.dtype}, "
-                f"which do not fit {data.n_samples} samples, or they are not finite"
-            )
-        return cls(data, np.array(coefficients, order="C"))
+        groups, n = two_groups(data.modes), data.n_samples
+        shape = _width(groups[0]), _width(groups[1])
+        return cls(data, saved_coefficients(arrays, n, shape, (n,)))
 
 
 def _width(group: Group) -> int:

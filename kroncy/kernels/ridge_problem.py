@@ -1,6 +1,6 @@
 """A problem of ridge regression: solved for several targets and ridges, and left-out values."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from .conjugate_gradients import Solved
 from .systems import System
 from .vec_trick import Reals
 
+COEFFICIENTS = "coefficients"  # name of the array in the state of a function
 TOL = 1e-6
 MAX_ITER = 1000
 PROBES = 8  # random vectors from which a trace is estimated
@@ -41,6 +42,26 @@ class Function(Protocol):
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """The function as JSON values and named arrays."""
+
+
+def saved_coefficients(
+    arrays: Mapping[str, NDArray], n_samples: int, *shapes: tuple[int, ...]
+) -> Reals:
+    """The coefficients in the state of a function, in one of `shapes` for each output.
+
+    Raises
+    ------
+    ValueError
+        They have another shape or dtype, or are not finite.
+    """
+    found = arrays[COEFFICIENTS]
+    reals = found.dtype == np.float64 and np.all(np.isfinite(found))
+    if not reals or len(found) == 0 or found.shape[1:] not in shapes:
+        raise ValueError(
+            f"its coefficients have shape {found.shape} and dtype {found.dtype}, which do not fit "
+            f"{n_samples} samples, or they are not finite"
+        )
+    return np.array(found, order="C")
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,6 +51,30 @@ class Side:
         return np.ascontiguousarray(self.rows.T)
 
 
+class Powers:
+    """Powers of arrays entry by entry, with ascending exponents from 1 on.
+
+    Examples
+    --------
+    >>> powers = Powers(np.array([2.0, 3.0]))
+    >>> [powers.raised(exponent)[0].tolist() for exponent in (1, 3)]
+    [[2.0, 3.0], [8.0, 27.0]]
+    """
+
+    def __init__(self, *arrays: Reals) -> None:
+        self._arrays = self._raised = arrays
+        self._exponent = 1
+
+    def raised(self, exponent: int) -> tuple[Reals, ...]:
+        """The power of each array, from the one before."""
+        for _ in range(self._exponent, exponent):
+            self._raised = tuple(
+                power * array for power, array in zip(self._raised, self._arrays, strict=True)
+            )
+        self._exponent = exponent
+        return self._raised
+
+
 class Cells:
     """Cells of a matrix, one for each sample, in which values of the samples are added up.
 

@@ -44,7 +44,7 @@ def measured_noise(run: Run, rng: np.random.Generator) -> float:
 
 
 def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
-    """Descend until the noise hides what is left; Stop where that does not succeed.
+    """Descend until the noise hides what is left.
 
     Each round takes about q (q + 3) values for q rows.  Where these promise no decrease, the
     gradient outside their span, 2 p values, adds a row: success needs one that changes nothing.
@@ -57,6 +57,12 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
         Draws directions outside the rows.
     rows : ndarray of shape (q, p)
         Independent directions in which to begin.
+
+    Raises
+    ------
+    Stop
+        No step achieves a decrease that is predicted and exceeds what the noise hides, or a limit
+        of the run is reached.
     """
     run.objective.sharpen()
     scale = length_scale(run.x)
@@ -142,9 +148,10 @@ def _step(run: Run, q: int) -> float:
 
 
 def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.ndarray, ...]:
-    """Rows scaled one by one until second derivatives are about 1; these, and slopes twice.
+    """Rows scaled one by one until second derivatives along them are about 1.
 
-    The latter slopes, by differences of two lengths, are free of third derivatives.
+    And these, the slopes by a difference of one length, and by differences of two, which are free
+    of third derivatives.
     """
     objective, x, rows = run.objective, run.x, _inside(run, rows, h)
     q = len(rows)
@@ -172,6 +179,7 @@ def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.nda
 
 
 def _mean_value(run: Run) -> float:
+    """The value at run.x, with less noise than one evaluation has."""
     return float(run.objective.values(run.x, np.zeros((REPEATS, run.x.size)), 0.0).mean())
 
 

@@ -19,7 +19,7 @@ from .._base._buffers cimport address, allocate
 from .._base._team cimport kroncy_atomic_add, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows
 from ..trees._max_trees cimport (
-    KRONCY_TREE_GRAM, KRONCY_TREE_NO_MEMORY, MaxTrees, max_trees_bound, max_trees_build,
+    KRONCY_TREE_NO_MEMORY, MaxTrees, gram_change, max_trees_bound, max_trees_build,
     max_trees_change, max_trees_emit, max_trees_find, max_trees_gather, max_trees_scale,
     max_trees_scratch, max_trees_scratch_in, max_trees_scratch_size, max_trees_values
 )
@@ -217,10 +217,8 @@ cdef class TreeEngine(LazyEngine):
             step.masks, step.e, self.coefficients.block_signs(0), neurons, indptr, indices, values)
         if n_fired > 0:
             self.transpose_panel(step.count)
-        change.kind, change.n_rows, change.leaves, change.order = (
-            KRONCY_TREE_GRAM, n_fired, neurons, NULL)
-        change.rows, change.n_batch = self.gram, step.count
-        change.indptr, change.indices, change.data = indptr, indices, values
+        change = gram_change(
+            n_fired, neurons, indptr, indices, values, step.count, self.gram)
         if not self.ranks.alone:
             status = self.ranks.agree(status_of(max_trees_bound(&self.trees.tree, &change)))
         if status == 0:

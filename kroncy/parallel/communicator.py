@@ -52,7 +52,7 @@ class Communicator:
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
         self._within = False  # a method that all ranks call
-        self.everywhere = True  # whether `gather_rows` is wanted on all ranks
+        self._everywhere = True  # whether `gather_rows` is wanted on all ranks
 
     def __deepcopy__(self, memo: Any) -> "Communicator":
         return self  # as scikit-learn's clone asks for: the ranks are the same
@@ -90,7 +90,7 @@ class Communicator:
         """The arrays of all ranks as one, along their first axis; on the others, see `on_first`."""
         array = np.ascontiguousarray(array)
         lengths = self.gather_numbers(len(array))
-        wanted = lengths if self.everywhere or self.rank == 0 else 0 * lengths
+        wanted = lengths if self._everywhere or self.rank == 0 else 0 * lengths
         whole = np.empty((wanted.sum(), *array.shape[1:]), dtype=array.dtype)
         self._gather_pieces(array, np.split(whole, np.cumsum(wanted)[:-1]))
         return whole
@@ -98,11 +98,11 @@ class Communicator:
     @contextmanager
     def on_first(self) -> Iterator[None]:
         """What `gather_rows` makes within the block is made on rank 0; others get no rows."""
-        before, self.everywhere = self.everywhere, False
+        before, self._everywhere = self._everywhere, False
         try:
             yield
         finally:
-            self.everywhere = before
+            self._everywhere = before
 
     def _gather_pieces(self, array: NDArray, found: list[NDArray]) -> None:
         """Write the arrays of all ranks to `found`, as much of each as there is place for."""

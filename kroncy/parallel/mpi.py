@@ -78,7 +78,9 @@ def end_with_exception(comm: Any) -> None:
 
 
 def _end_if_raised(mpi: Any, comm: Any) -> None:
-    if hasattr(sys, "last_value") and not mpi.Is_finalized():
+    if mpi.Is_finalized() or comm == mpi.COMM_NULL:  # which a communicator that was freed is
+        return
+    if hasattr(sys, "last_value"):
         print(f"kroncy: rank {comm.Get_rank()} of {comm.Get_size()} ended with an exception, and "
               "the job with it", file=sys.stderr, flush=True)
         comm.Abort(1)

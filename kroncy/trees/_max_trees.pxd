@@ -76,6 +76,20 @@ cdef int find_many(
 ) noexcept nogil
 
 
+# values[:, leaves] += coefficients (CSR, (n_rows, n_batch)) @ gram (n_batch, n_trees), dtypes of
+# the tree; leaves ascending.
+cdef inline max_trees_change gram_change(
+    int64_t n_rows, const int64_t *leaves, const int64_t *indptr, const int64_t *indices,
+    const void *data, int64_t n_batch, const void *gram,
+) noexcept nogil:
+    cdef max_trees_change change
+    change.kind, change.n_rows, change.leaves, change.order = (
+        KRONCY_TREE_GRAM, n_rows, leaves, NULL)
+    change.rows, change.n_batch = gram, n_batch
+    change.indptr, change.indices, change.data = indptr, indices, data
+    return change
+
+
 cdef class MaxTrees:
     """The storage below AsynchronousTree; indices and arrays are not checked here.
 
@@ -90,13 +104,7 @@ cdef class MaxTrees:
     cdef int64_t query_into(
         self, int64_t i, double threshold, void *scratch, int64_t *out) noexcept nogil
 
-    # values[:, leaves] += coefficients (CSR, (n_rows, n_batch)) @ gram (n_batch, n_trees), dtypes
-    # of the tree; leaves ascending.  0, or one of the codes above with nothing changed.
-    cdef int add_gram(
-        self, int64_t n_rows, const int64_t *leaves, const int64_t *indptr,
-        const int64_t *indices, const void *data, int64_t n_batch, const void *gram,
-    ) noexcept nogil
-
+    # 0, or one of the codes above with nothing changed.
     cdef int apply(self, const max_trees_change *change) noexcept nogil
     cdef change_rows(
         self, int kind, const int64_t[::1] leaves, const int64_t[::1] order, const void *rows, what)

@@ -69,22 +69,6 @@ cdef class MaxTrees:
         max_trees_emit(&self.tree, &work, out)
         return found
 
-    cdef int add_gram(
-        self, int64_t n_rows, const int64_t *leaves, const int64_t *indptr,
-        const int64_t *indices, const void *data, int64_t n_batch, const void *gram,
-    ) noexcept nogil:
-        cdef max_trees_change change
-        change.kind = KRONCY_TREE_GRAM
-        change.n_rows = n_rows
-        change.leaves = leaves
-        change.order = NULL
-        change.rows = gram
-        change.indptr = indptr
-        change.indices = indices
-        change.data = data
-        change.n_batch = n_batch
-        return self.apply(&change)
-
     cdef int apply(self, const max_trees_change *change) noexcept nogil:
         if max_trees_enter(&self.tree, True):
             return KRONCY_TREE_BUSY
@@ -203,10 +187,11 @@ cdef class MaxTrees:
         const real[::1] data, const real[:, ::1] gram,
     ):
         cdef int status
+        cdef max_trees_change change = gram_change(
+            leaves.shape[0], &leaves[0], &indptr[0], &indices[0], &data[0], gram.shape[0],
+            &gram[0, 0])
         with nogil:
-            status = self.add_gram(
-                leaves.shape[0], &leaves[0], &indptr[0], &indices[0], &data[0], gram.shape[0],
-                &gram[0, 0])
+            status = self.apply(&change)
         self.check(status, "coefficients and gram_rows")
 
     cdef enter(self, bint writing):

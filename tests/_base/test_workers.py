@@ -82,6 +82,21 @@ def test_errors_of_the_function_arrive():
             repeated(mapped, range(8), lambda found: False)
 
 
+def fail_once_begun(x):
+    time.sleep(0.002)
+    if x < 0 and is_other():
+        raise ValueError(f"{x} is bad")
+    return x
+
+
+def test_an_error_is_that_of_its_own_points():
+    with Workers(2, fail_once_begun) as mapped:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="is bad"):
+                repeated(mapped, range(-8, 0), lambda found: False)
+            assert mapped.map_points(range(8)) == list(range(8))
+
+
 def test_arguments_are_sent_with_the_function():
     for workers in (2, map):
         with Workers(workers, pow, (3,)) as mapped:

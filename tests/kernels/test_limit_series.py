@@ -128,8 +128,11 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(MemoryError, match="regression on 80 samples needs"):
         LimitRidge(train, one, 1.0, 0.0, 0.3, solver="cg", tol=1e-6, memory_limit=10**6)
     alike = KroneckerData([LEFT + 100, RIGHT + 100], PAIRS)
-    with pytest.raises(ValueError, match="too many samples are alike"):
+    with pytest.raises(ValueError, match="or too many of them alike"):
         LimitRidge(alike, one, 1.0, 0.0, 1e-3, solver="cg", tol=1e-6)
+    for solver in ("cholesky", "cg"):
+        with pytest.raises(ValueError, match="threshold=50 is too high"):
+            LimitRidge(train, one, 50.0, 0.0, 0.3, solver=solver, tol=1e-6)
     problem = LimitRidge(train, one, 1.0, 0.0, 0.3, solver="cg", tol=1e-6)
     function = problem.solve(RNG.normal(size=(80, 1)), 0.3).function
     with pytest.raises(MemoryError, match="prediction of 80 samples"):
