@@ -26,6 +26,7 @@ class Widths(Options):
         super().__init__(tuple, set())
 
     def is_satisfied_by(self, val: Any) -> bool:
+        """Whether it is a tuple or list of such widths."""
         return isinstance(val, (tuple, list)) and len(val) >= 2 and all(map(_is_width, val))
 
     def __str__(self) -> str:
@@ -33,7 +34,7 @@ class Widths(Options):
 
 
 def _is_width(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 # How samples are made and which resources may be used: parameters of every estimator.

@@ -66,15 +66,20 @@ def test_a_layout_must_add_up_to_the_columns(plane, small):
         small(layout=(1, 2)).fit(*plane)
 
 
-@pytest.mark.parametrize("layout", [(4,), (), (4, 0), ("a", 2), (True, 3), (2, 2.0), 4, "kronecker"])
+def ensemble(**options):
+    return KroneckerEnsemble(KroneckerRegressor(**options))
+
+
+@pytest.mark.parametrize("layout", [(4,), (), (4, 0), ("a", 2), (True, 3), (2, 2.0), 4, "product"])
 @pytest.mark.parametrize(
-    "make", [KroneckerRegressor, KroneckerClassifier, KroneckerRidge, KroneckerRidgeClassifier,
-             LimitKernelRegressor, lambda **options: KroneckerEnsemble(KroneckerRegressor(**options))]
+    "make",
+    [KroneckerRegressor, KroneckerClassifier, KroneckerRidge, KroneckerRidgeClassifier,
+     LimitKernelRegressor, ensemble],
 )  # fmt: skip
 def test_a_wrong_layout_is_refused_even_where_it_would_be_ignored(plane, layout, make):
     X, y = plane
     for samples in (X, KroneckerData.power(X)):
-        with pytest.raises(ValueError, match="The 'layout' parameter of .* must be"):
+        with pytest.raises(ValueError, match=r"The 'layout' parameter of \w+ must be"):
             make(layout=layout).fit(samples, y > 0)
 
 
