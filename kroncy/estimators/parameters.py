@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -17,9 +18,28 @@ from .early_stopping import VALIDATION_BY
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 
+
+class Widths(Options):
+    """Constraint: the widths of at least two groups of columns."""
+
+    def __init__(self) -> None:
+        super().__init__(tuple, set())
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether it is a tuple or list of such widths."""
+        return isinstance(val, (tuple, list)) and len(val) >= 2 and all(map(_is_width, val))
+
+    def __str__(self) -> str:
+        return "a tuple or list of at least 2 positive integers"
+
+
+def _is_width(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
 # How samples are made and which resources may be used: parameters of every estimator.
 SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
-    "layout": [StrOptions({"power"}), tuple, list],
+    "layout": [StrOptions({"power"}), Widths()],
     "normalize": ["boolean"],
     "bias": [NON_NEGATIVE],
     "skip": [NON_NEGATIVE],

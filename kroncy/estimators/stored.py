@@ -16,7 +16,6 @@ from .._base.validation import in_python, saved_state
 from ..parallel.communicator import Communicator
 from ..parallel.mpi import as_communicator
 from .attributes import OPTIONAL_ATTRIBUTES, check_names
-from .samples import check_widths
 from .state import State, join_attributes, split_attributes
 
 
@@ -131,8 +130,6 @@ class StoredEstimator(BaseEstimator):
                 parameters["comm"] = comm
             self = cls(**parameters)
             self._validate_params()
-            if parameters["layout"] != "power":
-                check_widths(parameters["layout"])
             attributes = join_attributes(meta, arrays)
             check_names(attributes, self._saved_attributes(), OPTIONAL_ATTRIBUTES)
             for name, value in attributes.items():

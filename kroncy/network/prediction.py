@@ -13,6 +13,7 @@ from ..data.kronecker_data import KroneckerData
 from ..init.gaussian import GaussianInit
 from ..init.gram import GramInit
 from ..parallel.communicator import Communicator, on_all_ranks
+from ..parallel.shard import Shard
 from ._engine import Engine
 from ._explicit import DenseSource, ExplicitEngine
 from ._lazy import GramSource
@@ -21,6 +22,7 @@ from ._workspace import Source
 from .pair_space import PairSpace
 
 PREDICT_BYTES = 2**30  # most that z(0) of the rows predicted together may take
+START_ROWS = 256  # samples whose pre-activations of all ranks are in memory together
 
 
 class BoundRows:
@@ -115,6 +117,19 @@ def bind_rows(
     z0, deviation = init.z0_of(data)
     source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.readable_rows_of, near))
     return BoundRows(reading, source, guard, deviation)
+
+
+def outputs_at_start(
+    z0: NDArray, signs: NDArray, threshold: float, shard: Shard
+) -> NDArray[np.float64]:
+    """Outputs (n, n_outputs) of z(0), (n, neurons of this rank), before the first step."""
+    outputs = np.empty((len(z0), signs.shape[1]))
+    signs = signs.astype(np.float64)
+    for begin in range(0, len(z0), START_ROWS):
+        part = slice(begin, begin + START_ROWS)
+        excess = np.maximum(shard.gather(z0[part], axis=1) - z0.dtype.type(threshold), 0)
+        outputs[part] = excess @ signs / np.sqrt(shard.n_neurons)
+    return outputs
 
 
 def dense_source(rows: KroneckerData, z0: NDArray | None = None) -> DenseSource:

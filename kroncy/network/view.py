@@ -20,10 +20,10 @@ from ._engine import Engine
 from .costs import EngineCosts, engine_costs
 from .pair_space import PairSpace
 from .parts import whole_csr
-from .prediction import BoundRows, bind_rows, rows_at_a_time, squeeze
+from .prediction import BoundRows, bind_rows, outputs_at_start, rows_at_a_time, squeeze
 from .settings import NetworkSettings
 
-FIRED_ROWS = 256  # samples whose pre-activations `fired` and `initial_reading` look at together
+FIRED_ROWS = 256  # samples whose pre-activations `fired` looks at together
 
 
 class NetworkView:
@@ -307,18 +307,16 @@ class NetworkView:
 
         Notes
         -----
-        z(0) is drawn again: n_samples * n_hidden reals.
+        z(0) is drawn again: n_samples * n_hidden reals, which a network that comes from a saved
+        state then has.
         """
-        z = self._init.z0()
-        outputs = np.empty((len(z), self.n_outputs))
-        own = bitsets.pack_above(z, self.threshold, self._engine.fired_bits.shape[1])
-        bits = self.shard.gather(own, axis=1)
-        signs, threshold = self._signs.astype(np.float64), self.dtype.type(self.threshold)
-        for begin in range(0, len(z), FIRED_ROWS):
-            part = slice(begin, begin + FIRED_ROWS)
-            excess = np.maximum(self.shard.gather(z[part], axis=1) - threshold, 0)
-            outputs[part] = excess @ signs / np.sqrt(self.n_hidden)
-        return squeeze(outputs), bits
+        z, engine = self._init.z0(), self._engine
+        with self.guard.once():
+            if engine.needs_z0:
+                engine.set_z0(z)
+        outputs = outputs_at_start(z, self._signs, self.threshold, self.shard)
+        bits = bitsets.pack_above(z, self.threshold, engine.fired_bits.shape[1])
+        return squeeze(outputs), self.shard.gather(bits, axis=1)
 
     def predict(self, data: KroneckerData) -> NDArray[np.float64]:
         """Outputs f of other rows.

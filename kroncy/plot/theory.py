@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._base.threads import blas_threads
 from .style import BLUE, GREEN, GREY, ORANGE, axes_or_new, styled
 from .training import plot_epochs, require_epochs
 
@@ -67,6 +68,7 @@ def plot_rate(
 
 
 @styled
+@blas_threads(1)
 def plot_gram_spectrum(
     gram: ArrayLike, limit: ArrayLike | None = None, ax: Axes | None = None
 ) -> Axes:

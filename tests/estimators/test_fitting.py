@@ -11,7 +11,15 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor
+from kroncy import (
+    KroneckerClassifier,
+    KroneckerData,
+    KroneckerEnsemble,
+    KroneckerRegressor,
+    KroneckerRidge,
+    KroneckerRidgeClassifier,
+    LimitKernelRegressor,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -53,10 +61,26 @@ def test_layout_of_columns(plane, small):
     )
 
 
-@pytest.mark.parametrize("layout", [(1, 2), (4,), (4, 0), (4, "0"), "kronecker"])
-def test_wrong_layout_is_refused(plane, layout, small):
-    with pytest.raises((ValueError, TypeError), match=r"layout.* must"):
-        small(layout=layout).fit(*plane)
+def test_a_layout_must_add_up_to_the_columns(plane, small):
+    with pytest.raises(ValueError, match=r"layout=\(1, 2\) must add up to the 4 columns of X"):
+        small(layout=(1, 2)).fit(*plane)
+
+
+def ensemble(**options):
+    return KroneckerEnsemble(KroneckerRegressor(**options))
+
+
+@pytest.mark.parametrize("layout", [(4,), (), (4, 0), ("a", 2), (True, 3), (2, 2.0), 4, "product"])
+@pytest.mark.parametrize(
+    "make",
+    [KroneckerRegressor, KroneckerClassifier, KroneckerRidge, KroneckerRidgeClassifier,
+     LimitKernelRegressor, ensemble],
+)  # fmt: skip
+def test_a_wrong_layout_is_refused_even_where_it_would_be_ignored(plane, layout, make):
+    X, y = plane
+    for samples in (X, KroneckerData.power(X)):
+        with pytest.raises(ValueError, match=r"The 'layout' parameter of \w+ must be"):
+            make(layout=layout).fit(samples, y > 0)
 
 
 def test_invscaling_divides_the_step(plane, small):

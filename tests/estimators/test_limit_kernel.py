@@ -149,7 +149,7 @@ def test_repeated_rows_without_a_ridge():
 def test_memory_and_layout():
     with pytest.raises(MemoryError, match="kernel ridge regression on 80 samples"):
         LimitKernelRegressor(1.0, memory_limit=1000).fit(X, Y)
-    with pytest.raises(ValueError, match=r"layout=\(2, 2\) must contain at least 2 widths"):
+    with pytest.raises(ValueError, match=r"layout=\(2, 2\) must add up to the"):
         LimitKernelRegressor(layout=(2, 2)).fit(X, Y)
 
 

@@ -8,6 +8,8 @@ import scipy.sparse
 from reference import DenseSGD, dense_rows
 
 from kroncy import KroneckerData, KroneckerSGD
+from kroncy.init.gaussian import GaussianInit
+from kroncy.init.gram import GramInit
 from kroncy.network import bitsets
 from kroncy.network.network import Network
 from kroncy.network.settings import NetworkSettings
@@ -143,6 +145,21 @@ def test_a_state_builds_the_network_again_without_z0():
     again.prepare()
     again.prepare()
     np.testing.assert_array_equal(again.outputs(), net.outputs())
+
+
+@pytest.mark.parametrize("start", [GaussianInit, GramInit])
+def test_the_initial_reading_of_a_saved_state_draws_z0_for_all_later_ones(start, monkeypatch):
+    net = trained(start="gram" if start is GramInit else "gaussian", engine="lazy").network
+    again = Network.from_state(*net.get_state())
+    draws, z0 = [], start.z0
+    monkeypatch.setattr(start, "z0", lambda init: draws.append(init) or z0(init))
+    outputs, bits = again.initial_reading()
+    np.testing.assert_array_equal(again.outputs(), net.outputs())
+    np.testing.assert_array_equal(again.fired_bits(), net.fired_bits())
+    assert len(draws) == 1
+    before, bits_before = net.initial_reading()
+    np.testing.assert_array_equal(outputs, before)
+    np.testing.assert_array_equal(bits, bits_before)
 
 
 # -- What a file may say --------------------------------------------------------------------------
