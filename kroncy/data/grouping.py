@@ -7,10 +7,12 @@ become sums over objects.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .kronecker_data import KroneckerData
 from .modes import Modes, pair_modes
@@ -116,6 +118,11 @@ class Grouping:
 
     inner: ObjectGroup
     outer: ObjectGroup
+
+    @cached_property
+    def pairs(self) -> NDArray[np.uint32]:
+        """Inner and outer object of each sample, shape (n_samples, 2)."""
+        return np.stack([self.inner.index, self.outer.index], axis=1).astype(np.uint32)
 
     def of(self, rows: KroneckerData) -> Self:
         """The same groups of other rows, with their own objects."""

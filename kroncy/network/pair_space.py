@@ -87,21 +87,20 @@ class PairSpace:
 
     def training_rows(self) -> PairRows:
         """The training rows."""
-        return self._pair_rows(self.grouping, self.grouping)
+        return pair_rows(self.grouping, self.grouping)
 
     def readable_training_rows(self) -> PairRows | None:
         """The training rows, if it can be cheaper to read many of them object by object."""
         return self._cheapest([(sides, sides) for sides in self._both_sides])
 
-    def rows_of(self, data: KroneckerData) -> PairRows:
-        """Other rows, whose inner products with the training rows are defined."""
-        return self._pair_rows(self.grouping, self.grouping.of(data))
-
     def readable_rows_of(self, data: KroneckerData) -> PairRows | None:
-        """The same of other rows, from the side that makes reading all of them cheaper."""
+        """The same of other rows, from the side that makes reading all of them cheaper.
+
+        Their inner products with the training rows must be defined.
+        """
         return self._cheapest([(sides, sides.of(data)) for sides in self._both_sides])
 
-    @property
+    @cached_property
     def _both_sides(self) -> tuple[Grouping, Grouping]:
         return self.grouping, self.grouping.reversed()
 
@@ -114,24 +113,37 @@ class PairSpace:
             )
             if cost < best and self._object_nbytes(sides.inner) <= OBJECT_BYTES:
                 best, found = cost, (sides, rows)
-        return None if found is None else self._pair_rows(*found)
+        return None if found is None else pair_rows(*found)
 
-    def _pair_rows(self, sides: Grouping, rows: Grouping) -> PairRows:
-        inner, outer = sides.inner, sides.outer
-        coordinates = inner.n_columns
-        share = len(rows.outer.index) / rows.outer.n_objects  # samples of an outer object
-        u = inner.n_objects
-        if coordinates is not None and (share + u) * coordinates < share * u:
-            operands = rows.inner.coordinates()
-            projection = pack_projection(inner.coordinates())
-            inner_panels = mode_panels(inner.objects, rows.inner.objects)
-        else:
-            operands = rows.inner.cross(inner, np.arange(u))
-            projection = None
-            inner_panels = GramPanels([(operands, None, None, None, 1)], u, len(operands))
-        outer_panels = mode_panels(outer.objects, rows.outer.objects)
-        pairs = np.stack([inner.index, outer.index], axis=1).astype(np.uint32)
-        return PairRows(
-            pairs, u, outer.n_objects, rows.inner.index, rows.outer.index, inner_panels,
-            outer_panels, operands, projection,
-        )
+
+def pair_rows(sides: Grouping, rows: Grouping) -> PairRows:
+    """Rows as pairs of objects, beside the pairs of the training samples.
+
+    Parameters
+    ----------
+    sides : Grouping
+        The training samples.
+    rows : Grouping
+        The same groups of these rows.
+
+    Returns
+    -------
+    PairRows
+    """
+    inner, outer = sides.inner, sides.outer
+    coordinates = inner.n_columns
+    share = len(rows.outer.index) / rows.outer.n_objects  # samples of an outer object
+    u = inner.n_objects
+    if coordinates is not None and (share + u) * coordinates < share * u:
+        operands = rows.inner.coordinates()
+        projection = pack_projection(inner.coordinates())
+        inner_panels = mode_panels(inner.objects, rows.inner.objects)
+    else:
+        operands = rows.inner.cross(inner, np.arange(u))
+        projection = None
+        inner_panels = GramPanels([(operands, None, None, None, 1)], u, len(operands))
+    outer_panels = mode_panels(outer.objects, rows.outer.objects)
+    return PairRows(
+        sides.pairs, u, outer.n_objects, rows.inner.index, rows.outer.index, inner_panels,
+        outer_panels, operands, projection,
+    )

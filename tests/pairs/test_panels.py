@@ -12,7 +12,7 @@ from kroncy import KroneckerData
 from kroncy.data.gram import cross_panels
 from kroncy.network._lazy import GramSource
 from kroncy.network._pair_reading import PairReading
-from kroncy.network.pair_space import PairSpace
+from kroncy.network.pair_space import PairSpace, pair_rows
 from kroncy.pairs._panels import pack_projection
 
 
@@ -53,7 +53,7 @@ def test_reading_panels_equals_reading_columns(outputs, widths, new_objects):
     else:
         other = data
     space, rows = PairSpace(data, 0.5), rng.integers(0, other.n_samples, 300)
-    pairs = space.rows_of(other)
+    pairs = pair_rows(space.grouping, space.grouping.of(other))
     x = dense_rows(other.factors, other.indices)
     w0 = twin.w - engine.to_csr() @ twin.x
     source = GramSource(cross_panels(data, other), x @ w0.T)
@@ -110,7 +110,8 @@ def test_rows_are_read_from_the_side_that_is_cheaper(features):
         step(engine, twin, np.arange(begin, begin + 500))
     space, few = PairSpace(data, 0.1), data.take(np.arange(300))
     assert space.grouping.inner.n_objects == 20
-    sides = [(few, space.readable_rows_of(few), 200), (few, space.rows_of(few), 20)]
+    usual = pair_rows(space.grouping, space.grouping.of(few))
+    sides = [(few, space.readable_rows_of(few), 200), (few, usual, 20)]
     if features == 400:
         sides.append((data, space.readable_rows_of(data), 20))
     for other, pairs, n_inner in sides:
