@@ -260,6 +260,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             )
         if not reset:
             self._take_resources()
+        if resume:
+            self._forget_repeated()
         validation_set = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)

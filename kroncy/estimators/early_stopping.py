@@ -128,9 +128,9 @@ def split_samples(
         return every, every[:0]
     train = training_samples(data, held_out, by)
     if len(train) < 2:
+        cause = f"validation_fraction={fraction}" if wanted is None else "validation"
         raise ValueError(
-            f"validation_fraction={fraction} leaves {len(train)} of {len(rows)} samples to "
-            "train on; at least 2 are needed"
+            f"{cause} leaves {len(train)} of {len(rows)} samples to train on; at least 2 are needed"
         )
     return train, held_out
 

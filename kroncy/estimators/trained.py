@@ -22,12 +22,15 @@ from .stored import StoredEstimator
 
 BASE = "base."  # prefix of the arrays of a ridge regression
 MOST_SEED = 2**32 - 1
+EPOCH_CURVES = "loss_curve_", "validation_scores_", "validation_average_precision_"
 
 
 class TrainedEstimator(StoredEstimator):
     """The fitted attributes of an estimator with a trainer, and their form outside of it."""
 
     comm: Any
+    tol: float
+    n_iter_no_change: int
     trainer_: KroneckerSGD
     n_iter_: int
     loss_curve_: list[float]
@@ -129,6 +132,21 @@ class TrainedEstimator(StoredEstimator):
         own = ("comm", "n_threads", "verbose")  # may differ
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
         require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
+
+    def _forget_repeated(self) -> None:
+        """Forget the epochs after the best one, in whose state the training ended: they come again.
+
+        They end as they did, unless the training had converged with them.
+        """
+        done, scores = self.trainer_.n_epochs_done, self._scores
+        if done >= self.n_iter_ or scores.n_no_improvement >= self.n_iter_no_change:
+            return
+        self.n_iter_, self._scores = done, ScoreTracker()
+        for name in EPOCH_CURVES:
+            if getattr(self, name, None) is not None:
+                setattr(self, name, getattr(self, name)[:done])
+        for score in self.validation_scores_:
+            self._scores.update(score, self.tol, self._perfect_score)
 
     def _draw_seed(self) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

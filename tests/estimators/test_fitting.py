@@ -257,3 +257,30 @@ def test_a_fit_that_cannot_begin_leaves_the_model_as_it_was(plane, small):
         fresh.fit(X, y)
     with pytest.raises(NotFittedError):
         fresh.predict(X)
+
+
+@pytest.mark.parametrize(("estimator", "options"), [
+    (KroneckerRegressor, {"learning_rate": "invscaling", "average": False}),
+    (KroneckerClassifier, {"solver": "gauss-newton", "alpha": 0.1, "skip": 1.0}),
+    (KroneckerClassifier, {"scoring": "average_precision", "average": True}),
+])
+@pytest.mark.filterwarnings("ignore:.*Maximum number of epochs")
+def test_resume_behind_the_best_epoch_ends_like_an_uninterrupted_training(estimator, options):
+    rng = np.random.default_rng(0)
+    factors = [rng.standard_normal((30, 4)), rng.standard_normal((40, 3))]
+    pairs = rng.integers(0, 30, 700), rng.integers(0, 40, 700)
+    data = KroneckerData(factors, pairs, bias=1.0)
+    y = np.sin(factors[0][pairs[0], 0]) * factors[1][pairs[1], 0] + rng.standard_normal(700) / 3
+    y = y if estimator is KroneckerRegressor else y > 1
+    options = {"n_hidden": 256, "random_state": 0, **options}
+    whole = estimator(max_iter=8, **options).fit(data, y)
+    behind = 0
+    for epochs in range(1, 8):
+        model = estimator(max_iter=epochs, **options).fit(data, y)
+        behind += np.argmax(model.validation_scores_) < epochs - 1
+        model.set_params(max_iter=8).fit(data, y, resume=True)
+        assert model.validation_scores_ == whole.validation_scores_
+        assert model.loss_curve_ == whole.loss_curve_
+        assert model.n_iter_ == whole.n_iter_
+        assert np.array_equal(model.predict(data), whole.predict(data))
+    assert behind  # a training that did not end in its best epoch was among them
