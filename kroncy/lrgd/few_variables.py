@@ -13,12 +13,13 @@ import numpy as np
 
 from .box import length_scale, minimize_quadratic
 from .curvature import descend_along
+from .directions import principal_directions, row_norms
 from .noise_floor import descend_to_noise, measured_noise
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import INSIDE, difference_step, third_derivative
-from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
@@ -56,7 +57,7 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             sizes = np.maximum(sizes, LEAST_CURVATURE * sizes.max())
             descend_to_noise(run, rng, (vectors / np.sqrt(sizes)).T)
             gradient = run.gradient_estimate()
-            if run.rank == p:
+            if run.rank == p and _independent(run.directions):
                 inverse = np.linalg.inv(run.directions)
                 hessian = inverse @ inverse.T
         run.search(np.eye(p), gradient)
@@ -67,6 +68,11 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             raise Stop(Status.UNBOUNDED, UNBOUNDED)
         if not _leave_saddle(run, rng, gradient, hessian):
             raise Stop(Status.CONVERGED, "Converged: the gradient predicts no further decrease.")
+
+
+def _independent(rows: np.ndarray) -> bool:
+    """Whether rows are, which bounds may have cut."""
+    return len(principal_directions(rows / row_norms(rows)[:, None])[0]) == len(rows)
 
 
 def _scale(run: Run) -> np.ndarray:
@@ -185,6 +191,8 @@ def _falling(run: Run, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray
     matrix = np.empty((q, q))
     for (i, j), value in zip(pairs, both, strict=True):
         matrix[i, j] = matrix[j, i] = (value - single[i] - single[j] + run.f) / (h[i] * h[j])
+    if not np.all(np.isfinite(matrix)):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     eigenvalues, vectors = np.linalg.eigh(matrix)
     falling = eigenvalues < -ERRORS * error * float(sizes.max()) ** 2
     return (vectors[:, falling] / np.sqrt(-eigenvalues[falling])).T @ rows

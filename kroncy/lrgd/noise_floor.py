@@ -16,10 +16,10 @@ import numpy as np
 from .box import length_scale
 from .directions import principal_directions, residual, row_norms
 from .objective import BLOCK_BYTES, TINY
-from .quasi_newton import descend, line_search
+from .quasi_newton import descend, line_search, newton_step
 from .run import HIDDEN, Run
 from .sketch import INSIDE
-from .termination import Status, Stop
+from .termination import NOT_FINITE_NEARBY, Status, Stop
 
 AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
 FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
@@ -107,7 +107,7 @@ def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
             raise
         if run.slopes is None:  # a difference met the bound, after a step
             return
-        step = -np.linalg.solve(run.hessian, run.slopes)
+        step, _ = newton_step(run.hessian, run.slopes)
         reach = run.box.reach(run.x, step @ rows)
         direction, slope = reach * step @ rows, reach * float(run.slopes @ step)
         found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
@@ -131,6 +131,8 @@ def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.nd
         base, rest = x + h * rows[i], rows[i + 1 :]
         there = (objective.values(base, rest, h) - objective.values(base, rest, -h)) / (2 * h)
         matrix[i, i + 1 :] = matrix[i + 1 :, i] = (there - slopes[i + 1 :]) / h
+    if not np.all(np.isfinite(matrix)):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     values, vectors = np.linalg.eigh(matrix)
     whitening = (vectors / np.sqrt(np.maximum(np.abs(values), FLAT))).T
     rows = whitening @ rows

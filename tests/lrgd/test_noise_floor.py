@@ -109,6 +109,22 @@ def test_a_bound_is_left_where_that_leads_down(p):
     np.testing.assert_allclose(result.x[:2], [0.5, 1], atol=0.3)
 
 
+def least_squares(p, k):
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((k, p)) / np.sqrt(p), rng.standard_normal(k)
+    return lambda x: float(np.sum((A @ x - b) ** 2))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_that_bounds_make_dependent_are_no_error(seed):
+    f, rng = least_squares(10, 10), np.random.default_rng(seed)
+    result = kroncy.lrgd.minimize(
+        lambda x: f(x) + 1e-5 * rng.uniform(-1, 1), np.zeros(10), noise=1e-5,
+        bounds=[(-10, 10)] * 10, random_state=seed, maxfev=2000)
+    assert result.status in (0, 1)
+    assert f(result.x) < f(np.zeros(10)) / 10
+
+
 @pytest.mark.parametrize("sigma", [1e-3, 1e-6])
 @pytest.mark.parametrize("family", ["quadratic", "logistic", "rosenbrock 2"])
 def test_noise_that_nobody_declared_is_measured_where_it_ends_the_descent(family, sigma):
