@@ -14,7 +14,7 @@ import numpy as np
 from .box import length_scale, minimize_quadratic
 from .curvature import descend_along
 from .directions import principal_directions, row_norms
-from .noise_floor import descend_to_noise, measured_noise
+from .noise_floor import check_undeclared_noise, descend_to_noise
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
@@ -29,7 +29,6 @@ ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries 
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
 CHECKS = 3  # sums of directions along which second derivatives are compared
 TOLERANCE = 0.3  # of the comparison: a change of sign changes it by more than 1
-UNDECLARED = 100  # times what rounding and ftol explain: noise that nobody has declared
 ERRORS = 3.0  # times the error of a second difference: what is larger is no error
 
 
@@ -167,9 +166,7 @@ def _leave_saddle(
             return False
     if descend_along(run, _falling(run, rng, rows)):
         return True
-    undeclared = run.nit and objective.noise == 0 and not objective.exact
-    if undeclared and measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
-        raise Stop(Status.NO_DECREASE, NO_DECREASE)
+    check_undeclared_noise(run, rng)
     return False
 
 

@@ -19,7 +19,7 @@ from .objective import BLOCK_BYTES, TINY
 from .quasi_newton import descend, line_search, newton_step
 from .run import HIDDEN, Run
 from .sketch import INSIDE
-from .termination import NOT_FINITE_NEARBY, Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
 FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
@@ -32,6 +32,7 @@ PATIENCE = 4  # rounds in a row that change nothing
 PROBES = 3  # random directions outside the rows, the steepest of which sets the step there
 NEAR = 8  # steps of a difference: a variable that close to a bound may be left out by rows
 REPEATS = 4  # values at the point: the one that a descent has found is a lucky one
+UNDECLARED = 100  # times what rounding and ftol explain: noise that nobody has declared
 REDUCTION = 1e-3  # of the predicted decrease in a descent
 
 
@@ -41,6 +42,14 @@ def measured_noise(run: Run, rng: np.random.Generator) -> float:
     if run.box.bounds_anything:
         direction = run.box.towards(run.x, direction)
     return run.objective.estimate_noise(run.x, run.f, direction)
+
+
+def check_undeclared_noise(run: Run, rng: np.random.Generator) -> None:
+    """Raise Stop where values are noisier than the descent to run.x has assumed."""
+    if not run.nit or run.objective.noise > 0 or run.objective.exact:
+        return
+    if measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
+        raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
 
 def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
