@@ -137,7 +137,8 @@ def minimize(
     resume : str or path-like or Checkpoint or None, default=None
         A checkpoint from which to go on, with the same functions, x0 and settings; limits may
         differ.  Recorded evaluations count, but are not repeated: the run ends as it would have
-        ended without interruption, bit for bit.  `random_state` is not used.
+        ended without interruption, bit for bit.  `random_state` is that of the
+        checkpoint: another int is not used, with a warning.
     workers : int or map-like callable, default=1
         Evaluate `fun` in that many processes (-1: one a core), of which this is one and the
         others are spawned, or through ``workers(function, points)``, such as
@@ -221,7 +222,8 @@ def minimize(
     Warns
     -----
     RuntimeWarning
-        Second derivatives are given, or a part of a checkpoint belongs to other points.
+        Second derivatives are given, a part of a checkpoint belongs to other points, or
+        `random_state` is another than that of `resume`.
 
     See Also
     --------

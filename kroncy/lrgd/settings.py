@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -236,4 +237,12 @@ def _journal(
         if found.header[name] != header[name]:
             raise ValueError(f"resume: the checkpoint is that of another {what}")
     rng = generator_from(found.header["generator"])
+    if isinstance(seed, (int, np.integer)) and (
+        generator_state(as_generator(seed)) != generator_state(rng)
+    ):
+        warnings.warn(
+            f"random_state={seed} is not used: the checkpoint is that of a run with another, "
+            "which goes on",
+            RuntimeWarning, stacklevel=4,
+        )
     return rng, Journal(found.copy(), path)
