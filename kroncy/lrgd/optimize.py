@@ -20,7 +20,7 @@ def minimize(
     args: tuple = (),
     *,
     method: Literal["sketch", "lrgd", "iterated", "adaptive", "gradient-span"] = "sketch",
-    jac: Callable | Literal["2-point", "3-point", "cs"] | None = None,
+    jac: Callable | Literal["2-point", "3-point", "cs"] | bool | None = None,
     dirderiv: Callable | None = None,
     fun_batch: Callable | None = None,
     rank: int | Literal["auto"] = "auto",
@@ -72,9 +72,9 @@ def minimize(
         "sketch" descends inside random sketches and needs values only.  The next three are the
         published algorithms.  "gradient-span" computes full gradients from the start: for
         functions that vary in every direction.
-    jac : callable or {"2-point", "3-point", "cs"} or None, default=None
-        ``jac(x, *args) -> (p,)``, the gradient.  SciPy's names of finite differences choose `fd`:
-        forward, central, complex.
+    jac : callable or {"2-point", "3-point", "cs"} or bool or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.  True: `fun` returns ``(value, gradient)``.
+        SciPy's names of finite differences choose `fd`: forward, central, complex.
     dirderiv : callable or None, default=None
         ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
     fun_batch : callable or None, default=None
