@@ -50,6 +50,40 @@ def as_generator(
     return np.random.default_rng(random_state)
 
 
+class ValueAndGradient:
+    """A function that returns its value and its gradient, as two functions of one point.
+
+    Parameters
+    ----------
+    both : callable
+        ``both(x, *args) -> (value, gradient)``; the last answer serves both functions.
+    """
+
+    def __init__(self, both: Callable) -> None:
+        self.both = both
+        self._last: tuple[np.ndarray, Any, Any] | None = None
+
+    def value(self, x: np.ndarray, *args: Any) -> Any:
+        """The value at x."""
+        return self._call(x, args)[1]
+
+    def gradient(self, x: np.ndarray, *args: Any) -> Any:
+        """The gradient at x."""
+        return self._call(x, args)[2]
+
+    def _call(self, x: np.ndarray, args: tuple) -> tuple[np.ndarray, Any, Any]:
+        if self._last is None or not np.array_equal(self._last[0], x):
+            at, found = x.copy(), self.both(x, *args)
+            if not isinstance(found, (tuple, list)) or len(found) != 2:
+                raise TypeError(
+                    "with jac=True fun must return its value and its gradient, got "
+                    f"{type(found).__name__}"
+                )
+            # A copy: fun may write the next gradient to the same array.
+            self._last = at, found[0], np.array(found[1])
+        return self._last
+
+
 @dataclass
 class Functions:
     """What the user gives of a function, checked."""

@@ -18,6 +18,7 @@ import numpy as np
 from .box import Box, length_scale
 from .curvature import descend_along
 from .directions import residual
+from .noise_floor import check_undeclared_noise
 from .objective import CENTRAL_LONGER, fitted_steps
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
@@ -73,6 +74,7 @@ def bounded_descent(
                     raise Stop(Status.NO_DECREASE, NO_DECREASE)
             # The second derivative along a new direction is rough: a step along it is tried first.
             if small and (span.outside < NEW or stalled == PATIENCE):
+                check_undeclared_noise(run, rng)
                 if not _leave_saddle(run, rng):
                     raise Stop(
                         Status.CONVERGED,

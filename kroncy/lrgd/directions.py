@@ -57,10 +57,13 @@ def orthonormal_rows(rows: np.ndarray) -> np.ndarray:
     """The rows made orthonormal, in order: the first k span what the first k rows spanned.
 
     By a Cholesky factor of the Gram matrix, twice, because the Gram matrix squares the condition
-    number.  Rows must be independent to about 1e-8.
+    number.  By a QR of the rows, which takes longer, where they are dependent to about 1e-8.
     """
     for _ in range(2):
-        lower = np.linalg.cholesky(rows @ rows.T)
+        try:
+            lower = np.linalg.cholesky(rows @ rows.T)
+        except np.linalg.LinAlgError:  # more nearly dependent than the Gram matrix can tell
+            return np.ascontiguousarray(np.linalg.qr(rows.T)[0].T)
         rows = np.linalg.inv(lower) @ rows  # small inverse, one BLAS product over long rows
     return rows
 

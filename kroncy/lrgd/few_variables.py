@@ -13,12 +13,13 @@ import numpy as np
 
 from .box import length_scale, minimize_quadratic
 from .curvature import descend_along
-from .noise_floor import descend_to_noise, measured_noise
+from .directions import principal_directions, row_norms
+from .noise_floor import check_undeclared_noise, descend_to_noise
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
 from .sketch import INSIDE, difference_step, third_derivative
-from .termination import NO_DECREASE, STATIONARY_START, UNBOUNDED, Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
 RADIUS = 0.25  # of the first trust region, in units of the scale of each variable
@@ -28,7 +29,6 @@ ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries 
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
 CHECKS = 3  # sums of directions along which second derivatives are compared
 TOLERANCE = 0.3  # of the comparison: a change of sign changes it by more than 1
-UNDECLARED = 100  # times what rounding and ftol explain: noise that nobody has declared
 ERRORS = 3.0  # times the error of a second difference: what is larger is no error
 
 
@@ -56,7 +56,7 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             sizes = np.maximum(sizes, LEAST_CURVATURE * sizes.max())
             descend_to_noise(run, rng, (vectors / np.sqrt(sizes)).T)
             gradient = run.gradient_estimate()
-            if run.rank == p:
+            if run.rank == p and _independent(run.directions):
                 inverse = np.linalg.inv(run.directions)
                 hessian = inverse @ inverse.T
         run.search(np.eye(p), gradient)
@@ -67,6 +67,11 @@ def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
             raise Stop(Status.UNBOUNDED, UNBOUNDED)
         if not _leave_saddle(run, rng, gradient, hessian):
             raise Stop(Status.CONVERGED, "Converged: the gradient predicts no further decrease.")
+
+
+def _independent(rows: np.ndarray) -> bool:
+    """Whether rows are, which bounds may have cut."""
+    return len(principal_directions(rows / row_norms(rows)[:, None])[0]) == len(rows)
 
 
 def _scale(run: Run) -> np.ndarray:
@@ -161,9 +166,7 @@ def _leave_saddle(
             return False
     if descend_along(run, _falling(run, rng, rows)):
         return True
-    undeclared = run.nit and objective.noise == 0 and not objective.exact
-    if undeclared and measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
-        raise Stop(Status.NO_DECREASE, NO_DECREASE)
+    check_undeclared_noise(run, rng)
     return False
 
 
@@ -185,6 +188,8 @@ def _falling(run: Run, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray
     matrix = np.empty((q, q))
     for (i, j), value in zip(pairs, both, strict=True):
         matrix[i, j] = matrix[j, i] = (value - single[i] - single[j] + run.f) / (h[i] * h[j])
+    if not np.all(np.isfinite(matrix)):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     eigenvalues, vectors = np.linalg.eigh(matrix)
     falling = eigenvalues < -ERRORS * error * float(sizes.max()) ** 2
     return (vectors[:, falling] / np.sqrt(-eigenvalues[falling])).T @ rows

@@ -12,7 +12,7 @@ import numpy as np
 
 from .box import length_scale
 from .directions import principal_directions, residual, row_norms
-from .quasi_newton import definite, descend
+from .quasi_newton import definite, descend, newton_step
 from .run import Run
 from .sketch import Sketch
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
@@ -71,7 +71,8 @@ def gradient_span_descent(
         if outside_norm > max(_gradient_rounding(run, curvature), 1e-6 * norm):
             rows, hessian = _add_direction(run, rows, hessian, outside / outside_norm, outside_norm)
         slopes = rows @ gradient
-        predicted = float(slopes @ np.linalg.solve(hessian, slopes)) / 2
+        step, hessian = newton_step(hessian, slopes)
+        predicted = -float(slopes @ step) / 2
         run.search(rows, slopes)
         run.probe_residual = outside_norm
         run.add_phase("gradient", rank=len(rows), predicted=predicted)

@@ -16,10 +16,10 @@ import numpy as np
 from .box import length_scale
 from .directions import principal_directions, residual, row_norms
 from .objective import BLOCK_BYTES, TINY
-from .quasi_newton import descend, line_search
+from .quasi_newton import descend, line_search, newton_step
 from .run import HIDDEN, Run
 from .sketch import INSIDE
-from .termination import Status, Stop
+from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
 FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
@@ -32,6 +32,7 @@ PATIENCE = 4  # rounds in a row that change nothing
 PROBES = 3  # random directions outside the rows, the steepest of which sets the step there
 NEAR = 8  # steps of a difference: a variable that close to a bound may be left out by rows
 REPEATS = 4  # values at the point: the one that a descent has found is a lucky one
+UNDECLARED = 100  # times what rounding and ftol explain: noise that nobody has declared
 REDUCTION = 1e-3  # of the predicted decrease in a descent
 
 
@@ -41,6 +42,14 @@ def measured_noise(run: Run, rng: np.random.Generator) -> float:
     if run.box.bounds_anything:
         direction = run.box.towards(run.x, direction)
     return run.objective.estimate_noise(run.x, run.f, direction)
+
+
+def check_undeclared_noise(run: Run, rng: np.random.Generator) -> None:
+    """Raise Stop where values are noisier than the descent to run.x has assumed."""
+    if not run.nit or run.objective.noise > 0 or run.objective.exact:
+        return
+    if measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
+        raise Stop(Status.NO_DECREASE, NO_DECREASE)
 
 
 def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
@@ -107,7 +116,7 @@ def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
             raise
         if run.slopes is None:  # a difference met the bound, after a step
             return
-        step = -np.linalg.solve(run.hessian, run.slopes)
+        step, _ = newton_step(run.hessian, run.slopes)
         reach = run.box.reach(run.x, step @ rows)
         direction, slope = reach * step @ rows, reach * float(run.slopes @ step)
         found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
@@ -131,6 +140,8 @@ def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.nd
         base, rest = x + h * rows[i], rows[i + 1 :]
         there = (objective.values(base, rest, h) - objective.values(base, rest, -h)) / (2 * h)
         matrix[i, i + 1 :] = matrix[i + 1 :, i] = (there - slopes[i + 1 :]) / h
+    if not np.all(np.isfinite(matrix)):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     values, vectors = np.linalg.eigh(matrix)
     whitening = (vectors / np.sqrt(np.maximum(np.abs(values), FLAT))).T
     rows = whitening @ rows

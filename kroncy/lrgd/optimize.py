@@ -20,7 +20,7 @@ def minimize(
     args: tuple = (),
     *,
     method: Literal["sketch", "lrgd", "iterated", "adaptive", "gradient-span"] = "sketch",
-    jac: Callable | Literal["2-point", "3-point", "cs"] | None = None,
+    jac: Callable | Literal["2-point", "3-point", "cs"] | bool | None = None,
     dirderiv: Callable | None = None,
     fun_batch: Callable | None = None,
     rank: int | Literal["auto"] = "auto",
@@ -72,9 +72,9 @@ def minimize(
         "sketch" descends inside random sketches and needs values only.  The next three are the
         published algorithms.  "gradient-span" computes full gradients from the start: for
         functions that vary in every direction.
-    jac : callable or {"2-point", "3-point", "cs"} or None, default=None
-        ``jac(x, *args) -> (p,)``, the gradient.  SciPy's names of finite differences choose `fd`:
-        forward, central, complex.
+    jac : callable or {"2-point", "3-point", "cs"} or bool or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.  True: `fun` returns ``(value, gradient)``.
+        SciPy's names of finite differences choose `fd`: forward, central, complex.
     dirderiv : callable or None, default=None
         ``dirderiv(x, U) -> (r,)``: derivatives along the columns of U (p, r).
     fun_batch : callable or None, default=None
@@ -137,7 +137,8 @@ def minimize(
     resume : str or path-like or Checkpoint or None, default=None
         A checkpoint from which to go on, with the same functions, x0 and settings; limits may
         differ.  Recorded evaluations count, but are not repeated: the run ends as it would have
-        ended without interruption, bit for bit.  `random_state` is not used.
+        ended without interruption, bit for bit.  `random_state` is that of the
+        checkpoint: another int is not used, with a warning.
     workers : int or map-like callable, default=1
         Evaluate `fun` in that many processes (-1: one a core), of which this is one and the
         others are spawned, or through ``workers(function, points)``, such as
@@ -221,7 +222,8 @@ def minimize(
     Warns
     -----
     RuntimeWarning
-        Second derivatives are given, or a part of a checkpoint belongs to other points.
+        Second derivatives are given, a part of a checkpoint belongs to other points, or
+        `random_state` is another than that of `resume`.
 
     See Also
     --------

@@ -43,6 +43,22 @@ def definite(hessian: np.ndarray, *, least: float = 0.0, relative: float = 0.0) 
     return (vectors * sizes) @ vectors.T
 
 
+def newton_step(hessian: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The step -B^-1 g to the minimum of a quadratic model, and its Hessian B.
+
+    Noise in the differences may have left a B so ill-conditioned that it gives no step down.
+    Along whitened rows the identity is a better model, and replaces it.
+    """
+    try:
+        step = -np.linalg.solve(hessian, gradient)
+    except np.linalg.LinAlgError:
+        pass
+    else:
+        if gradient @ step <= 0:
+            return step, hessian
+    return -gradient, np.eye(len(gradient))
+
+
 def line_search(
     objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
     box: Box,
@@ -120,12 +136,12 @@ def descend(
     gram = rows @ rows.T if run.gtol > 0 else None
     first = None
     while True:
-        step = -np.linalg.solve(hessian, gradient)
+        step, hessian = newton_step(hessian, gradient)
         slope = float(gradient @ step)
         predicted = -slope / 2
         first = predicted if first is None else first
         converged = predicted <= share * run.min_decrease(len(rows)) or (
-            gram is not None and bool(gradient @ np.linalg.solve(gram, gradient) <= run.gtol**2)
+            gram is not None and bool(gradient @ np.linalg.lstsq(gram, gradient)[0] <= run.gtol**2)
         )
         if converged or (predicted <= reduction * first and first > predicted):
             return gradient, hessian, predicted, converged

@@ -15,7 +15,7 @@ def scipy_method(
     x0: ArrayLike,
     args: tuple = (),
     *,
-    jac: Callable | None = None,
+    jac: Callable | bool | None = None,
     hess: object = None,
     hessp: object = None,
     bounds: Bounds | Sequence | None = None,
@@ -37,8 +37,8 @@ def scipy_method(
         Start; real and finite.
     args : tuple, default=()
         Further arguments of `fun` and `jac`.
-    jac : callable or None, default=None
-        ``jac(x, *args) -> (p,)``, the gradient.
+    jac : callable or bool or None, default=None
+        ``jac(x, *args) -> (p,)``, the gradient.  True: `fun` returns ``(value, gradient)``.
     hess, hessp : object, default=None
         Not used; a RuntimeWarning says so, as SciPy's own methods do.
     bounds : scipy.optimize.Bounds or sequence of (min, max) or None, default=None

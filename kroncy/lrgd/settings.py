@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from .._base.validation import check_choice, check_integer, check_real
 from .._base.workers import check_workers
 from .arguments import (
     Functions,
+    ValueAndGradient,
     as_generator,
     check_bounds,
     check_display,
@@ -90,9 +92,9 @@ def check_settings(given: dict[str, Any]) -> Settings:
     p = x.size
     method = check_choice(given["method"], "method", METHODS)
     check_choice(given["refresh"], "refresh", ("frozen", "sliding"))
-    jac, fd = _differences(given["jac"], given["fd"])
+    fun, jac, fd = _gradient(given["fun"], given["jac"], given["fd"])
     functions = check_functions(
-        given["fun"], given["args"], jac=jac, dirderiv=given["dirderiv"],
+        fun, given["args"], jac=jac, dirderiv=given["dirderiv"],
         fun_batch=given["fun_batch"], fd=fd, h=given["h"],
     )
     noise = given["noise"]
@@ -157,16 +159,26 @@ def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def _differences(jac: Any, fd: str) -> tuple[Callable | None, str]:
-    """`jac` and `fd`, where `jac` may be one of SciPy's names of finite differences."""
-    if jac is False:
-        return None, fd
+def _gradient(fun: Any, jac: Any, fd: str) -> tuple[Any, Callable | None, str]:
+    """`fun`, `jac` and `fd`, where `jac` may be a bool or a name of differences, as in SciPy."""
+    if jac is None or jac is False:
+        return fun, None, fd
+    if jac is True:
+        if not callable(fun):
+            raise TypeError(f"jac=True needs a callable fun that returns both, got {fun!r}")
+        both = ValueAndGradient(fun)
+        return both.value, both.gradient, fd
+    if callable(jac):
+        return fun, jac, fd
     if not isinstance(jac, str):
-        return jac, fd
+        raise TypeError(
+            "jac must be callable, True (fun returns its value and its gradient), None, "
+            f"'2-point', '3-point' or 'cs', got {type(jac).__name__}"
+        )
     check_choice(jac, "jac", tuple(DIFFERENCES))
     if fd not in ("forward", DIFFERENCES[jac]):
         raise ValueError(f"jac={jac!r} asks for other differences than fd={fd!r}")
-    return None, DIFFERENCES[jac]
+    return fun, None, DIFFERENCES[jac]
 
 
 def _start_directions(
@@ -236,4 +248,12 @@ def _journal(
         if found.header[name] != header[name]:
             raise ValueError(f"resume: the checkpoint is that of another {what}")
     rng = generator_from(found.header["generator"])
+    if isinstance(seed, (int, np.integer)) and (
+        generator_state(as_generator(int(seed))) != generator_state(rng)
+    ):
+        warnings.warn(
+            f"random_state={seed} is not used: the checkpoint is that of a run with another, "
+            "which goes on",
+            RuntimeWarning, stacklevel=4,
+        )
     return rng, Journal(found.copy(), path)

@@ -76,6 +76,7 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
         objective.noise = measured_noise(run, rng)
         if objective.noise > 0:
             run.add_phase("measured noise", rank=run.rank, noise=objective.noise)
+            run.curvature = 1.0  # the one found is that of the noise
             stop = stopped(_descend_by_method, run, settings)
     raise stop
 

@@ -27,3 +27,11 @@ def test_dependent_rows_count_once():
     assert len(directions) == 1
     assert len(values) == 3
     assert len(principal_directions(np.zeros((2, 5)))[0]) == 0
+
+
+def test_rows_that_the_gram_matrix_cannot_tell_apart_are_made_orthonormal():
+    row = np.random.default_rng(0).standard_normal(30)
+    rows = np.stack([row, row + 1e-12, -row])
+    made = orthonormal_rows(rows)
+    np.testing.assert_allclose(made @ made.T, np.eye(3), atol=1e-13)
+    np.testing.assert_allclose((rows @ made.T) @ made, rows, atol=1e-12)

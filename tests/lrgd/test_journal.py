@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import warnings
 
 import low_rank_problems as problems
 import numpy as np
@@ -144,6 +145,18 @@ def test_limits_may_differ_and_callbacks_are_called_once():
     assert_same(found, expected)
     assert_array_equal(parts, calls)
     assert checkpoint.nit == expected.nit
+
+
+def test_another_seed_than_that_of_the_checkpoint_is_not_used_in_silence():
+    problem = problems.rosenbrock(40, 4, 1)
+    expected = minimize(problem.f, problem.x0, random_state=3, checkpoint=True)
+    with pytest.warns(RuntimeWarning, match="random_state=1 is not used"):
+        found = minimize(problem.f, problem.x0, random_state=1, resume=expected.checkpoint)
+    assert_same(found, expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(
+            minimize(problem.f, problem.x0, random_state=3, resume=expected.checkpoint), expected)
 
 
 def test_a_callback_gets_a_checkpoint_of_its_own(tmp_path):

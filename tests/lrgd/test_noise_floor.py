@@ -5,6 +5,7 @@ import re
 import low_rank_problems as problems
 import numpy as np
 import pytest
+import scipy.optimize
 
 import kroncy.lrgd
 
@@ -107,6 +108,37 @@ def test_a_bound_is_left_where_that_leads_down(p):
         np.zeros(p), bounds=[(0, 2)] * p, noise=1e-3, random_state=0)
     assert result.success
     np.testing.assert_allclose(result.x[:2], [0.5, 1], atol=0.3)
+
+
+def least_squares(p, k):
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((k, p)) / np.sqrt(p), rng.standard_normal(k)
+    return lambda x: float(np.sum((A @ x - b) ** 2))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_that_bounds_make_dependent_are_no_error(seed):
+    f, rng = least_squares(10, 10), np.random.default_rng(seed)
+    result = kroncy.lrgd.minimize(
+        lambda x: f(x) + 1e-5 * rng.uniform(-1, 1), np.zeros(10), noise=1e-5,
+        bounds=[(-10, 10)] * 10, random_state=seed, maxfev=2000)
+    assert result.status in (0, 1)
+    assert f(result.x) < f(np.zeros(10)) / 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("p, scale, sigma", [(15, 1e4, 1e-2), (30, 1.0, 1e-5), (30, 1e4, 1e-2)])
+def test_nor_is_it_success_within_bounds_where_nobody_declared_it(p, scale, sigma, seed):
+    f, rng = least_squares(p, 3), np.random.default_rng(seed)
+    options = {"bounds": [(-0.5, 0.5)] * p}
+    result = kroncy.lrgd.minimize(
+        lambda x: scale * f(x) + sigma * rng.uniform(-1, 1), np.zeros(p), random_state=seed,
+        **options)
+    assert result.success, result.message
+    noise, figure = named(result.message)
+    assert sigma / 4 < noise < 4 * sigma
+    least = scipy.optimize.minimize(f, np.zeros(p), method="L-BFGS-B", tol=1e-15, **options).fun
+    assert scale * (f(result.x) - least) <= figure
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1e-6])

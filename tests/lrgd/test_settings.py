@@ -1,6 +1,7 @@
 """SciPy's manners, limits, directions to begin in, and workers."""
 
 import concurrent.futures
+import itertools
 import time
 from functools import partial
 
@@ -27,6 +28,28 @@ def test_differences_by_their_names_in_scipy():
     assert run(jac=False).success
 
 
+@pytest.mark.parametrize("method", ["sketch", "gradient-span", "adaptive"])
+def test_one_function_may_return_the_value_and_the_gradient(method):
+    A, calls = np.random.default_rng(0).standard_normal((3, 30)) / 30**0.5, []
+    answer = np.empty(30)  # the same array each time
+
+    def both(x, shift):
+        calls.append(x.copy())
+        answer[:] = 2 * (A @ x - shift) @ A
+        return np.sum((A @ x - shift) ** 2), answer
+
+    options = {"x0": np.zeros(30), "args": (1.0,), "method": method}
+    found = run(both, jac=True, **options)
+    assert len(calls) <= found.nfev + found.njev
+    assert all(np.any(a != b) for a, b in itertools.pairwise(calls))
+    expected = run(
+        lambda x, shift: np.sum((A @ x - shift) ** 2), jac=lambda x, shift: 2 * (A @ x - shift) @ A,
+        **options)
+    assert found.success
+    np.testing.assert_array_equal(found.x, expected.x)
+    assert (found.nfev, found.njev) == (expected.nfev, expected.njev)
+
+
 def test_other_names_of_arguments():
     expected = run()
     for other in (
@@ -40,6 +63,9 @@ def test_other_names_of_arguments():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
+        ({"jac": 3}, TypeError, "callable, True .*, None, '2-point', '3-point' or 'cs', got int"),
+        ({"jac": True}, TypeError, "with jac=True fun must return its value and its gradient"),
+        ({"jac": True, "fun": None, "fun_batch": len}, TypeError, "jac=True needs a callable"),
         ({"jac": "4-point"}, ValueError, "jac must be one of '2-point'"),
         ({"jac": "cs", "fd": "central"}, ValueError, "jac='cs' asks for other differences"),
         ({"rng": 1}, ValueError, "rng and random_state name one generator"),
