@@ -97,7 +97,7 @@ def load(path: str | os.PathLike[str], *, comm: Any = None) -> Model:
     Parameters
     ----------
     path : str or path-like
-        Name of the file.
+        Name of the file.  A pipe, such as /dev/stdin, is read into memory.
     comm : mpi4py.MPI.Comm, optional
         Processes that use the model together, any number of them: of networks, not of ridge
         regressions.  Each rank reads the file and takes its part.  Default: this process alone.

@@ -1,5 +1,6 @@
 """Reading .npz archives that may be damaged or forged: no member is trusted, none is executed."""
 
+import io
 import os
 import zipfile
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .memory import require_memory
+from .memory import format_bytes, require_memory
 
 SIGNATURE = b"PK\x03\x04"  # of the first member of a zip archive
 SUFFIX = ".npy"
+PIPE_BYTES = 2**20  # that are read at once
 READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -25,7 +27,7 @@ class Archive:
     Parameters
     ----------
     path : str or path-like
-        Name of the file.
+        Name of the file.  A pipe is read into memory.
 
     Attributes
     ----------
@@ -38,13 +40,19 @@ class Archive:
         The file cannot be opened.
     ValueError
         It is not an archive, a name occurs twice, or a member is not named as an array.
+    MemoryError
+        What a pipe delivers does not fit the memory.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._stream = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        self._stream: IO[bytes] = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
         try:
-            if self._stream.read(len(SIGNATURE)) != SIGNATURE:
+            start = self._stream.read(len(SIGNATURE))
+            if start != SIGNATURE:
                 raise ValueError("it is no .npz archive")
+            if not self._stream.seekable():  # the directory is at the end
+                with self._stream as pipe:
+                    self._stream = _in_memory(pipe, start, path)
             with _parsing("its directory"):
                 self._zip = zipfile.ZipFile(self._stream)
             self._members = self._directory()
@@ -100,6 +108,18 @@ class Archive:
         total = sum(info.file_size for info in self._members.values())
         require_memory(total, f"{len(self.names)} arrays")
         return {name: self._read(name) for name in self.names}
+
+
+def _in_memory(pipe: IO[bytes], start: bytes, path: str | os.PathLike[str]) -> IO[bytes]:
+    """All that a pipe delivers after `start`, and this; MemoryError before it fills the memory."""
+    content = io.BytesIO()
+    part = start
+    while part:
+        content.write(part)
+        held = f"{os.fspath(path)} is a pipe, of which {format_bytes(content.tell())} are in memory"
+        require_memory(PIPE_BYTES, f"{held}: what follows", remedy="Name a regular file")
+        part = pipe.read(PIPE_BYTES)
+    return content
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ..estimators.members import first_member
 from ..persistence import read_model
 from . import predict, suggest, train
 from .demo import run_demo
-from .options import check_output, integer
+from .options import check_output, integer, output_file
 from .report import write_report
 
 DESCRIPTION = """\
@@ -110,7 +110,10 @@ def _add_report(commands: Any) -> None:
         "report", help="write a page about a model and its theory", description=REPORT
     )
     report.add_argument("model", metavar="NPZ", help="model file of kroncy train or kroncy.save")
-    report.add_argument("--out", required=True, metavar="HTML", help="file of the page")
+    report.add_argument(
+        "--out", type=output_file, required=True, metavar="HTML",
+        help="file of the page; - writes to standard output",
+    )
     report.set_defaults(run=_report)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .._base.memory import require_memory
 from ..data.frames import CATEGORY, Column
 from .columns import Selection, Trained
-from .csv import Reader
+from .csv import Notation, Reader
 from .text import is_missing, normalized
 
 TWO_COLUMNS = "; cells are separated by commas, semicolons or tabs, or as --separator says"
@@ -38,6 +38,16 @@ class Objects:
         return np.array([name not in self.categories for name in self.value_names])
 
 
+def open_table(path: str, notation: Notation) -> Reader:
+    """The reader of a table, which has ids and features."""
+    reader = Reader(path, notation)
+    if len(reader.header) < 2:
+        raise reader.error(
+            f"an id column and at least one column of features are needed{TWO_COLUMNS}"
+        )
+    return reader
+
+
 def read_objects(
     reader: Reader, columns: Selection | Trained, missing: str = "error", unknown: str = "error"
 ) -> Objects:
@@ -48,10 +58,6 @@ def read_objects(
     stands for it.  With `unknown` "skip", objects with a category that the model was not trained
     on are left out.
     """
-    if len(reader.header) < 2:
-        raise reader.error(
-            f"an id column and at least one column of features are needed{TWO_COLUMNS}"
-        )
     names = columns.of(reader)
     texts = [name for name in names if columns.is_categorical(name)]
     numbers = [name for name in names if name not in texts]

@@ -93,6 +93,11 @@ def separator(text: str) -> str:
     return mark
 
 
+def output_file(text: str) -> str:
+    """Type of an option whose value is the name of an output, or - for standard output."""
+    return "/dev/stdout" if text == "-" else text
+
+
 # Parameters of the estimators that are options of kroncy train: flag, parameter, type, help.
 PARAMETERS = (
     ("--hidden", "n_hidden", integer(2, even=True), "number of hidden neurons, an even number"),

@@ -11,7 +11,7 @@ from .._base.files import open_output
 from ..estimators.ensemble import KroneckerEnsemble
 from ..estimators.members import first_member
 from ..persistence import read_model
-from .options import add_model_option, add_table_options, check_output
+from .options import add_model_option, add_table_options, check_output, output_file
 from .samples import pair_data, read_prediction
 
 EPILOG = """\
@@ -21,7 +21,7 @@ left out, as in the training (kroncy train --missing).
 
 The output has one line for each pair: left id, right id, prediction and, for classification, the
 probability of each label.  It is separated by commas, with decimal points, and may be a pipe or
-/dev/stdout.
+standard output (--out -).
 With --std, of a model of several --members, a column "std" follows: how far the members disagree.
 It ranks predictions by how far they can be trusted; it is no error bar, see kroncy train.
 
@@ -42,7 +42,10 @@ def add_parser(commands: Any) -> None:
         "--std", action="store_true",
         help="add the standard deviation of the prediction among the members of the model",
     )
-    predict.add_argument("--out", required=True, metavar="CSV", help="file of the predictions")
+    predict.add_argument(
+        "--out", type=output_file, required=True, metavar="CSV",
+        help="file of the predictions; - writes to standard output, and messages to standard error",
+    )
     predict.set_defaults(run=run)
 
 

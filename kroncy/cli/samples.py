@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from .._base.scaling import center_and_spread
 from ..data.kronecker_data import KroneckerData
 from .columns import Selection, Trained
-from .csv import Notation, Reader
-from .objects import Objects, read_objects
+from .csv import Notation
+from .objects import Objects, open_table, read_objects
 from .pairs import Pairs, read_pairs
 
 UNEQUAL = 10.0  # ratio of the scales of columns from which standardising is suggested
@@ -38,7 +38,7 @@ def read_training(arguments: argparse.Namespace) -> TrainingTables:
     selection = Selection(
         arguments.columns or (), arguments.drop or (), arguments.categorical or ()
     )
-    readers = Reader(arguments.left, notation), Reader(arguments.right, notation)
+    readers = [open_table(path, notation) for path in (arguments.left, arguments.right)]
     selection.check(*readers)
     left, right = (read_objects(reader, selection, arguments.missing) for reader in readers)
     numeric = arguments.task == "regression"
@@ -70,7 +70,7 @@ def read_prediction(
     notation = Notation(arguments.separator, arguments.decimal)
     left, right = (
         read_objects(
-            Reader(path, notation),
+            open_table(path, notation),
             Trained(note[side]["names"], note[side]["categories"], note[side]["fill"]),
             note["missing"], arguments.unknown,
         )

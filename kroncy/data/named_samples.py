@@ -81,18 +81,21 @@ class NamedSamples(SampleSet):
         values : array-like of shape (n_samples,) or (n_samples, k)
             A value, or several, for each sample.
         columns : sequence, optional
-            Names of several values, such as `classes_` for probabilities.
+            Names of the values of a sample, such as `classes_` for probabilities.
 
         Returns
         -------
         pandas.Series or pandas.DataFrame
-            With an index of the ids of both objects.
+            With an index of the ids of both objects.  A Series if there is one value for each
+            sample, without a name.
 
         Raises
         ------
         ValueError
-            This data set was not made by `KroneckerData.from_frames`, or there is not a value for
-            each sample.
+            This data set was not made by `KroneckerData.from_frames`, there is not a value for
+            each sample, or not a name for each of its values.
+        TypeError
+            `columns` is no sequence.
         ImportError
             pandas is not installed.
 

@@ -121,16 +121,24 @@ def pair_ids(modes: Modes) -> tuple[Labels, ...]:
 def by_pair(
     values: NDArray, ids: tuple[Labels, ...], names: Names, columns: Any = None
 ) -> Any:
-    """A Series of pandas, or a DataFrame, with a row for each pair."""
+    """A Series of pandas, or a DataFrame where values are several or named, by pair."""
     import pandas
 
     from .pair_series import PairSeries
 
     parts = [part.astype(object) if part.dtype.kind == "U" else part for part in ids]
     index = pandas.MultiIndex.from_arrays(parts, names=names)
-    if values.ndim == 1:
-        return PairSeries(values, index=index)
-    return pandas.DataFrame(values, index=index, columns=columns)
+    if columns is None:
+        return (PairSeries if values.ndim == 1 else pandas.DataFrame)(values, index=index)
+    if not pandas.api.types.is_list_like(columns):
+        raise TypeError(f"columns must be a sequence of names, got {columns!r}")
+    given, wanted = pandas.Index(columns), 1 if values.ndim == 1 else values.shape[1]
+    if len(given) != wanted:
+        raise ValueError(
+            f"columns must have {wanted} name{'s' * (wanted != 1)}, one for each value of a "
+            f"sample, got {len(given)}"
+        )
+    return pandas.DataFrame(values, index=index, columns=given)
 
 
 def _modes(factors: list[RowTable], labels: list[Labels], columns: Names) -> Modes:

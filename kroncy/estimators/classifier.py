@@ -368,6 +368,9 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     def _decode_target(self, target: NDArray) -> NDArray:
         return self.classes_[target]
 
+    def _target_encoding(self) -> Any:
+        return self.classes_.tolist()
+
     def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
         if outputs.ndim == 2:
             return softmax(outputs, axis=1)

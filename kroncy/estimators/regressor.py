@@ -168,6 +168,9 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     def _decode_target(self, target: NDArray) -> NDArray[np.float64]:
         return target * self._y_scale + self._y_mean
 
+    def _target_encoding(self) -> Any:
+        return [self._y_mean.tolist(), self._y_scale.tolist()]
+
     def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
         return outputs * self._y_scale + self._y_mean
 

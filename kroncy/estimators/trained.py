@@ -1,5 +1,6 @@
 """Estimators with a trainer: their fitted attributes, and the form of these outside of them."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -131,7 +132,13 @@ class TrainedEstimator(StoredEstimator):
         """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
         own = ("comm", "n_threads", "verbose")  # may differ
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
-        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": samples})
+        # Targets that differ may be equal once they are encoded.
+        given = {"samples": samples, "encoding": self._target_encoding()}
+        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": given})
+
+    @abstractmethod
+    def _target_encoding(self) -> Any:
+        """What turns encoded targets back into those of the user: plain values in a list."""
 
     def _forget_repeated(self) -> None:
         """Forget the epochs after the best one, in whose state the training ended: they come again.

@@ -114,6 +114,14 @@ def test_missing_texts(tables, capsys):
     assert "column 'color': every cell of this column is missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--drop", "--columns", "--categorical"])
+def test_a_wrong_separator_is_told_before_names_that_it_hides(tables, capsys, option):
+    assert train("--separator", ";", option, "color") == 1
+    error = capsys.readouterr().err
+    assert "L.csv, line 1: an id column and at least one column of features are needed" in error
+    assert "no such column" not in error
+
+
 def test_new_categories(tables, capsys):
     assert train(*TEXTS) == 0
     before = predict()

@@ -192,8 +192,11 @@ def test_a_result_in_standard_output_is_alone(files):
     assert got == 0 and "model: /dev/stdout" in err
     assert kroncy.load("piped.npz").n_iter_ == 2
     cli.main(f"train {QUICK}".split())
-    command = "predict --left L.csv --right R.csv --pairs P.csv --model M.npz --out /dev/stdout"
-    got, out, err = run(command)
-    assert got == 0 and err == "1,600 predictions of 'y': /dev/stdout\n"
-    rows = list(csv.reader(io.StringIO(out)))
-    assert rows[0] == ["l", "r", "prediction"] and len(rows) == 1601
+    for name in "/dev/stdout", "-":
+        got, out, err = run(
+            f"predict --left L.csv --right R.csv --pairs P.csv --model M.npz --out {name}"
+        )
+        assert got == 0 and err == "1,600 predictions of 'y': /dev/stdout\n"
+        rows = list(csv.reader(io.StringIO(out)))
+        assert rows[0] == ["l", "r", "prediction"] and len(rows) == 1601
+    assert sorted(os.listdir()) == ["L.csv", "M.npz", "P.csv", "R.csv", "piped.npz"]

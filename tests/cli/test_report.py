@@ -54,6 +54,14 @@ def classifier():
     return KroneckerClassifier(64, max_iter=3, random_state=0).fit(data, np.arange(80) % 3)
 
 
+def test_the_page_in_standard_output_is_alone(tmp_path, capfd):
+    kroncy.save(regressor(), tmp_path / "model.npz")
+    assert main(["report", str(tmp_path / "model.npz"), "--out", "-"]) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("<!DOCTYPE html>") and out.endswith("</html>\n")
+    assert "report: /dev/stdout" in err
+
+
 @pytest.mark.parametrize(
     ("make", "pictures", "words"),
     [

@@ -207,6 +207,21 @@ def test_predictions_come_back_by_pair_and_what_has_columns_as_arrays():
             call(KroneckerData([np.eye(2), np.eye(2)]))
 
 
+def test_values_by_pair_have_the_names_that_were_given():
+    data, y = make(), PAIRS["y"].to_numpy()
+    two = np.c_[y, -y]
+    assert list(data.by_pair(y, ["x"]).columns) == ["x"]
+    assert np.array_equal(data.by_pair(two, (name for name in "ab"))["b"], -y)
+    for values, columns, problem in (
+        (two, ["x"], "columns must have 2 names, one for each value of a sample, got 1"),
+        (y, ["x", "y"], "columns must have 1 name, one for each value of a sample, got 2"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            data.by_pair(values, columns)
+    with pytest.raises(TypeError, match="columns must be a sequence of names, got 'xy'"):
+        data.by_pair(two, "xy")
+
+
 @pytest.mark.parametrize("wrap", [
     lambda model: TransformedTargetRegressor(model, func=np.sinh, inverse_func=np.arcsinh),
     lambda model: StackingRegressor([("one", model), ("two", KroneckerRidge(alpha=9.0))], cv=2),

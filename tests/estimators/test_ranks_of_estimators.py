@@ -131,6 +131,30 @@ def test_what_differs_between_ranks_is_refused():
     run_ranks(2, run)
 
 
+@pytest.mark.parametrize(("estimator", "targets"), [
+    (KroneckerClassifier, [LABELS, np.where(LABELS == "up", "upper", LABELS)]),
+    (KroneckerRegressor, [Y, 2 * Y]),
+])
+def test_targets_that_are_encoded_alike_but_differ_are_refused(estimator, targets):
+    def run(comm):
+        model = estimator(**OPTIONS, comm=comm)
+        for fit in model.fit, model.partial_fit:
+            with pytest.raises(ValueError, match="X, y, sample_weight must be the same on every"):
+                fit(X, targets[comm.rank])
+        assert not hasattr(model, "trainer_")
+
+    run_ranks(2, run)
+
+
+def test_classes_of_partial_fit_are_the_same_on_every_rank():
+    def run(comm):
+        model = KroneckerClassifier(**OPTIONS, comm=comm)
+        with pytest.raises(ValueError, match="X, y, sample_weight must be the same on every rank"):
+            model.partial_fit(X, LABELS, classes=["down", "up", ["very", "wide"][comm.rank]])
+
+    run_ranks(2, run)
+
+
 def test_parameters_that_one_rank_refuses_are_refused_by_all():
     def run(comm):
         model = KroneckerRegressor(max_iter=-comm.rank if comm.rank else 3, comm=comm)
