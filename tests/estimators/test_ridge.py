@@ -158,7 +158,7 @@ BAD = {
     "no alphas": ({"alpha": []}, "alpha must be 'auto', a number or"),
     "alpha name": ({"alpha": "best"}, "alpha"),
     "selection": ({"selection": "cv"}, "selection"),
-    "layout": ({"layout": (2, 2)}, "must contain at least 2 widths"),
+    "layout": ({"layout": (2, 2)}, r"layout=\(2, 2\) must add up to the 5 columns of X"),
 }
 
 
