@@ -140,9 +140,10 @@ def descend(
         slope = float(gradient @ step)
         predicted = -slope / 2
         first = predicted if first is None else first
-        converged = predicted <= share * run.min_decrease(len(rows)) or (
-            gram is not None and bool(gradient @ np.linalg.lstsq(gram, gradient)[0] <= run.gtol**2)
-        )
+        converged = predicted <= share * run.min_decrease(len(rows))
+        if not converged and gram is not None:
+            solved = np.linalg.lstsq(gram, gradient, rcond=None)[0]
+            converged = bool(gradient @ solved <= run.gtol**2)
         if converged or (predicted <= reduction * first and first > predicted):
             return gradient, hessian, predicted, converged
         direction = step @ rows

@@ -106,7 +106,7 @@ class Run:
         if self.slopes is None:
             return np.full(self.x.size, np.nan)
         gram = self.directions @ self.directions.T
-        return np.linalg.lstsq(gram, self.slopes)[0] @ self.directions
+        return np.linalg.lstsq(gram, self.slopes, rcond=None)[0] @ self.directions
 
     @property
     def noise(self) -> float:
