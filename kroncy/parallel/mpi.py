@@ -23,6 +23,7 @@ from .launch import check_launch, launched, timeout_seconds
 SPIN = 2e-3  # seconds of waiting before naps begin: an iteration takes about as long
 NAP = 5e-5  # seconds
 LOOK = 0.05  # seconds between two looks for messages
+DRAIN = 0.2  # seconds before an abort: launchers lose what they have not passed on by then
 ANSWER = 1.0  # seconds in which a rank that waits answers a roll call
 # Kinds of messages, each with the number of exchanges done.
 FAREWELL, ROLL, HERE, FAILURE, ALONE = range(5)
@@ -81,9 +82,16 @@ def _end_if_raised(mpi: Any, comm: Any) -> None:
     if mpi.Is_finalized() or comm == mpi.COMM_NULL:  # which a communicator that was freed is
         return
     if hasattr(sys, "last_value"):
-        print(f"kroncy: rank {comm.Get_rank()} of {comm.Get_size()} ended with an exception, and "
-              "the job with it", file=sys.stderr, flush=True)
-        comm.Abort(1)
+        _abort(comm, f"rank {comm.Get_rank()} of {comm.Get_size()} ended with an exception, and "
+                     "the job with it")
+
+
+def _abort(comm: Any, what: str) -> NoReturn:
+    """Say why, and end all ranks of `comm`."""
+    print(f"kroncy: {what}", file=sys.stderr, flush=True)
+    time.sleep(DRAIN)
+    comm.Abort(1)
+    raise SystemExit(1)
 
 
 def world() -> Any:
@@ -243,10 +251,8 @@ class MpiCommunicator(Communicator):
         return f"after iteration {self.iteration + self.batches}"
 
     def _end(self, what: str) -> NoReturn:
-        print(f"kroncy: rank {self.rank} ends the job: {what}.  A training goes on from its last "
-              "checkpoint, on any number of ranks", file=sys.stderr, flush=True)
-        self._comm.Abort(1)
-        raise SystemExit(1)
+        _abort(self._comm, f"rank {self.rank} ends the job: {what}.  A training goes on from its "
+                           "last checkpoint, on any number of ranks")
 
     def _leave(self) -> None:
         """At the end of the process: those that wait for this rank must know."""
