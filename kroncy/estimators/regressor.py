@@ -5,14 +5,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils.validation import column_or_1d
 
-from .._base.scaling import center_and_spread, scale_weights
+from .._base.scaling import scale_weights
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
 from .incremental import IncrementalKroneckerEstimator
 from .parameters import NETWORK_NOTES, NETWORK_PARAMETERS, document
-from .samples import named, warn_if_constant
+from .real_targets import RealTargets
+from .samples import named
 
 
 @document(
@@ -21,7 +21,7 @@ from .samples import named, warn_if_constant
     score="R2, 1 minus the ratio of the\n        mean squared error to the variance of the targets",
     more_parameters="",
 )
-class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
+class KroneckerRegressor(RegressorMixin, RealTargets, IncrementalKroneckerEstimator):
     """Wide two-layer network on Kronecker-structured rows, for one or several real targets.
 
     The network is trained by exact mini-batch SGD on the squared loss.  The cost of an iteration
@@ -52,7 +52,6 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     validation_metric: str = "R2"
     validation_sign: int = 1
     _default_power_t: ClassVar[float] = 0.5
-    _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
         """Predict targets.
@@ -136,43 +135,32 @@ class KroneckerRegressor(RegressorMixin, IncrementalKroneckerEstimator):
     def _loss(self) -> str:
         return "squared"
 
-    @classmethod
-    def _saved_attributes(cls) -> tuple[str, ...]:
-        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
-
     def _check_attributes(self) -> None:
         super()._check_attributes()
         shape = self.trainer_.targets.shape
         check_array(self._train_target, "_train_target", shape, np.float64)
-        check_array(self._y_mean, "_y_mean", shape[1:], np.float64)
-        check_array(self._y_scale, "_y_scale", shape[1:], np.float64)
-        if not np.all(self._y_scale > 0):
-            raise ValueError("_y_scale must be positive")
+        self._check_scale(shape[1:])
 
     def _encode_target(
         self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
     ) -> NDArray[np.float64]:
         """Standardised targets, by the mean and the standard deviation of the first call."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = y.astype(np.float64)
+        y = self._as_reals(y)
         if reset:
             used = weight > 0
-            self._y_mean, self._y_scale = center_and_spread(y[used], weight[used])
-            standardized = (y[used] - self._y_mean) / self._y_scale
-            warn_if_constant(standardized, self._y_mean, stacklevel=7)  # the caller of fit
+            self._learn_scale(y[used], weight[used], stacklevel=7)  # the caller of fit
         elif y.shape[1:] != self._y_mean.shape:
             raise ValueError(f"y has shape {y.shape}, which differs from y in the first call")
-        return (y - self._y_mean) / self._y_scale
+        return self._standardized(y)
 
     def _decode_target(self, target: NDArray) -> NDArray[np.float64]:
-        return target * self._y_scale + self._y_mean
+        return self._in_units(target)
 
     def _target_encoding(self) -> Any:
         return [self._y_mean.tolist(), self._y_scale.tolist()]
 
     def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
-        return outputs * self._y_scale + self._y_mean
+        return self._in_units(outputs)
 
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         return target.reshape(len(target), -1)

@@ -12,10 +12,10 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from .._base.guard import guard_of
-from .._base.scaling import center_and_spread, scale_weights
+from .._base.scaling import scale_weights
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from ..kernels.pair_ridge import PairFunction, PairRidge
@@ -23,8 +23,9 @@ from ..kernels.ridge_problem import Function, RidgeProblem, RidgeSolution
 from .attributes import check_array, check_features
 from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
+from .real_targets import RealTargets
 from .ridge_path import TOL, choose_ridge, default_alphas
-from .samples import check_rows, check_samples, check_weight, named, warn_if_constant
+from .samples import check_rows, check_samples, check_weight, named
 from .state import State, add_prefix, take_prefix
 from .stored import StoredEstimator, replaced_at_once
 
@@ -301,10 +302,8 @@ class BaseKroneckerRidge(StoredEstimator):
         check_features(self, self.function_.data)
 
 
-class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
+class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, RealTargets, BaseKroneckerRidge):
     """What regressors by ridge regression have in common."""
-
-    _target_checks: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64] | Any:
         """Predict targets.
@@ -329,21 +328,14 @@ class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
         """
         with guard_of(self).read():
             outputs = self._outputs(X).reshape(-1, *self._y_mean.shape)
-            return named(X, outputs * self._y_scale + self._y_mean)
+            return named(X, self._in_units(outputs))
 
     def _encode(self, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Standardised targets in columns, one stratum, and the weights."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = y.astype(np.float64)
-        self._y_mean, self._y_scale = center_and_spread(y, weight)
-        target = (y - self._y_mean) / self._y_scale
-        warn_if_constant(target, self._y_mean, stacklevel=5)  # the caller of fit
+        y = self._as_reals(y)
+        self._learn_scale(y, weight, stacklevel=5)  # the caller of fit
+        target = self._standardized(y)
         return target.reshape(len(y), -1), np.zeros(len(y), dtype=np.int64), weight
-
-    @classmethod
-    def _saved_attributes(cls) -> tuple[str, ...]:
-        return (*super()._saved_attributes(), "_y_mean", "_y_scale")
 
     def _check_attributes(self) -> None:
         super()._check_attributes()
@@ -351,10 +343,7 @@ class BaseRidgeRegressor(MultiOutputMixin, RegressorMixin, BaseKroneckerRidge):
         shape = np.shape(self._y_mean)
         if shape not in ((), (n_outputs,)) or (shape == () and n_outputs != 1):
             raise ValueError(f"_y_mean has shape {shape}, but there are {n_outputs} outputs")
-        check_array(self._y_mean, "_y_mean", shape, np.float64)
-        check_array(self._y_scale, "_y_scale", shape, np.float64)
-        if not np.all(self._y_scale > 0):
-            raise ValueError("_y_scale must be positive")
+        self._check_scale(shape)
 
 
 def check_alphas(alpha: Any, zero: bool = False) -> list[float] | None:
