@@ -92,7 +92,7 @@ class LimitFunction:
         )
         closeness = closest(pairs, rows, columns, self.row_error)
         series = LimitSeries(
-            pairs, self.threshold, self.skip, self.n_terms, closeness, resolve_threads(n_threads)
+            pairs, rows, columns, self.threshold, self.skip, closeness, resolve_threads(n_threads)
         )
         return np.stack([series.multiply(part) for part in self.coefficients], axis=1)
 
@@ -249,10 +249,12 @@ class LimitRidge(RidgeProblem):
             system = Cholesky(_dense_kernel(data, threshold, skip, n_threads, memory_limit), weight)
         else:
             pairs, expansion = found
-            n_terms = expansion.n_terms
+            mehler = expansion.mehler
+            n_terms = mehler.n_terms
             series = LimitSeries(
-                pairs, threshold, skip, n_terms, expansion.closeness, resolve_threads(n_threads)
-            )
+                pairs, mehler, mehler, threshold, skip, expansion.closeness,
+                resolve_threads(n_threads),
+            )  # fmt: skip
             alike = weight.max() <= MOST_RATIO * weight.min()
             precondition = series.preconditioner() if alike else None
             system = Samples(series, limit_diagonal(data, threshold, skip), weight, precondition)

@@ -162,6 +162,11 @@ class Mehler:
         left = norms**2 * np.maximum(values[0] - np.sum(values**2, axis=0), 0.0)
         return cls(norms * values, left, index.reshape(-1))
 
+    @property
+    def n_terms(self) -> int:
+        """L."""
+        return len(self.values) - 1
+
     def terms(self) -> list[int]:
         """The l whose s_l are not 0."""
         return np.flatnonzero(np.any(self.values != 0, axis=1)).tolist()
@@ -173,15 +178,15 @@ class Expansion:
 
     Attributes
     ----------
-    n_terms : int
-        L.
+    mehler : Mehler
+        Of the samples, with L + 1 terms.
     closeness : float
         Objects are close where the size of their correlation exceeds this.
     operations : float
         Of a product, in gathered numbers.
     """
 
-    n_terms: int
+    mehler: Mehler
     closeness: float
     operations: float
 
@@ -213,14 +218,14 @@ def choose_expansion(
         if MOST_CLOSE * n_close <= n[0] * n[1] and (
             best is None or operations < best.operations
         ):
-            best = Expansion(n_terms, closeness, operations)
+            best = Expansion(mehler, closeness, operations)
     return best
 
 
 def closest(pairs: PairCorrelations, rows: Mehler, columns: Mehler, row_error: float) -> float:
     """The largest closeness with which no row has a larger sum of errors than `row_error`."""
     left = float(np.sqrt(rows.left.max() * columns.left.max()))
-    power = len(rows.values) + 1
+    power = rows.n_terms + 2
     begin, end = 0, len(CLOSE)  # where all entries but those that are 0 are close, there is none
     while end - begin > 1:
         middle = (begin + end) // 2
@@ -235,10 +240,10 @@ class LimitSeries:
     Parameters
     ----------
     pairs : PairCorrelations
+    rows, columns : Mehler
+        Of its row_norms and of its column_norms, with the same number of terms.
     threshold, skip : float
         As of `kroncy.ntk.limit_gram`.
-    n_terms : int
-        L.
     closeness : float
     n_threads : int
         Results do not depend on it.
@@ -247,16 +252,16 @@ class LimitSeries:
     def __init__(
         self,
         pairs: PairCorrelations,
+        rows: Mehler,
+        columns: Mehler,
         threshold: float,
         skip: float,
-        n_terms: int,
         closeness: float,
         n_threads: int,
     ) -> None:
         self._pairs, self._skip, self._n_threads = pairs, skip, n_threads
-        self._rows = Mehler.of(pairs.row_norms, threshold, n_terms)
-        self._columns = Mehler.of(pairs.column_norms, threshold, n_terms)
-        sides = [Side(side, rows) for side, rows in zip(pairs.sides, pairs.rows, strict=True)]
+        self._rows, self._columns = rows, columns
+        sides = [Side(side, index) for side, index in zip(pairs.sides, pairs.rows, strict=True)]
         self._kernel = PairKernel(sides[0], sides[1], pairs.columns, n_threads)
         self._corrections = self._correct(threshold, closeness)
 

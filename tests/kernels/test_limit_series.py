@@ -49,15 +49,17 @@ def test_errors_are_within_the_bound(data, threshold, skip, row_error):
     pairs = PairCorrelations.of(train, train)
     found = choose_expansion(pairs, threshold, row_error)
     assert found.closeness > CLOSE[0]
-    series = LimitSeries(pairs, threshold, skip, found.n_terms, found.closeness, 1)
+    mehler = found.mehler
+    series = LimitSeries(pairs, mehler, mehler, threshold, skip, found.closeness, 1)
     error = np.stack([series.multiply(v) for v in np.eye(60)], axis=1) - ntk.limit_gram(
         train, threshold, skip=skip
     )
     assert np.abs(error).sum(axis=1).max() <= row_error + 2e-11
     cross = PairCorrelations.of(other, train)
     norms = cross.row_norms, pairs.row_norms
-    near = closest(cross, *(Mehler.of(n, threshold, found.n_terms) for n in norms), row_error)
-    series = LimitSeries(cross, threshold, skip, found.n_terms, near, 1)
+    rows, columns = (Mehler.of(n, threshold, mehler.n_terms) for n in norms)
+    near = closest(cross, rows, columns, row_error)
+    series = LimitSeries(cross, rows, columns, threshold, skip, near, 1)
     error = np.stack([series.multiply(v) for v in np.eye(60)], axis=1) - ntk.limit_gram(
         other, threshold, skip=skip, other=train
     )
