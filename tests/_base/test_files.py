@@ -4,11 +4,15 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
 from kroncy._base.files import check_writable, is_replaceable, is_standard_output, open_output
+
+NOBODY = 65534  # a user who is not root
 
 
 def write(path, content=b"new"):
@@ -155,11 +159,25 @@ def test_unwritable_places_are_found_beforehand(tmp_path):
     assert not only(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every file")
-def test_a_write_protected_file_is_refused(tmp_path):
-    path = tmp_path / "file"
+@pytest.fixture
+def unprivileged_folder():
+    """A folder of a user who may not write to every file, as whom the test runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, NOBODY, -1)
+        os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield Path(folder)
+        finally:
+            os.setresuid(0, 0, 0)
+
+
+def test_a_write_protected_file_is_refused(unprivileged_folder):
+    path = unprivileged_folder / "file"
     path.write_bytes(b"old")
     path.chmod(0o400)
     with pytest.raises(PermissionError, match="cannot be written: it is write-protected"):
         write(path)
-    assert path.read_bytes() == b"old" and only(tmp_path) == ["file"]
+    assert path.read_bytes() == b"old" and only(unprivileged_folder) == ["file"]
