@@ -1,9 +1,11 @@
-/* acc += C_tile panel, or acc = C_tile panel if `fresh`, for one dtype and one vector length: included by _coefficients_kernel_real.h with
- * REAL, LEVELED, VECTOR_BYTES and TARGET defined; undefines the last three.
+/* acc += C_tile panel, or acc = C_tile panel if `fresh`, for one dtype and one vector length.
+ * Included by _coefficients_kernel_real.h with REAL, LEVELED, VECTOR_BYTES and TARGET defined;
+ * undefines the last three.
  *
- * Limit: an entry reads 128 bytes of panel (two loads of 64), a value and a quarter of an offset word:
- * 3.25 loads at two a cycle.  Beyond L1 the panel comes from L2 at about 48 bytes a cycle, 2.7 cycles
- * an entry: that, not the load ports, is what the measured time sits on. */
+ * Limit: an entry reads 128 bytes of panel (two loads of 64), a value and a quarter of an offset
+ * word: 3.25 loads at two a cycle.  Beyond L1 the panel comes from L2 at about 48 bytes a cycle on
+ * one kind of processor and 32 on another, 2.7 or 4 cycles an entry: that, not the load ports, is
+ * what the measured time sits on. */
 
 #define VEC LEVELED(vec)
 

@@ -24,7 +24,7 @@
 #define TARGET
 #include "_coefficients_kernel_product.h"
 
-/* acc += C_tile panel for one tile, whose samples are `first` and those behind it; acc = if `fresh`. */
+/* acc += C_tile panel, or acc = C_tile panel if `fresh`, for one tile: samples from `first` on. */
 static void NAMED(tile_product)(const kroncy_tile *pattern, const REAL *shared, int64_t first,
                                 const kroncy_tile *tile, int rows, int row_bytes, const char *panel,
                                 char *acc, int fresh) {

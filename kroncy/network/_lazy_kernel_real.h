@@ -4,8 +4,8 @@
 #define NARROW ((int)(64 / sizeof(REAL)))
 
 /* z = scale C G (with signs, if there are any) + z0_scale z(0), for one element. */
-#define Z(r, c)                                                          \
-    z[(r) * width + (c)] = (signs ? scale * signs[r] : scale) * z[(r) * width + (c)] + \
+#define Z(r, c)                                                                                 \
+    z[(r) * width + (c)] = (signs ? scale * signs[r] : scale) * z[(r) * width + (c)] +          \
                            z0_scale * z0[samples[c] * stride + (r)]
 
 /* z(0) is stored sample by sample: squares of it are transposed in registers. */
