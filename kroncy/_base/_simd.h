@@ -21,7 +21,8 @@
  *             with a target attribute, and kroncy_cpu_level() chooses at run time.
  *             The population counts of fired sets are intrinsics, chosen in the same way: AVX-512's
  *             VPOPCNTDQ, which is of no level, or AVX2 with bytes looked up in a table.
- *   trees/    Maxima and transposes within a cache line need shuffles, which compilers do not make
+ *   _transpose.h, _above.h
+ *             Transposes and maxima within a cache line need shuffles, which compilers do not make
  *             out of loops.  They are written with vectors of 16 bytes (a quarter of a line), the
  *             length that every level has.  The comparison of a line with a threshold uses SSE2
  *             intrinsics, with a loop elsewhere, because compilers make some sixty instructions of

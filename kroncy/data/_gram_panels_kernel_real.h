@@ -33,19 +33,30 @@ static void NAMED(kroncy_panel_combine)(int64_t begin, int64_t end, int width, i
         NAMED(combine)(begin, end, LONG / 2, n_modes, parts, index, power, panel);
 }
 
-/* Sixteen rows of the panel at a time: one cache line of each source row, which stays in L1. */
+/* Squares transposed in registers, a whole cache line of each source row before the next, and WAYS rows
+ * at a time. */
 KRONCY_CLONES
 static void NAMED(kroncy_panel_from_rows)(int64_t begin, int64_t end, int width, int count,
                                           const void *const *rows, REAL *panel) {
-    for (int64_t i0 = begin; i0 < end; i0 += 16) {
-        int64_t i1 = i0 + 16 < end ? i0 + 16 : end;
-        for (int c = 0; c < count; c++) {
-            const REAL *row = (const REAL *)rows[c];
-            for (int64_t i = i0; i < i1; i++) panel[i * width + c] = row[i];
-        }
-        for (int64_t i = i0; i < i1; i++)
-            for (int c = count; c < width; c++) panel[i * width + c] = 0;
+    enum { LANES = 16 / sizeof(REAL), LINE = 64 / sizeof(REAL) };
+    const int whole = count / LANES * LANES;
+    const int64_t inside = end - (end - begin) % LANES;
+    for (int c0 = 0; c0 < whole; c0 += WAYS) {
+        const int c1 = c0 + WAYS < whole ? c0 + WAYS : whole;
+        for (int64_t i0 = begin; i0 < inside; i0 += LINE)
+            for (int c = c0; c < c1; c += LANES)
+                for (int64_t i = i0; i < i0 + LINE && i < inside; i += LANES) {
+                    NAMED(quarter) square[LANES];
+                    for (int j = 0; j < LANES; j++)
+                        memcpy(&square[j], (const REAL *)rows[c + j] + i, sizeof square[j]);
+                    NAMED(transpose)(square);
+                    for (int j = 0; j < LANES; j++)
+                        *(NAMED(quarter) *)(panel + (i + j) * width + c) = square[j];
+                }
     }
+    for (int64_t i = begin; i < end; i++)
+        for (int c = i < inside ? whole : 0; c < width; c++)
+            panel[i * width + c] = c < count ? ((const REAL *)rows[c])[i] : 0;
 }
 
 static void NAMED(kroncy_panel_to_rows)(int64_t begin, int64_t end, int width, int count,

@@ -95,7 +95,7 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
 static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {
     uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
     __builtin_prefetch(tile->offset + guess);
-    __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
+    if (itemsize) __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
     if (tile->sum) __builtin_prefetch((const char *)tile->sum + (uint64_t)guess * itemsize, 1);
 }
 

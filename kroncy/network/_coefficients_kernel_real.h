@@ -132,9 +132,12 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
         const uint64_t *now = fired + samples[c] * n_words, *old = bits + samples[c] * n_words;
         if ((adopt >> c & 1) || tile->offset == NULL) continue;
         for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
-            for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1)
-                tile_prefetch(tile, 64 * w + __builtin_ctzll(left),
-                              (int)(samples[c] % KRONCY_TILE), sizeof(REAL));
+            for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1) {
+                const int bit = __builtin_ctzll(left), sample = (int)(samples[c] % KRONCY_TILE);
+                tile_prefetch(tile, 64 * w + bit, sample, sizeof(REAL));
+                if (old[w] >> bit & 1)
+                    tile_prefetch(pattern + samples[c] / KRONCY_TILE, 64 * w + bit, sample, 0);
+            }
     }
     for (int c = 0; c < count; c++) {
         const int64_t t = samples[c] / KRONCY_TILE;

@@ -1,5 +1,8 @@
 #include "_engine_kernel.h"
 
+#include <string.h>
+
+#include "_above.h"
 #include "_simd.h"
 
 #define REAL_BODY "_engine_kernel_real.h"

@@ -12,6 +12,7 @@
 
 #define CHUNK 256 /* words of a row read at a time: 2 kB */
 
+KRONCY_CLONES
 void kroncy_fired_record(int n_rows, int count, const uint32_t *masks, const int64_t *samples,
                          int64_t n_words, uint64_t *bits, int64_t *fired, int64_t *flipped) {
     uint64_t now[32][KRONCY_BLOCK_WORDS];

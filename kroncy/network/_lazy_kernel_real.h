@@ -8,30 +8,34 @@
     z[(r) * width + (c)] = (signs ? scale * signs[r] : scale) * z[(r) * width + (c)] +          \
                            z0_scale * z0[samples[c] * stride + (r)]
 
-/* z(0) is stored sample by sample: squares of it are transposed in registers. */
+/* z(0) is stored sample by sample: squares of it are transposed in registers, a whole cache line of
+ * each sample before the next, and WAYS samples at a time. */
 KRONCY_CLONES
 static void NAMED(kroncy_block_z)(int rows, int width, int count, REAL scale, const REAL *signs,
                                   REAL z0_scale, const REAL *z0, int64_t stride,
                                   const int64_t *samples, REAL *z) {
     enum { LANES = 16 / sizeof(REAL) };
-    const int whole = count / LANES * LANES;
-    int r = 0;
-    for (; r + LANES <= rows; r += LANES) {
-        for (int c = 0; c < whole; c += LANES) {
-            NAMED(quarter) start[LANES];
-            for (int j = 0; j < LANES; j++)
-                memcpy(&start[j], z0 + samples[c + j] * stride + r, sizeof start[j]);
-            NAMED(transpose)(start);
-            for (int j = 0; j < LANES; j++) {
-                NAMED(quarter) *out = (NAMED(quarter) *)(z + (r + j) * width + c);
-                *out = (signs ? scale * signs[r + j] : scale) * *out + z0_scale * start[j];
-            }
+    const int whole = count / LANES * LANES, inside = rows / LANES * LANES;
+    for (int c0 = 0; c0 < whole; c0 += WAYS) {
+        const int c1 = c0 + WAYS < whole ? c0 + WAYS : whole;
+        for (int r0 = 0; r0 < inside; r0 += NARROW) {
+            for (int c = c0; c < c1; c++)
+                __builtin_prefetch(z0 + samples[c] * stride + r0 + AHEAD * NARROW);
+            for (int c = c0; c < c1; c += LANES)
+                for (int r = r0; r < r0 + NARROW && r < inside; r += LANES) {
+                    NAMED(quarter) start[LANES];
+                    for (int j = 0; j < LANES; j++)
+                        memcpy(&start[j], z0 + samples[c + j] * stride + r, sizeof start[j]);
+                    NAMED(transpose)(start);
+                    for (int j = 0; j < LANES; j++) {
+                        NAMED(quarter) *out = (NAMED(quarter) *)(z + (r + j) * width + c);
+                        *out = (signs ? scale * signs[r + j] : scale) * *out + z0_scale * start[j];
+                    }
+                }
         }
-        for (int j = 0; j < LANES; j++)
-            for (int c = whole; c < count; c++) Z(r + j, c);
     }
-    for (; r < rows; r++)
-        for (int c = 0; c < count; c++) Z(r, c);
+    for (int r = 0; r < rows; r++)
+        for (int c = r < inside ? whole : 0; c < count; c++) Z(r, c);
 }
 
 #undef Z

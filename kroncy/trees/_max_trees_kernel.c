@@ -7,10 +7,8 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
+#include "_above.h"
 #include "_sharing.h"
 #include "_simd.h"
 #include "_transpose.h"
@@ -40,33 +38,6 @@ struct max_trees_plan {
     int64_t *start; /* first row of the change in each leaf group; n[0] + 1 entries */
     void *memory;
 };
-
-/* Bit c: line[c] exceeds the threshold.  A compiler makes dozens of shifts of the plain loop. */
-INLINE uint32_t above_f32(const float *line, float threshold) {
-#ifdef __SSE2__
-    const __m128 t = _mm_set1_ps(threshold);
-    __m128i q[4];
-    for (int j = 0; j < 4; j++) q[j] = _mm_castps_si128(_mm_cmpgt_ps(_mm_load_ps(line + 4 * j), t));
-    return (uint32_t)_mm_movemask_epi8(
-        _mm_packs_epi16(_mm_packs_epi32(q[0], q[1]), _mm_packs_epi32(q[2], q[3])));
-#else
-    uint32_t mask = 0;
-    for (int c = 0; c < 16; c++) mask |= (uint32_t)(line[c] > threshold) << c;
-    return mask;
-#endif
-}
-
-INLINE uint32_t above_f64(const double *line, double threshold) {
-    uint32_t mask = 0;
-#ifdef __SSE2__
-    const __m128d t = _mm_set1_pd(threshold);
-    for (int c = 0; c < 8; c += 2)
-        mask |= (uint32_t)_mm_movemask_pd(_mm_cmpgt_pd(_mm_load_pd(line + c), t)) << c;
-#else
-    for (int c = 0; c < 8; c++) mask |= (uint32_t)(line[c] > threshold) << c;
-#endif
-    return mask;
-}
 
 /* The largest number of the dtype that does not exceed the threshold. */
 INLINE float at_most_f32(double threshold) {

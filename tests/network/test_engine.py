@@ -55,6 +55,22 @@ def test_fired_sets_are_read_and_nothing_is_recorded_or_counted(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("m", [1, 7, 275])
+def test_kernels_have_their_edges_anywhere(kind, outputs, m):
+    engine, twin = make_engine(kind, outputs, m=m)
+    rng = np.random.default_rng(7)
+    for count in (1, 3, 7, 8, 13, 23):
+        rows = rng.integers(0, 40, count)
+        step(engine, twin, rows)
+        twin.step(rows)
+        z, f = twin.outputs(rows)
+        np.testing.assert_allclose(read(engine, rows, preactivations=True), z, atol=1e-12)
+        np.testing.assert_allclose(read(engine, rows), f, atol=1e-12)
+        assert np.array_equal(unpacked(read(engine, rows, fired=True), m), z > twin.threshold)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_arrays_counters_and_scales_make_the_same_engine(kind):
     engine, twin = make_engine(kind, skip=0.2, decay=0.1, rate=1.0)
     copy, _ = make_engine(kind, skip=0.2)
