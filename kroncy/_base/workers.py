@@ -24,7 +24,14 @@ def check_workers(value: object) -> int | Callable:
     count = check_integer(value, "workers", minimum=-1)
     if count == 0:
         raise ValueError("workers must be positive, -1 for one on each core, or map-like, got 0")
-    return available_cores() if count == -1 else count
+    count = available_cores() if count == -1 else count
+    if count > 1 and multiprocessing.current_process().daemon:
+        raise ValueError(
+            f"workers={value} would start processes, which a daemonic process, such as one of a "
+            "multiprocessing.Pool, may not: use workers=1, or a concurrent.futures."
+            "ProcessPoolExecutor in place of the Pool"
+        )
+    return count
 
 
 class Workers:
@@ -125,9 +132,7 @@ class _Process:
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), receive, (function,)
-        )
+        self._pool = ProcessPoolExecutor(1, _context(), receive, (function,))
         self._begun = self._pool.submit(answer)
         self.forget()
 
@@ -158,6 +163,17 @@ class _Process:
     def end(self, wait: bool) -> None:
         """Evaluate nothing more, and end."""
         self._pool.shutdown(wait, cancel_futures=True)
+
+
+def _context() -> Any:
+    """What starts a process; never by a fork.
+
+    Within a worker of loky, as joblib has them, that is loky: a process of the standard library
+    would end at once, since it does not know the start method of its parent.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    known = method in (None, "fork", "forkserver", "spawn")
+    return multiprocessing.get_context("spawn" if known else method)
 
 
 def _check_pickle(function: Callable[[Any], Any]) -> None:

@@ -235,7 +235,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
             wanted = None if validation is None else check_validation(validation, _num_samples(X))
             samples = fingerprint(data, target, weight)
-        self._require_agreement(samples)
+        self._require_agreement(X=data, y=y, sample_weight=sample_weight, validation=wanted)
         if reset:
             self._draw_seed()
             strata = self._strata(target)

@@ -11,7 +11,6 @@ from ..data.kronecker_data import KroneckerData
 from ..parallel.mpi import as_communicator
 from .base import BaseKroneckerEstimator
 from .early_stopping import ScoreTracker
-from .samples import fingerprint
 from .stored import unchanged_on_error
 
 
@@ -57,8 +56,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             data, target, weight, _ = self._check_training_samples(
                 X, y, sample_weight, reset, classes, minimum=1
             )
-        if comm.size > 1:  # hashing takes as long as a pass over the samples
-            self._require_agreement(fingerprint(data, target, weight))
+        self._require_agreement(X=data, y=y, sample_weight=sample_weight)
         if reset:
             self._draw_seed()
             # Samples that are added later need W(0), which "gram" does not have, and will hardly

@@ -128,13 +128,12 @@ class TrainedEstimator(StoredEstimator):
         with as_communicator(self.comm).call(what), guard_of(self).claim(what):
             yield
 
-    def _require_agreement(self, samples: str) -> None:
-        """ValueError unless all ranks have the same parameters and samples, by a fingerprint."""
+    def _require_agreement(self, **given: Any) -> None:
+        """ValueError unless all ranks have the same parameters, and arguments `given`."""
         own = ("comm", "n_threads", "verbose")  # may differ
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in own}
-        # Targets that differ may be equal once they are encoded.
-        given = {"samples": samples, "encoding": self._target_encoding()}
-        require_agreement(as_communicator(self.comm), params | {"X, y, sample_weight": given})
+        encoding = {"encoding of y": self._target_encoding()}  # earlier samples have a part in it
+        require_agreement(as_communicator(self.comm), params | given | encoding)
 
     @abstractmethod
     def _target_encoding(self) -> Any:

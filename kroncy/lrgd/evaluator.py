@@ -4,7 +4,8 @@ Directions are the rows of a C-contiguous (q, p) array: a direction is then cont
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,40 @@ def as_floats(values: ArrayLike, name: str) -> np.ndarray:
     """What the function `name` of the user returned, in float64; ValueError where masked."""
     refuse_masked(values, f"the value of {name}")
     return np.asarray(values, dtype=float)
+
+
+@dataclass
+class Star:
+    """The points x + h_j d_j, and x after them where that is wanted."""
+
+    x: np.ndarray
+    directions: np.ndarray | None  # rows; None: the coordinate axes
+    steps: np.ndarray
+    centre: bool
+
+    @property
+    def size(self) -> int:
+        """Points."""
+        return len(self.steps) + self.centre
+
+    def write(self, begin: int, points: np.ndarray, n_threads: int) -> None:
+        """Write those from number `begin` on to the rows of `points`."""
+        moved = min(len(points), len(self.steps) - begin)
+        if moved > 0:
+            write_points(
+                self.x, self.directions, self.steps, begin, points[:moved], n_threads)
+        points[max(moved, 0) :] = self.x
+
+    def mark(self) -> int:
+        """Tells them from others, for a journal."""
+        return checksum(self.x, self.directions, self.steps)
+
+
+def star(x: np.ndarray, directions: np.ndarray | None, h: ArrayLike, *, centre: bool) -> Star:
+    """A `Star` whose steps are `h`, one for all or one for each direction."""
+    count = x.size if directions is None else len(directions)
+    steps = np.ascontiguousarray(np.broadcast_to(np.asarray(h, dtype=float), (count,)))
+    return Star(x, directions, steps, centre)
 
 
 class Evaluator:
@@ -111,17 +146,24 @@ class Evaluator:
 
         With `centre`, f(x) comes after them.
         """
-        count = x.size if directions is None else len(directions)
-        steps = np.ascontiguousarray(np.broadcast_to(np.asarray(h, dtype=float), (count,)))
-        out = np.empty(count + centre)
-        done = self.journal.open(self._mark(x, directions, steps), out)
+        return self.values_of([star(x, directions, h, centre=centre)])[0]
+
+    def values_of(self, stars: Sequence[Star]) -> list[np.ndarray]:
+        """Values at the points of each star; those of all are evaluated side by side."""
+        ends = np.cumsum([one.size for one in stars])
+        out = np.empty(ends[-1])
+        mark = sum(one.mark() for one in stars) % 2**32 if self.journal.active else 0
+        done = self.journal.open(mark, out)
         self.nfev += done
         try:
             while done < out.size:
-                done += self._next_block(x, directions, steps, out, done)
+                done += self._next_block(stars, ends, out, done)
         finally:
-            self._note_lowest(x, directions, steps, out[: self.journal.close()])
-        return out
+            for one, values in zip(
+                stars, np.split(out[: self.journal.close()], ends[:-1]), strict=True
+            ):
+                self._note_lowest(one, values)
+        return np.split(out, ends[:-1])
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """The gradient (p,) that `jac` returns; Stop where it is not finite."""
@@ -174,36 +216,42 @@ class Evaluator:
         return checksum(x, directions, *others) if self.journal.active else 0
 
     def _next_block(
-        self, x: np.ndarray, directions: np.ndarray | None, steps: np.ndarray, out: np.ndarray,
-        done: int,
+        self, stars: Sequence[Star], ends: np.ndarray, out: np.ndarray, done: int
     ) -> int:
         """Evaluate some of the points from number `done` on; how many."""
         allowed = self._check_limits()
-        left = min(len(steps) - done, allowed)
-        if left <= 0:  # the centre
-            out[done:] = self._values_at(x[None].copy())
+        index = int(np.searchsorted(ends, done, side="right"))
+        one = stars[index]
+        begin = done - int(ends[index]) + one.size
+        if self.fun_batch is not None or self.map_points is not None:
+            points = np.empty((
+                min(out.size - done, allowed, self._most_points(one.x.size)), one.x.size))
+            written = 0
+            while written < len(points):
+                part = points[written : written + one.size - begin]
+                one.write(begin, part, self.n_threads)
+                written += len(part)
+                index, begin = index + 1, 0
+                one = stars[min(index, len(stars) - 1)]
+            out[done : done + len(points)] = self._values_at(points)
+            return len(points)
+        left = min(len(one.steps) - begin, allowed)
+        if left <= 0:
+            out[done] = self._values_at(one.x[None].copy())[0]
             return 1
-        if self.fun_batch is None and self.map_points is None:
-            if self.c_function is None:
-                values_python(
-                    self._call, x, directions, steps, done, out[done : done + left], self.n_threads
-                )
-                return left
-            if self._deadline is not None:
-                left = min(left, self.n_threads)
-            self.nfev += left
-            block = out[done : done + left]
-            self.c_function.values(x, directions, steps, done, block, self.n_threads)
-            self._record(block)
+        if self.c_function is None:
+            values_python(
+                self._call, one.x, one.directions, one.steps, begin, out[done : done + left],
+                self.n_threads,
+            )
             return left
-        if self.fun_batch is None:  # side by side with the centre
-            left = min(out.size - done, allowed, self._most_points(x.size))
-        points = np.empty((max(1, min(left, BLOCK_BYTES // (8 * x.size))), x.size))
-        moved = min(len(points), len(steps) - done)
-        write_points(x, directions, steps, done, points[:moved], self.n_threads)
-        points[moved:] = x
-        out[done : done + len(points)] = self._values_at(points)
-        return len(points)
+        if self._deadline is not None:
+            left = min(left, self.n_threads)
+        self.nfev += left
+        block = out[done : done + left]
+        self.c_function.values(one.x, one.directions, one.steps, begin, block, self.n_threads)
+        self._record(block)
+        return left
 
     def _values_at(self, points: np.ndarray) -> np.ndarray:
         """Values at the rows of `points`."""
@@ -239,9 +287,10 @@ class Evaluator:
         return values
 
     def _most_points(self, size: int) -> int:
-        """Points, of `size` numbers each, of one call of a map."""
+        """Points, of `size` numbers each, of one call of a map or a batched function."""
         most = max(1, BLOCK_BYTES // (8 * size))
-        return most if self._deadline is None else min(most, TIMED_BLOCK)
+        timed = self._deadline is not None and self.fun_batch is None
+        return min(most, TIMED_BLOCK) if timed else most
 
     def _record(self, values: np.ndarray) -> np.ndarray:
         self.journal.extend(values)
@@ -283,15 +332,12 @@ class Evaluator:
         if self._deadline is not None and self.nfev and time.monotonic() >= self._deadline:
             raise Stop(Status.MAX_TIME, f"Maximum time ({self.maxtime:g} s) reached.")
 
-    def _note_lowest(
-        self, x: np.ndarray, directions: np.ndarray | None, steps: np.ndarray, values: np.ndarray
-    ) -> None:
+    def _note_lowest(self, one: Star, values: np.ndarray) -> None:
         if not values.size:
             return
         finite = np.where(np.isfinite(values), values, np.inf)
         j = int(np.argmin(finite))
         if finite[j] < (np.inf if self.lowest is None else self.lowest[0]):
-            point = x.copy()
-            if j < len(steps):
-                write_points(x, directions, steps, j, point[None], self.n_threads)
-            self.lowest = float(finite[j]), point
+            point = np.empty((1, one.x.size))
+            one.write(j, point, self.n_threads)
+            self.lowest = float(finite[j]), point[0]

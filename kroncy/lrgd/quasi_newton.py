@@ -14,6 +14,8 @@ from .termination import Status, Stop
 ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
 MAX_BACKTRACKS = 30
 MAX_REFINEMENTS = 2  # more values on the line: they are few beside the q of a gradient
+CLOSE = 0.1  # part of a step to the minimum that is not worth another value
+NEAR = 0.25  # the same where a gradient costs little more than the values of a line search
 
 
 def bfgs_update(hessian: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -59,21 +61,42 @@ def newton_step(hessian: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, 
     return -gradient, np.eye(len(gradient))
 
 
+def line_minimum(
+    slope: float, t: float, rise: float, other: tuple[float, float] | None = None
+) -> float:
+    """Where a function on a line is least, by its slope at 0 and how it has changed until t.
+
+    That is the minimum of a parabola, or with the (t, rise) of an `other` point that of a cubic;
+    inf where there is none.
+    """
+    mean = rise - slope * t  # t^2 times the mean second derivative, over 2
+    if other is None:
+        return -slope * t * t / (2 * mean) if mean > 0 else np.inf
+    u, rise = other
+    mean /= t * t
+    third = (mean - (rise - slope * u) / (u * u)) / (t - u)
+    second = mean - third * t
+    square = second * second - 3 * third * slope
+    below = second + np.sqrt(square) if square >= 0 else 0.0
+    return -slope / below if below > 0 else np.inf
+
+
 def line_search(
     objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
-    box: Box,
+    box: Box, *, few: bool = False,
 ) -> tuple[float, float] | None:
     """A step t along `direction`, near the minimum of a parabola, that satisfies Armijo's rule.
 
     f(x + t d) <= f + 1e-4 t slope, within the box, where x + d lies.  Declared noise relaxes the
-    test by twice its size (Berahas, Byrd, Nocedal, SIAM J. Optim. 29).  Returns (t, f(x + t d)),
-    or None where no step descends.
+    test by twice its size (Berahas, Byrd, Nocedal, SIAM J. Optim. 29).  With `few` a gradient costs
+    little more than the values here: a step that is less near the minimum, of a cubic through the
+    last two values, is good enough.  Returns (t, f(x + t d)), or None where no step descends.
     """
     def value(t: float) -> float:  # clipped, because rounding must not leave the box either
         return objective.value(box.clip(x + t * direction))
 
     f_relaxed, t, longest = f + 2 * objective.noise, 1.0, max(box.reach(x, direction), 1.0)
-    ft = value(1.0)
+    ft, before = value(1.0), None
     for _ in range(MAX_BACKTRACKS):
         if ft <= f_relaxed + ARMIJO * t * slope:
             if ft == f and t < 1:
@@ -81,22 +104,21 @@ def line_search(
             break
         if objective.noise > -t * slope:
             return None
-        bend = 2 * (ft - f - slope * t)  # t^2 times the second derivative of the parabola
-        best = -slope * t * t / bend if np.isfinite(ft) and bend > 0 else 0.0
+        finite = np.isfinite(ft)
+        best = line_minimum(slope, t, ft - f) if finite else 0.0
+        before = (t, ft - f) if few and finite else None
         t = min(max(best, 0.1 * t), 0.5 * t)
         ft = value(t)
     else:
         return None
     for _ in range(MAX_REFINEMENTS):
-        bend = 2 * (ft - f - slope * t)
-        best = min(-slope * t * t / bend, 3 * t) if bend > 0 else 3 * t
-        best = min(best, longest)
-        if abs(best - t) <= 0.1 * t:
+        best = min(line_minimum(slope, t, ft - f, before), 3 * t, longest)
+        if abs(best - t) <= (NEAR if few else CLOSE) * t:
             break
         new = value(best)
         if not new < ft:
             break
-        t, ft = best, new
+        before, t, ft = (t, ft - f) if few else None, best, new
     return t, ft
 
 
@@ -149,7 +171,10 @@ def descend(
         direction = step @ rows
         if run.box.reach(run.x, direction) < 1:
             raise Stop(Status.BOUND_REACHED, "A step in the span meets a bound.")
-        found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
+        found = line_search(
+            run.objective, run.x, run.f, direction, slope, run.box,
+            few=run.objective.noise == 0,  # which would bend a cubic
+        )
         if found is None:
             if not run.is_noise(predicted, len(rows)):  # nor need it be slope
                 slope = run.objective.central_slope(run.x, run.f, direction, 2 * predicted)

@@ -17,6 +17,7 @@ import numpy as np
 
 from .._base.memory import available_memory, require_memory
 from .box import Box, length_scale
+from .evaluator import star
 from .objective import Objective
 from .termination import NOT_FINITE_NEARBY, Status, Stop
 
@@ -75,7 +76,13 @@ class _RandomRows:
         if p <= SMALL_P:
             self._rotation = np.linalg.qr(rng.standard_normal((p, p)))[0] * math.sqrt(p)
 
-    def add(self) -> np.ndarray:
+    def take(self, count: int) -> np.ndarray:
+        """The first so many."""
+        while self._count < count:
+            self._add()
+        return self._rows[:count]
+
+    def _add(self) -> None:
         p = self._rows.shape[1]
         if self._count == len(self._rows):
             grown = np.empty((min(2 * self._count, p), p))
@@ -91,11 +98,6 @@ class _RandomRows:
             row *= min(self.most / float(np.abs(row).max()), 1.0)
             row *= self._weights
         self._count += 1
-        return row
-
-    @property
-    def rows(self) -> np.ndarray:
-        return self._rows[: self._count]
 
 
 def difference_step(noise: float, third: float, longest: float) -> tuple[float, float]:
@@ -183,7 +185,7 @@ def make_sketch(
     if limit is not None:
         usual = most = min(p, limit + oversampling)
     random_rows = _RandomRows(p, rng, weights)
-    first, other = random_rows.add(), rng.standard_normal(p)
+    first, other = random_rows.take(1)[0], rng.standard_normal(p)
     furthest, largest = math.inf, 1.0
     if weights is not None:  # the scale of x, times the weights, reaches no bound
         furthest = INSIDE * length_scale(x)
@@ -194,18 +196,17 @@ def make_sketch(
     random_rows.most = furthest / (2 * h)  # two rows are added
     single = np.empty(0)  # f(x + h v_j)
     matrix = np.empty((0, 0))  # second differences v_i H v_j
+    needed = oversampling  # rows without which no decision falls: evaluated side by side
+    one_by_one = min(usual, LEAST_FLAT) if limit is None and p > SMALL_P else usual
     while True:
-        rows = random_rows.rows
-        d = len(rows)
-        values = objective.values(x + h * rows[-1], rows, h, centre=True)
-        if not np.all(np.isfinite(values)):
-            raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
-        single = np.append(single, values[-1])
-        column = (values[:-1] - single - single[-1] + f) / h**2
-        matrix = np.block([[matrix, column[:-1, None]], [column]])
+        d = max(len(matrix) + 1, min(len(matrix) + needed, one_by_one))
+        if reach is not None:
+            d = len(matrix) + 1
+        rows = random_rows.take(d)
+        single, matrix = _extended(objective, x, f, h, rows, single, matrix)
+        needed = 1
         if d < most and d != usual and d > SMALL_P and d % (d // 32):
-            random_rows.add()  # eigenvalues of a large matrix are not computed after each row
-            continue
+            continue  # eigenvalues of a large matrix are not computed after each row
         slopes = (single - f) / h - h / 2 * np.diag(matrix)
         eigenvalues, vectors, second, rest = _split(matrix, slopes, error, length_scale(x), h)
         q = len(eigenvalues)
@@ -220,9 +221,9 @@ def make_sketch(
             if blocked and (d >= affordable or part * shorter < 1):
                 raise Stop(Status.BOUND_REACHED, "A step in the sketch meets a bound.")
         if blocked and d < most:
-            random_rows.add()
             continue
-        if d == p or d - q >= max(oversampling, math.ceil(0.1 * q)):
+        needed = max(oversampling, math.ceil(0.1 * q)) - (d - q)
+        if d == p or needed <= 0:
             certified = limit is None or q <= limit
             break
         if d < usual:
@@ -234,7 +235,6 @@ def make_sketch(
         if stop:
             certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
             break
-        random_rows.add()
     whitening = (vectors / np.sqrt(np.abs(eigenvalues))).T
     curvature = float(np.trace(matrix) - 2 * np.sum(eigenvalues[second < 0])) / d
     inside = whitening[:rank]
@@ -245,6 +245,23 @@ def make_sketch(
         certified=certified, curvature=max(curvature, error), columns=d, third=measured[1],
         error=error,
     )
+
+
+def _extended(
+    objective: Objective, x: np.ndarray, f: float, h: float, rows: np.ndarray, single: np.ndarray,
+    matrix: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`single` and `matrix` of `make_sketch` for all of `rows`, of which they have the first."""
+    new = range(len(matrix), len(rows))
+    for values in objective.values_of([
+        star(x + h * rows[j], rows[: j + 1], h, centre=True) for j in new
+    ]):
+        if not np.all(np.isfinite(values)):
+            raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+        single = np.append(single, values[-1])
+        column = (values[:-1] - single - single[-1] + f) / h**2
+        matrix = np.block([[matrix, column[:-1, None]], [column]])
+    return single, matrix
 
 
 def known_sketch(

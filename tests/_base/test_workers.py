@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import time
 
+import joblib
 import pytest
 
 from kroncy._base.workers import Workers, check_workers
@@ -62,6 +63,24 @@ def test_all_workers_take_part_and_this_process_is_one_of_them():
         found = repeated(mapped, range(12), lambda found: len(set(found)) == 3)
         assert found.count(os.getpid()) >= 2  # the last of a few points is never another's
         assert found[-1] == os.getpid()
+
+
+def take_part():
+    with Workers(2, process_of) as mapped:
+        return len(set(repeated(mapped, range(4), lambda found: len(set(found)) == 2)))
+
+
+def test_they_take_part_within_a_worker_of_loky():
+    assert joblib.Parallel(n_jobs=2, timeout=120)([joblib.delayed(take_part)()]) == [2]
+
+
+@pytest.mark.parametrize("workers", [-1, 2])
+def test_a_process_that_may_start_none_is_told(monkeypatch, workers):
+    monkeypatch.setattr("kroncy._base.workers.available_cores", lambda: 2)
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    assert check_workers(1) == 1
+    with pytest.raises(ValueError, match=f"workers={workers} would start processes"):
+        check_workers(workers)
 
 
 def test_nobody_waits_for_processes_that_have_not_begun():

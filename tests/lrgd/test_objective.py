@@ -6,6 +6,7 @@ import reference_lrgd as ref
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kroncy.lrgd.evaluator import star
 from kroncy.lrgd.objective import Objective
 from kroncy.lrgd.termination import Status, Stop
 
@@ -45,6 +46,42 @@ def test_blocks_of_a_batch_are_joined(monkeypatch):
     objective = Objective(None, fun_batch=lambda X: sizes.append(len(X)) or X.sum(axis=1))
     np.testing.assert_allclose(objective.values(np.zeros(5), None, np.arange(5.0)), np.arange(5.0))
     assert sizes == [4, 1]
+
+
+@pytest.mark.parametrize("budget", [None, 3, 4, 5, 8])
+def test_the_points_of_several_stars_are_evaluated_as_one_by_one(budget):
+    rng, p = np.random.default_rng(0), 3
+    parts = [
+        (rng.standard_normal(p), rng.standard_normal((count, p)), rng.standard_normal(count), last)
+        for count, last in ((2, True), (0, True), (3, False), (1, True))
+    ]
+    stars = [star(x, D, h, centre=last) for x, D, h, last in parts]
+    points = np.concatenate([
+        np.vstack([x + h[:, None] * D, x[None]])[: len(h) + last] for x, D, h, last in parts])
+    sizes = []
+
+    def mapped(points):
+        sizes.append(len(points))
+        return map(ref.smooth, points)
+
+    for how in (
+        {"fun": ref.smooth}, {"fun": ref.smooth, "map_points": mapped},
+        {"fun": None, "fun_batch": lambda X: np.array([ref.smooth(x) for x in X])},
+        {"fun": ref.low_level(ref.smooth), "n_threads": 2},
+    ):
+        objective = Objective(**how, max_evaluations=budget)
+        if budget is None:
+            found = objective.values_of(stars)
+            assert [len(values) for values in found] == [3, 1, 3, 2]
+            np.testing.assert_allclose(
+                np.concatenate(found), [ref.smooth(x) for x in points], rtol=1e-14)
+        else:
+            with pytest.raises(Stop):
+                objective.values_of(stars)
+        best = min(points[:budget], key=ref.smooth)
+        np.testing.assert_array_equal(objective.lowest[1], best)
+        assert objective.nfev == (budget or len(points))
+    assert sizes == [budget or len(points)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,22 @@ def test_the_sketch_finds_rank_and_whitens():
                                atol=1e-8)
 
 
+def test_rows_without_which_no_decision_falls_are_evaluated_side_by_side():
+    problem, sizes = problems.quadratic(60, 5, 0), []
+
+    def mapped(points):
+        sizes.append(len(points))
+        return map(problem.f, points)
+
+    f = problem.f(problem.x0)
+    found = [
+        make_sketch(Objective(problem.f, **how), problem.x0, f, np.random.default_rng(0))
+        for how in ({}, {"map_points": mapped})
+    ]
+    assert sizes == [6, 2 + 3 + 4, 5 + 6 + 7, 8 + 9]  # of rank 5, after 6 rows: two more tell
+    np.testing.assert_array_equal(found[0].rows, found[1].rows)
+
+
 def sketch_at_start(problem):
     objective = Objective(problem.f)
     return make_sketch(objective, problem.x0, problem.f(problem.x0), np.random.default_rng(0))

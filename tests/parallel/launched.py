@@ -33,6 +33,7 @@ def lose(how):
     """Rank 1 is lost while the others wait for it."""
     from kroncy.parallel.mpi import as_communicator
 
+    COMM.Barrier()  # however long one of them imports: the timeout is short
     comm = as_communicator(COMM)
     comm.iteration, comm.batches = 40, 2
     if COMM.rank == 1:
