@@ -3,6 +3,10 @@
 #ifndef KRONCY_TRANSPOSE_H
 #define KRONCY_TRANSPOSE_H
 
+/* Rows to transpose at a time: they are often a power of two apart, where the lines of more collide in
+ * a first-level cache. */
+#define KRONCY_WAYS 8
+
 #define KRONCY_MIX __builtin_shufflevector
 
 typedef float quarter_f32 __attribute__((vector_size(16), may_alias));

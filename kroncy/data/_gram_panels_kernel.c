@@ -6,7 +6,6 @@
 #include "_transpose.h"
 
 #define AHEAD 16 /* samples: parts come from L2 or beyond, so their rows are prefetched */
-#define WAYS 8   /* kernel rows lie a power of two apart, often: lines of more collide in L1 */
 
 #define REAL_BODY "_gram_panels_kernel_real.h"
 #include "_real.h"

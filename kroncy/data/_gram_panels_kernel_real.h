@@ -33,16 +33,15 @@ static void NAMED(kroncy_panel_combine)(int64_t begin, int64_t end, int width, i
         NAMED(combine)(begin, end, LONG / 2, n_modes, parts, index, power, panel);
 }
 
-/* Squares transposed in registers, a whole cache line of each source row before the next, and WAYS rows
- * at a time. */
+/* Squares transposed in registers, a whole cache line of each source row before the next. */
 KRONCY_CLONES
 static void NAMED(kroncy_panel_from_rows)(int64_t begin, int64_t end, int width, int count,
                                           const void *const *rows, REAL *panel) {
     enum { LANES = 16 / sizeof(REAL), LINE = 64 / sizeof(REAL) };
     const int whole = count / LANES * LANES;
     const int64_t inside = end - (end - begin) % LANES;
-    for (int c0 = 0; c0 < whole; c0 += WAYS) {
-        const int c1 = c0 + WAYS < whole ? c0 + WAYS : whole;
+    for (int c0 = 0; c0 < whole; c0 += KRONCY_WAYS) {
+        const int c1 = c0 + KRONCY_WAYS < whole ? c0 + KRONCY_WAYS : whole;
         for (int64_t i0 = begin; i0 < inside; i0 += LINE)
             for (int c = c0; c < c1; c += LANES)
                 for (int64_t i = i0; i < i0 + LINE && i < inside; i += LANES) {

@@ -91,7 +91,7 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
     return (int64_t)begin + at;
 }
 
-/* Bring the place where C[row, sample] lies into cache. */
+/* Bring the place where C[row, sample] lies into cache; itemsize 0: of a tile without values. */
 static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {
     uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
     __builtin_prefetch(tile->offset + guess);

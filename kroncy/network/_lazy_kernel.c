@@ -5,7 +5,6 @@
 #include "_simd.h"
 #include "_transpose.h"
 
-#define WAYS 8  /* rows of z(0) lie a power of two apart, often: lines of more collide in L1 */
 #define AHEAD 8 /* lines of a row, which comes from memory */
 
 #define REAL_BODY "_lazy_kernel_real.h"

@@ -9,15 +9,15 @@
                            z0_scale * z0[samples[c] * stride + (r)]
 
 /* z(0) is stored sample by sample: squares of it are transposed in registers, a whole cache line of
- * each sample before the next, and WAYS samples at a time. */
+ * each sample before the next. */
 KRONCY_CLONES
 static void NAMED(kroncy_block_z)(int rows, int width, int count, REAL scale, const REAL *signs,
                                   REAL z0_scale, const REAL *z0, int64_t stride,
                                   const int64_t *samples, REAL *z) {
     enum { LANES = 16 / sizeof(REAL) };
     const int whole = count / LANES * LANES, inside = rows / LANES * LANES;
-    for (int c0 = 0; c0 < whole; c0 += WAYS) {
-        const int c1 = c0 + WAYS < whole ? c0 + WAYS : whole;
+    for (int c0 = 0; c0 < whole; c0 += KRONCY_WAYS) {
+        const int c1 = c0 + KRONCY_WAYS < whole ? c0 + KRONCY_WAYS : whole;
         for (int r0 = 0; r0 < inside; r0 += NARROW) {
             for (int c = c0; c < c1; c++)
                 __builtin_prefetch(z0 + samples[c] * stride + r0 + AHEAD * NARROW);
