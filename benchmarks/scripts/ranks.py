@@ -7,8 +7,8 @@
 One thread a rank.  "bits" prints digests of outputs, coefficients and predictions after three
 epochs.  "speed" takes n = 8192, m = 16384, batches of 32 and the engine "lazy", in the third epoch
 and later; the other ranks sleep while rank 0 trains alone.  Communication counts the time in
-exchanges, which is mostly waiting for the slower rank: the mean of the ranks, and the least.  "memory" gives the most that is resident in
-each rank, on flights with 16384 neurons.
+exchanges, which is mostly waiting for the slower rank: the mean of the ranks, and the least.
+"memory" gives the most that is resident in each rank, on flights with 16384 neurons.
 """
 
 import argparse
