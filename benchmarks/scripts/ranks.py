@@ -7,8 +7,8 @@
 One thread a rank.  "bits" prints digests of outputs, coefficients and predictions after three
 epochs.  "speed" takes n = 8192, m = 16384, batches of 32 and the engine "lazy", in the third epoch
 and later; the other ranks sleep while rank 0 trains alone.  Communication counts the time in
-exchanges, which is mostly waiting for the slower rank.  "memory" gives the most that is resident in
-each rank, on flights with 16384 neurons.
+exchanges, which is mostly waiting for the slower rank: the mean of the ranks, and the least.
+"memory" gives the most that is resident in each rank, on flights with 16384 neurons.
 """
 
 import argparse
@@ -83,15 +83,17 @@ def speed(comm):
         together.comm.gather_numbers(0)  # all awake
         before = together.comm.seconds
         together.run_samples(order, BATCH)
+        waited = 1e3 / 64 * together.comm.gather_numbers(together.comm.seconds - before)
         if alone is not None:
             pair = [1e3 * t.history[-1]["seconds"] / 64 for t in (alone, together)]
-            times.append([*pair, 1e3 * (together.comm.seconds - before) / 64])
+            times.append([*pair, waited.mean(), waited.min()])
     exchanges(together.comm)
     if alone is None:
         return
-    one, both, waited = np.transpose(times)
+    one, both, waited, least = np.transpose(times)
     print(f"1 rank {np.median(one):.2f} ms, {comm.size} ranks {np.median(both):.2f} ms an "
-          f"iteration, of which {np.median(waited / both):.1%} communication: medians of {ROUNDS}")
+          f"iteration, of which {np.median(waited / both):.1%} communication, "
+          f"{np.median(least / both):.1%} in the rank that waits least: medians of {ROUNDS}")
     low, middle, high = np.percentile(one / both, [25, 50, 75])
     print(f"{middle:.2f} times faster (quartiles {low:.2f}, {high:.2f})")
     assert alone.history[-1]["loss"] == together.history[-1]["loss"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 
 from .._base.files import is_standard_output
+from ..parallel.launch import is_silent
 from .process import end_at_interrupt, end_by_exception, exit_status, usable_streams
 
 
@@ -33,6 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         def command() -> None:
             arguments = make_parser().parse_args(argv)
+            if is_silent() and not vars(arguments).get("on_ranks"):
+                raise ValueError(
+                    f"kroncy {arguments.command} runs in one process, and a launcher started "
+                    "several: rank 0 does the work alone; leave mpiexec out"
+                )
             outputs = [vars(arguments).get(name) for name in ("out", "model")]
             result_is_printed = any(path and is_standard_output(path) for path in outputs)
             # What a command tells must not mix with its result.

@@ -100,7 +100,7 @@ def add_parser(commands: Any) -> None:
         if defaults[parameter] not in (None, "auto"):
             text += f" (default: {defaults[parameter]})"
         train.add_argument(flag, dest=parameter, type=kind, metavar="X", help=text)
-    train.set_defaults(run=run)
+    train.set_defaults(run=run, on_ranks=True)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -177,7 +177,7 @@ class MpiCommunicator(Communicator):
                 if failed and waited > told + ANSWER:  # it has not ended the job itself
                     self._end(f"{self._named(failed)} raised an exception, {self._when()}")
             if waited > self._timeout:
-                self._call_roll()
+                self._call_roll(request)
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -225,15 +225,17 @@ class MpiCommunicator(Communicator):
             time.sleep(1e-3)
             self._look()
 
-    def _call_roll(self) -> NoReturn:
-        """After waiting in vain: find out for whom, and end the job."""
+    def _call_roll(self, request: Any) -> None:
+        """After waiting in vain: find out for whom, and end the job if they do not come now."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         if self._aside is not None:
             self._send(ROLL, others)
             end = time.perf_counter() + ANSWER
-            while time.perf_counter() < end:
+            while time.perf_counter() < end and not request.Test():
                 self._look()
                 time.sleep(LOOK)
+        if request.Test():  # they were late
+            return
         missing = [rank for rank in others if rank not in self._here]
         seconds = f"for {self._timeout:g} s (KRONCY_MPI_TIMEOUT)"
         if missing:

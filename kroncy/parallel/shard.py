@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .communicator import Communicator
+from .communicator import Communicator, on_every_rank
 
 BLOCK = 256  # neurons whose outputs are added before those of others
 
@@ -45,11 +45,11 @@ class Shard:
         self.comm = Communicator() if comm is None else comm
         self.n_blocks = -(-n_neurons // BLOCK)
         if self.comm.size > self.n_blocks:
-            raise ValueError(
+            raise on_every_rank(ValueError(
                 f"comm has {self.comm.size} ranks, but n_hidden={n_neurons} neurons are "
                 f"{self.n_blocks} blocks of {BLOCK}, which are not divided: use at most "
                 f"{self.n_blocks} ranks"
-            )
+            ))
         begin, end = self.blocks[self.comm.rank : self.comm.rank + 2]
         self.first, self.last = begin * BLOCK, min(n_neurons, end * BLOCK)
 

@@ -65,3 +65,17 @@ def test_the_model_is_that_of_one_process(files, capsys):
                          "--resume"]) == 0
         assert cli.main(["predict", *TABLES, "--model", f"{name}.npz", "--out", f"{name}.csv"]) == 0
     assert (files / "ranks.csv").read_bytes() == (files / "one.csv").read_bytes()
+
+
+def test_other_commands_run_in_one_process(monkeypatch, capsys):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    for rank, status in ((0, 0), (1, 1)):
+        monkeypatch.setenv("PMI_RANK", str(rank))
+        assert cli.main(["info"]) == status
+    assert "kroncy: kroncy info runs in one process" in capsys.readouterr().err
+
+
+def test_what_all_ranks_refuse_is_told_once(files):
+    done = mpiexec(2, "-m", "kroncy", "train", *OPTIONS, "--hidden", "256", "--model", "M.npz")
+    assert done.returncode == 1
+    assert done.stderr.count("comm has 2 ranks") == 1

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 from mpi4py import MPI
@@ -44,6 +45,19 @@ def lose(how):
         os.kill(os.getpid(), getattr(signal, how))
     while True:
         comm.gather_numbers(0)
+
+
+def late():
+    """Rank 1 comes after the timeout, while the roll is called."""
+    from kroncy.parallel import mpi
+
+    mpi.ANSWER = 60.0
+    COMM.Barrier()
+    comm = mpi.as_communicator(COMM)
+    if COMM.rank == 1:
+        time.sleep(1)  # longer than the timeout
+    assert comm.gather_numbers(COMM.rank).tolist() == [0, 1]
+    say("went on", COMM.rank)
 
 
 def early():
@@ -100,5 +114,8 @@ def train():
 
 
 if __name__ == "__main__":
-    commands = {"exchange": exchange, "lose": lose, "catch": catch, "early": early, "train": train}
+    commands = {
+        "exchange": exchange, "lose": lose, "late": late, "catch": catch, "early": early,
+        "train": train,
+    }
     commands[sys.argv[1]](*sys.argv[2:])

@@ -47,6 +47,12 @@ def test_a_job_that_loses_a_rank_ends(how, message):
         assert "RuntimeError: of rank 1" in done.stderr
 
 
+def test_a_rank_that_comes_while_the_roll_is_called_is_not_too_late():
+    done = mpiexec(2, SCRIPT, "late", timeout="0.5")
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")[:2]) == ["went on 0", "went on 1"]
+
+
 def test_an_exception_on_one_rank_alone_ends_the_job_though_it_is_caught():
     done = mpiexec(2, SCRIPT, "catch")
     assert done.returncode not in (0, None)
