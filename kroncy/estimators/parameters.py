@@ -140,7 +140,7 @@ Parameters
         Gram matrices of a few batches and of the samples that are longest or weigh most.  With
         ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
     learning_rate : {"auto", "constant", "invscaling"}, default="auto"
-        Schedule of the step size.  "auto" is constant for the squared loss; for labels `fit`
+        Schedule of the step size.  "auto" is constant for the squared loss; for the log loss `fit`
         multiplies the step before each epoch by what the curvature p (1 - p) of the loss has fallen
         by since the start, at most 8.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
@@ -156,9 +156,9 @@ Parameters
     solver : {"auto", "sgd", "gauss-newton"}, default="auto"
         "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
         "auto" is ``solver="gauss-newton", order="objects"``, which converges in few epochs, for
-        real targets of 10,000 pairs or more, 32 or more of each object on average, with `alpha` and
-        `skip` above 0 and the default of `batch_size`, `learning_rate_init` and `order`;
-        otherwise, and in `partial_fit`, "sgd".
+        the squared loss on 10,000 pairs or more, 32 or more of each object on average, with
+        `alpha` and `skip` above 0 and the default of `batch_size`, `learning_rate_init` and
+        `order`; otherwise, and in `partial_fit`, "sgd".
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
@@ -252,8 +252,8 @@ Parameters
         The ridge regression of ``base="ridge"``, fitted to all samples.
     base_weights_ : list of two floats
         Weights of the ridge regression and of the network in the outputs.  Without a base that of
-        the network is 1; a classifier multiplies its logits by the number, at most 1, that makes
-        the log loss of the held-out samples least, before they are scored.
+        the network is 1; with the log loss it is the number, at most 1, that makes the log loss of
+        the held-out samples least, by which logits are multiplied before they are scored.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,
