@@ -12,6 +12,7 @@ from ..data.kronecker_data import KroneckerData
 from ..network.planning import NetworkPlan, plan_network
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
+from .class_losses import signs
 from .recipe import choose_solver
 
 PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
@@ -89,12 +90,14 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
     MemoryError
         The training does not fit; the message holds the estimate.
     """
-    n_classes = 1 + int(y.max()) if loss == "softmax" else None
-    plan = plan_training(model, data, n_classes or 1)
+    n_outputs = 1 + int(y.max()) if loss == "softmax" else 1
+    if loss != "squared" and model.loss == "squared_error":
+        loss, y = "squared", signs(y, max(2, n_outputs))
+    plan = plan_training(model, data, n_outputs)
     few = _few_samples(data)
     part, m = data.take(few), min(model.n_hidden, PROBED_NEURONS)
     settings = replace(plan.settings, n_hidden=m)
-    small = plan_network(part, settings, n_classes or 1)
+    small = plan_network(part, settings, n_outputs)
     began = time.perf_counter()
     chosen = choose_solver(model, data, loss)
     probe = KroneckerSGD(
@@ -102,8 +105,8 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
         batch_size=model.batch_size, weight_decay=model.alpha / len(data),
         start=settings.start, compress=settings.compress, antithetic=True,
         engine=settings.engine, dtype=model.dtype,
-        n_threads=model.n_threads, random_state=0, average=model.average, n_classes=n_classes,
-        **chosen,
+        n_threads=model.n_threads, random_state=0, average=model.average,
+        n_classes=n_outputs if loss == "softmax" else None, **chosen,
     )
     start = time.perf_counter() - began
     probe.run(3)  # the first epoch begins with empty coefficients

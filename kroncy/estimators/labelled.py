@@ -85,6 +85,8 @@ class LabelledNetwork(IncrementalKroneckerEstimator):
         check_choice(self.loss_, "loss_", tuple(CLASS_LOSSES))
         check_choice(self.scoring_, "scoring_", tuple(METRICS))
         check_array(self._link, "_link", (2, self._class_loss.n_outputs), np.float64)
+        if not np.all(self._link[0] > 0):
+            raise ValueError("the slopes of _link must be positive")
         check_scores(self.validation_average_precision_, self.validation_scores_)
         target = self._train_target
         check_array(target, "_train_target", (self.trainer_.data.n_samples,), np.int64, minimum=0)

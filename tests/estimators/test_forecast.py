@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
 from kroncy.estimators import forecast as module
 from kroncy.estimators.forecast import forecast
 
@@ -44,3 +44,19 @@ def test_the_probe_trains_as_the_estimator_does(options, monkeypatch):
     for name in ("solver", "weight_decay", "order", "average", "loss"):
         assert getattr(probe.options, name) == getattr(trained.options, name), name
     assert found.n_probed == 300 and found.epoch_seconds > 0
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_loss_of_a_classifier(n_classes, monkeypatch):
+    losses = []
+
+    class Probe(KroneckerSGD):
+        def __init__(self, data, y, **options):
+            super().__init__(data, y, **options)
+            losses.append((self.loss, self.targets.min()))
+
+    monkeypatch.setattr(module, "KroneckerSGD", Probe)
+    label, name = np.arange(300) % n_classes, "logistic" if n_classes == 2 else "softmax"
+    for loss in ("log_loss", "squared_error"):
+        forecast(KroneckerClassifier(64, n_threads=1, loss=loss), PAIRS, name, label)
+    assert losses == [(name, 0.0), ("squared", -1.0)]
