@@ -1,6 +1,7 @@
 """Log loss and squared error of KroneckerClassifier, on parts of training sets alone.
 
-    python class_losses.py [digits] [ten] [bilinear] [nonlinear] [flights] [davis rare --file davis.npz]
+    python class_losses.py [digits] [ten] [bilinear] [nonlinear] [flights]
+    python class_losses.py davis rare --file davis.npz
 
 Digits: even against odd, and all ten.  Made labels: the sign of a function of two rows, and with a
 tenth of the signs turned.  Davis: pKd above 7, and the largest two per cent.  The first column is

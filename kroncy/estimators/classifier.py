@@ -7,21 +7,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from ..data.kronecker_data import KroneckerData
-from .class_losses import CLASS_LOSSES, LOSS
+from .class_losses import LOSS
 from .labelled import LabelledNetwork
 from .labels import distinct_labels
 from .parameters import (
-    CLASS_WEIGHTS,
+    LABEL_CONSTRAINTS,
     NETWORK_CONSTRAINTS,
     NETWORK_NOTES,
     NETWORK_PARAMETERS,
     document,
 )
 from .samples import named
-from .scoring import SCORING, SCORINGS
+from .scoring import SCORING
 
 
 @document(
@@ -68,9 +67,7 @@ class KroneckerClassifier(ClassifierMixin, LabelledNetwork):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NETWORK_CONSTRAINTS,
-        "class_weight": CLASS_WEIGHTS,
-        "scoring": [StrOptions(SCORINGS)],
-        "loss": [StrOptions({"auto", *CLASS_LOSSES})],
+        **LABEL_CONSTRAINTS,
     }
     _default_power_t: ClassVar[float] = 1.0
     _target_checks: ClassVar[dict[str, Any]] = {}

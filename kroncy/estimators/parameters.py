@@ -4,6 +4,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
+from sklearn.base import is_classifier
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -13,7 +14,9 @@ from sklearn.utils._param_validation import (
 )
 
 from ..parallel.communicator import Communicator
+from .class_losses import CLASS_LOSSES
 from .early_stopping import VALIDATION_BY
+from .scoring import SCORINGS
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
@@ -48,6 +51,12 @@ SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 CLASS_WEIGHTS: list[Any] = [dict, StrOptions({"balanced"}), None]
+
+LABEL_CONSTRAINTS: dict[str, list[Any]] = {
+    "class_weight": CLASS_WEIGHTS,
+    "scoring": [StrOptions(SCORINGS)],
+    "loss": [StrOptions({"auto", *CLASS_LOSSES})],
+}
 
 NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
@@ -313,8 +322,9 @@ def document(**sections: str) -> Callable[[Class], Class]:
 
 def check_parameters(estimator: Any) -> None:
     """Raise ValueError for parameters that `fit` of this network would refuse."""
+    constraints = NETWORK_CONSTRAINTS | (LABEL_CONSTRAINTS if is_classifier(estimator) else {})
     validate_parameter_constraints(
-        NETWORK_CONSTRAINTS, estimator.get_params(deep=False), type(estimator).__name__
+        constraints, estimator.get_params(deep=False), type(estimator).__name__
     )
     check_n_hidden(estimator)
 
