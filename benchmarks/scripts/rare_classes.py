@@ -22,6 +22,7 @@ MODELS = {
     "the default": {},
     'the default, class_weight="balanced"': {"class_weight": "balanced"},
     'the default, scoring="average_precision"': {"scoring": "average_precision"},
+    'loss="squared_error"': {"loss": "squared_error"},
 }
 
 

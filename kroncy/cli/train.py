@@ -71,6 +71,9 @@ The result does not depend on their number, and --resume takes any number of the
 forecast then.
 """
 
+LABELS_ONLY = "class_weight", "loss"  # parameters of a classifier
+
+
 def add_parser(commands: Any) -> None:
     """The options of the command."""
     train = commands.add_parser(
@@ -83,6 +86,11 @@ def add_parser(commands: Any) -> None:
     train.add_argument(
         "--class-weight", choices=("balanced",), metavar="X",
         help="weights of the classes: balanced, by the inverse of their frequency (default: all 1)",
+    )
+    train.add_argument(
+        "--loss", choices=("auto", "log_loss", "squared_error"), metavar="X",
+        help="what is learned of labels: log_loss; squared_error, better where classes stand far "
+        "apart; or auto (default: auto, which tries this on a part of the pairs)",
     )
     goes_on = train.add_mutually_exclusive_group()
     goes_on.add_argument(
@@ -125,8 +133,10 @@ def _train(arguments: argparse.Namespace, comm: Any) -> None:
             _check_model_file(arguments)
             if arguments.members > 1 and ranks.size > 1:
                 raise ValueError("--members are trained by one process: leave mpiexec out")
-            if arguments.class_weight is not None and arguments.task == "regression":
-                raise ValueError("--class-weight needs --task classification")
+            for name in LABELS_ONLY if arguments.task == "regression" else ():
+                if getattr(arguments, name) is not None:
+                    flag = name.replace("_", "-")
+                    raise ValueError(f"--{flag} needs --task classification")
             tables = read_training(arguments)
     tables = ranks.first(tables)
     model = _new_model(arguments, comm)
@@ -232,11 +242,9 @@ def _new_model(
     arguments: argparse.Namespace, comm: Any
 ) -> KroneckerRegressor | KroneckerClassifier:
     """The estimator with the parameters that were given as options."""
-    options = {name: getattr(arguments, name) for name in FLAGS}
+    options = {name: getattr(arguments, name) for name in (*FLAGS, *LABELS_ONLY)}
     options = {name: value for name, value in options.items() if value is not None}
     kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
-    if arguments.class_weight is not None:
-        options["class_weight"] = arguments.class_weight
     return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 
 

@@ -240,6 +240,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             self._draw_seed()
             strata = self._strata(target)
             train, held_out = split_samples(self, data, strata, rows, wanted, self._seed)
+            self._choose_loss(data, target, weight, (train, held_out))
             fitted = self._fit_base(data, target, weight, (train, held_out))
             self._start_training(
                 data.take(train), target[train], weight[train], fitted, n_bound=len(held_out)
@@ -422,6 +423,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             if self._scores.update(score, self.tol, self._perfect_score):
                 self.base_weights_ = weights
                 self.best_validation_score_ = score
+                self._learn_link(outputs, validation)
                 self.validation_predictions_ = self._as_predictions(outputs)
                 self._scores.best_state = self.trainer_.snapshot()
         self._print_epoch()

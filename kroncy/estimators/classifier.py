@@ -5,38 +5,33 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
 
-from .._base.validation import check_choice, in_python
 from ..data.kronecker_data import KroneckerData
-from .attributes import check_array, check_scores
-from .class_weight import weigh_classes
-from .early_stopping import ValidationSet
-from .incremental import IncrementalKroneckerEstimator
-from .labels import check_classes, check_labels, distinct_labels, require_two
+from .class_losses import LOSS
+from .labelled import LabelledNetwork
+from .labels import distinct_labels
 from .parameters import (
-    CLASS_WEIGHTS,
+    LABEL_CONSTRAINTS,
     NETWORK_CONSTRAINTS,
     NETWORK_NOTES,
     NETWORK_PARAMETERS,
     document,
 )
-from .platt import log_loss, platt_scaling, shrinkage, softmax_scaling
 from .samples import named
-from .scoring import METRICS, SCORING, average_precision, choose_scoring
+from .scoring import SCORING
 
 
 @document(
     parameters=NETWORK_PARAMETERS, notes=NETWORK_NOTES, score="see `scoring`",
-    more_parameters=SCORING,
+    more_parameters=SCORING + LOSS,
 )
-class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
+class KroneckerClassifier(ClassifierMixin, LabelledNetwork):
     """Wide two-layer network on Kronecker-structured rows, for two or more classes.
 
-    The network is trained by exact mini-batch SGD on the logistic loss (two classes) or the
-    softmax loss (more classes).  The cost of an iteration does not depend on the number of
+    The network is trained by exact mini-batch SGD on the log loss, or on the squared error where
+    the classes stand far apart.  The cost of an iteration does not depend on the number of
     features.
 
     {parameters}
@@ -45,8 +40,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
     validation_average_precision_ : list of float or None
         Average precision of the rarer of two classes on the held-out samples after each epoch.
         None with more classes, or without samples of both that are held out.
-    scoring_ : {"log_loss", "average_precision"}
-        The score of early stopping; "log_loss" without.
+    loss_ : {"log_loss", "squared_error"}
+        The loss of the training.
+    scoring_ : {"log_loss", "r2", "average_precision"}
+        The score of early stopping; that of `loss_` without.
 
     See Also
     --------
@@ -70,11 +67,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NETWORK_CONSTRAINTS,
-        "class_weight": CLASS_WEIGHTS,
-        "scoring": [StrOptions(set(METRICS))],
+        **LABEL_CONSTRAINTS,
     }
-    scoring_: str
-    validation_average_precision_: list[float] | None
     _default_power_t: ClassVar[float] = 1.0
     _target_checks: ClassVar[dict[str, Any]] = {}
 
@@ -113,7 +107,8 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         verbose: bool | int = False,
         comm: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
-        scoring: str = "log_loss",
+        scoring: str = "auto",
+        loss: str = "auto",
     ) -> None:
         super().__init__(
             n_hidden,
@@ -150,9 +145,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         )
         self.class_weight = class_weight
         self.scoring = scoring
+        self.loss = loss
 
     def decision_function(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
-        """Compute the outputs of the network.
+        """Compute the logits of the classes.
 
         Parameters
         ----------
@@ -177,7 +173,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         The cost is that of the initial pre-activations of the samples, and at most ``k * n``
         multiply-adds for each sample and output.
         """
-        return self._outputs(X)
+        return self._logits(self._outputs(X), self._link)
 
     def predict_proba(self, X: KroneckerData | ArrayLike) -> NDArray[np.float64]:
         """Estimate the probability of each class.
@@ -201,7 +197,7 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
         See Also
         --------
-        decision_function : The outputs from which the probabilities are computed.
+        decision_function : The logits from which the probabilities are computed.
         predict_log_proba : Their logarithms.
         """
         return self._as_predictions(self._outputs(X))
@@ -231,10 +227,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
         --------
         predict_proba : The probabilities themselves.
         """
-        outputs = self._outputs(X)
-        if outputs.ndim == 2:
-            return log_softmax(outputs, axis=1)
-        return np.column_stack([log_expit(-outputs), log_expit(outputs)])
+        logits = self.decision_function(X)
+        if logits.ndim == 2:
+            return log_softmax(logits, axis=1)
+        return np.column_stack([log_expit(-logits), log_expit(logits)])
 
     def predict(self, X: KroneckerData | ArrayLike) -> NDArray | Any:
         """Predict the most probable class.
@@ -259,10 +255,10 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
 
         See Also
         --------
-        decision_function : The outputs from which the labels are computed.
+        decision_function : The logits from which the labels are computed.
         """
-        outputs = self._outputs(X)
-        best = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(np.intp)
+        logits = self.decision_function(X)
+        best = logits.argmax(axis=1) if logits.ndim == 2 else (logits > 0).astype(np.intp)
         return named(X, self.classes_[best])
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -320,116 +316,3 @@ class KroneckerClassifier(ClassifierMixin, IncrementalKroneckerEstimator):
                 )
             known = None if classes is None else distinct_labels(classes, "classes")
             return self._partial_fit(X, y, sample_weight, known)
-
-    def _loss(self) -> str:
-        return "logistic" if len(self.classes_) == 2 else "softmax"
-
-    def _n_classes(self) -> int:
-        return len(self.classes_)
-
-    @classmethod
-    def _saved_attributes(cls) -> tuple[str, ...]:
-        return (
-            *super()._saved_attributes(), "classes_", "scoring_", "validation_average_precision_",
-        )
-
-    def _check_attributes(self) -> None:
-        super()._check_attributes()
-        n_classes = check_classes(self.classes_, self.trainer_.network.n_outputs)
-        check_choice(self.scoring_, "scoring_", tuple(METRICS))
-        check_scores(self.validation_average_precision_, self.validation_scores_)
-        target = self._train_target
-        check_array(target, "_train_target", (self.trainer_.data.n_samples,), np.int64, minimum=0)
-        if self.trainer_.loss != self._loss() or target.max() >= n_classes:
-            raise ValueError(f"the targets do not fit {n_classes} classes")
-
-    def _encode_target(
-        self, y: NDArray, weight: NDArray, reset: bool, classes: NDArray | None
-    ) -> NDArray[np.intp]:
-        """Positions of the labels in `classes_`, which are fixed by the first call."""
-        y, distinct = check_labels(y)
-        if reset:
-            known = distinct if classes is None else classes
-            require_two(known)
-            self.classes_ = known
-        elif classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"classes={in_python(classes)} must be the same as in the first call: "
-                f"{in_python(self.classes_)}"
-            )
-        unknown = [label for label in distinct.tolist() if label not in set(self.classes_.tolist())]
-        if unknown:
-            raise ValueError(
-                f"y contains classes that are not in classes_: {in_python(unknown[:5])}; give all "
-                "classes in the first call of partial_fit"
-            )
-        return np.searchsorted(self.classes_, y)
-
-    def _decode_target(self, target: NDArray) -> NDArray:
-        return self.classes_[target]
-
-    def _target_encoding(self) -> Any:
-        return self.classes_.tolist()
-
-    def _as_predictions(self, outputs: NDArray) -> NDArray[np.float64]:
-        if outputs.ndim == 2:
-            return softmax(outputs, axis=1)
-        return np.column_stack([expit(-outputs), expit(outputs)])
-
-    def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
-        columns = np.where(np.arange(len(self.classes_)) == target[:, None], 1.0, -1.0)
-        return columns[:, 1:] if len(self.classes_) == 2 else columns
-
-    def _base_link(
-        self, outputs: NDArray, target: NDArray, weight: NDArray
-    ) -> tuple[NDArray, NDArray]:
-        if len(self.classes_) == 2:
-            scaled = platt_scaling(outputs[:, 0], target == 1, weight)
-            return scaled[:1], scaled[1:]
-        return softmax_scaling(outputs, target, weight)
-
-    def _leave(self, target: NDArray, base: NDArray) -> tuple[NDArray, dict[str, Any]]:
-        return target, {"offset": base}
-
-    @property
-    def validation_metric(self) -> str:  # type: ignore[override]
-        """By which held-out samples are scored."""
-        return METRICS[self.scoring_][0]
-
-    @property
-    def validation_sign(self) -> int:  # type: ignore[override]
-        """A score, of which higher is better, is this times the metric."""
-        return METRICS[self.scoring_][1]
-
-    def _start_training(self, *samples: Any, **options: Any) -> None:
-        super()._start_training(*samples, **options)
-        self.scoring_, self.validation_average_precision_ = "log_loss", None
-
-    def _choose_scoring(self, target: NDArray) -> None:
-        counts = np.bincount(target, minlength=len(self.classes_))
-        self.scoring_ = choose_scoring(self.scoring, counts)
-        if len(counts) == 2 and counts.min() > 0:
-            self.validation_average_precision_ = []
-
-    def _record_outputs(self, outputs: NDArray, validation: ValidationSet) -> None:
-        if self.validation_average_precision_ is not None:
-            if self.scoring_ == "average_precision":
-                precision = self.validation_scores_[-1]
-            else:
-                precision = average_precision(outputs, validation.target, validation.weight)
-            self.validation_average_precision_.append(precision)
-
-    def _class_factors(self, target: NDArray, weight: NDArray) -> NDArray[np.float64]:
-        return weigh_classes(self.class_weight, self.classes_, target, weight)
-
-    @staticmethod
-    def _strata(target: NDArray) -> NDArray:
-        return target
-
-    def _scale(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
-        return shrinkage(outputs, target, weight)
-
-    def _score_outputs(self, outputs: NDArray, target: NDArray, weight: NDArray) -> float:
-        if self.scoring_ == "average_precision":
-            return average_precision(outputs, target, weight)
-        return -log_loss(outputs, target, weight)

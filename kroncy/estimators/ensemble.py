@@ -29,6 +29,7 @@ from .members import Monitor, join_members, moments, split_members, train_member
 from .parameters import check_parameters
 from .regressor import KroneckerRegressor
 from .samples import check_samples, check_weight, named
+from .scoring import choose_scoring
 from .state import State
 from .stored import loaded_parameters, saved_parameters
 
@@ -201,13 +202,16 @@ class KroneckerEnsemble(MetaEstimatorMixin, EnsembleAttributes, BaseEstimator):
         data, target = check_samples(template, X, y, multi_output=real, y_numeric=real)
         weight, rows = check_weight(sample_weight, data, 2)
         labels, n_outputs = np.zeros(len(target), dtype=np.int64), np.size(target[0])
-        if is_classifier(self):
+        if not real:
             target, classes = check_labels(target)
             labels = np.searchsorted(classes, target)
             n_outputs = 1 if len(classes) <= 2 else len(classes)
         wanted = None if validation is None else check_validation(validation, len(weight))
         data = data.take(rows)
         held_out = split_samples(template, data, labels[rows], rows, wanted, int(seeds[0]))[1]
+        if not real:
+            counts = np.bincount(labels[rows][held_out], minlength=len(classes))
+            choose_scoring(template.scoring, "log_loss", counts)  # refused here, not by a member
         validation = rows[held_out] if len(held_out) else None
         template.early_stopping = validation is not None
         n_threads, limit = resolve_threads(template.n_threads), template.memory_limit

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from .._base.memory import format_bytes
 from ..data.kronecker_data import KroneckerData
+from ..kernels.pair_ridge import ridge_bytes
 from ..network.planning import NetworkPlan, plan_network
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
+from .class_losses import signs
 from .recipe import choose_solver
+from .ridge_part import fit_ridge_part
 
 PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
 
@@ -54,17 +57,24 @@ class Forecast:
         Until the first epoch, and of an epoch.
     n_probed : int
         Samples of the short training by which they are known.
+    base_bytes, base_seconds : int, float
+        Of the ridge regression that comes first; 0 without one.
     """
 
     plan: NetworkPlan
     start_seconds: float
     epoch_seconds: float
     n_probed: int
+    base_bytes: int
+    base_seconds: float
 
     def __str__(self) -> str:
-        settings = self.plan.settings
+        settings, first = self.plan.settings, ""
+        if self.base_bytes:
+            memory = format_bytes(self.base_bytes)
+            first = f"ridge regression: {memory} of memory, {_in_words(self.base_seconds)}\n"
         return (
-            f"engine {settings.engine}, start {settings.start}; {self.plan.costs}\n"
+            f"{first}engine {settings.engine}, start {settings.start}; {self.plan.costs}\n"
             f"{format_bytes(self.plan.nbytes)} of memory, {_in_words(self.start_seconds)} to "
             f"start, then {_in_words(self.epoch_seconds)} an epoch, by a probe of "
             f"{self.n_probed:,} samples"
@@ -89,12 +99,15 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
     MemoryError
         The training does not fit; the message holds the estimate.
     """
-    n_classes = 1 + int(y.max()) if loss == "softmax" else None
-    plan = plan_training(model, data, n_classes or 1)
+    n_outputs = 1 + int(y.max()) if loss == "softmax" else 1
+    real = y if loss == "squared" else signs(y, max(2, n_outputs))
+    if loss != "squared" and model.loss == "squared_error":
+        loss, y = "squared", real
+    plan = plan_training(model, data, n_outputs)
     few = _few_samples(data)
     part, m = data.take(few), min(model.n_hidden, PROBED_NEURONS)
     settings = replace(plan.settings, n_hidden=m)
-    small = plan_network(part, settings, n_classes or 1)
+    small = plan_network(part, settings, n_outputs)
     began = time.perf_counter()
     chosen = choose_solver(model, data, loss)
     probe = KroneckerSGD(
@@ -102,19 +115,38 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
         batch_size=model.batch_size, weight_decay=model.alpha / len(data),
         start=settings.start, compress=settings.compress, antithetic=True,
         engine=settings.engine, dtype=model.dtype,
-        n_threads=model.n_threads, random_state=0, average=model.average, n_classes=n_classes,
-        **chosen,
+        n_threads=model.n_threads, random_state=0, average=model.average,
+        n_classes=n_outputs if loss == "softmax" else None, **chosen,
     )
     start = time.perf_counter() - began
     probe.run(3)  # the first epoch begins with empty coefficients
     epoch = min(record["seconds"] for record in probe.history[1:])
-    samples = len(data) / len(few) * plan.sample_cost / small.sample_cost
+    share = len(few) / len(data)
+    samples = plan.sample_cost / small.sample_cost / share
+    base_bytes, base_seconds = 0, 0.0
+    if model.base is not None:
+        base_bytes = ridge_bytes(data)
+        base_seconds = _time_of_base(model, part, real[few].reshape(len(few), -1)) / share
     return Forecast(
         plan,
         start * max(1.0, plan.start.multiply_adds / small.start.multiply_adds),
         epoch * samples,
         len(few),
+        base_bytes,
+        base_seconds,
     )
+
+
+def _time_of_base(model: Any, data: KroneckerData, target: NDArray) -> float:
+    """Seconds of the ridge regression of ``base="ridge"`` on these samples."""
+    rows, nothing = np.arange(len(target)), np.arange(0)
+    one, zero = np.ones(target.shape[1]), np.zeros(target.shape[1])
+    began = time.perf_counter()
+    fit_ridge_part(
+        data, target, np.ones(len(target)), (rows, nothing), lambda outputs, train: (one, zero), 0,
+        n_threads=model.n_threads, memory_limit=model.memory_limit,
+    )
+    return time.perf_counter() - began
 
 
 def _few_samples(data: KroneckerData) -> NDArray[np.intp]:

@@ -59,6 +59,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         self._require_agreement(X=data, y=y, sample_weight=sample_weight)
         if reset:
             self._draw_seed()
+            self._choose_loss(data, target, weight, (np.arange(len(target)), np.arange(0)))
             # Samples that are added later need W(0), which "gram" does not have, and will hardly
             # lie in the span of the first ones.
             start = "gaussian" if self.start == "auto" and data.has_features else self.start
@@ -91,7 +92,7 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         target = np.concatenate([self._train_target, target])
         weight = np.concatenate([self._train_weight, weight])
         trainer = self._make_trainer(
-            old.data.append(data), target, weight,
+            old.data.append(data), self._trained_targets(target), weight,
             start=old.start,
             n_snapshots=0,
             memory_held=old.network.nbytes,

@@ -30,6 +30,10 @@ class NetworkOnRidge(TrainedEstimator):
         """The best that there is: R2 and average precision are at most 1."""
         return max(self.validation_sign, 0)
 
+    def _trained_targets(self, target: NDArray) -> NDArray:
+        """Targets of the trainer, from encoded ones."""
+        return target
+
     @abstractmethod
     def _base_targets(self, target: NDArray) -> NDArray[np.float64]:
         """Columns that the ridge regression fits, one for each output of the network."""
@@ -56,6 +60,18 @@ class NetworkOnRidge(TrainedEstimator):
         """Weight of the network where it is alone, from its outputs at held-out samples."""
         return 1.0
 
+    def _choose_loss(
+        self,
+        data: KroneckerData,
+        target: NDArray,
+        weight: NDArray,
+        rows: tuple[NDArray[np.intp], NDArray[np.intp]],
+    ) -> None:
+        """Choose the loss, if there are several, with (train, held_out) samples."""
+
+    def _learn_link(self, outputs: NDArray, validation: ValidationSet) -> None:
+        """Learn from the outputs at held-out samples how these become predictions."""
+
     def _fit_base(
         self,
         data: KroneckerData,
@@ -80,7 +96,7 @@ class NetworkOnRidge(TrainedEstimator):
         """Take a ridge regression, or none; the trainer's targets, and options for it."""
         if fitted is None:
             self.base_, self.base_weights_ = None, [0.0, 1.0]
-            return target, {}
+            return self._trained_targets(target), {}
         self.base_, self.base_weights_ = fitted.part, [fitted.share, 1.0]
         return self._leave(target, fitted.share * fitted.train)
 

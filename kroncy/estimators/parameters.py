@@ -4,6 +4,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
+from sklearn.base import is_classifier
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -13,7 +14,9 @@ from sklearn.utils._param_validation import (
 )
 
 from ..parallel.communicator import Communicator
+from .class_losses import CLASS_LOSSES
 from .early_stopping import VALIDATION_BY
+from .scoring import SCORINGS
 
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
@@ -48,6 +51,12 @@ SAMPLE_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 CLASS_WEIGHTS: list[Any] = [dict, StrOptions({"balanced"}), None]
+
+LABEL_CONSTRAINTS: dict[str, list[Any]] = {
+    "class_weight": CLASS_WEIGHTS,
+    "scoring": [StrOptions(SCORINGS)],
+    "loss": [StrOptions({"auto", *CLASS_LOSSES})],
+}
 
 NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     **SAMPLE_CONSTRAINTS,
@@ -140,7 +149,7 @@ Parameters
         Gram matrices of a few batches and of the samples that are longest or weigh most.  With
         ``solver="gauss-newton"`` it is a part of the whole step, which is 1 and "auto".
     learning_rate : {"auto", "constant", "invscaling"}, default="auto"
-        Schedule of the step size.  "auto" is constant for the squared loss; for labels `fit`
+        Schedule of the step size.  "auto" is constant for the squared loss; for the log loss `fit`
         multiplies the step before each epoch by what the curvature p (1 - p) of the loss has fallen
         by since the start, at most 8.  "invscaling" divides it by ``(1 + t / 1000) ** power_t``
         before each epoch, where t is the number of iterations so far: for ``average=False``, where
@@ -156,9 +165,9 @@ Parameters
     solver : {"auto", "sgd", "gauss-newton"}, default="auto"
         "sgd" goes along the gradient of a batch; "gauss-newton" solves for all its outputs at once.
         "auto" is ``solver="gauss-newton", order="objects"``, which converges in few epochs, for
-        real targets of 10,000 pairs or more, 32 or more of each object on average, with `alpha` and
-        `skip` above 0 and the default of `batch_size`, `learning_rate_init` and `order`;
-        otherwise, and in `partial_fit`, "sgd".
+        the squared loss on 10,000 pairs or more, 32 or more of each object on average, with
+        `alpha` and `skip` above 0 and the default of `batch_size`, `learning_rate_init` and
+        `order`; otherwise, and in `partial_fit`, "sgd".
     max_iter : int, default=100
         Maximum number of epochs.
     tol : float, default=2e-3
@@ -252,8 +261,8 @@ Parameters
         The ridge regression of ``base="ridge"``, fitted to all samples.
     base_weights_ : list of two floats
         Weights of the ridge regression and of the network in the outputs.  Without a base that of
-        the network is 1; a classifier multiplies its logits by the number, at most 1, that makes
-        the log loss of the held-out samples least, before they are scored.
+        the network is 1; with the log loss it is the number, at most 1, that makes the log loss of
+        the held-out samples least, by which logits are multiplied before they are scored.
     n_features_in_ : int
         Number of columns of an array X.  For a `KroneckerData` it is the length of its Kronecker
         rows; for one that was made from kernels it is the number of combinations of objects,
@@ -313,8 +322,9 @@ def document(**sections: str) -> Callable[[Class], Class]:
 
 def check_parameters(estimator: Any) -> None:
     """Raise ValueError for parameters that `fit` of this network would refuse."""
+    constraints = NETWORK_CONSTRAINTS | (LABEL_CONSTRAINTS if is_classifier(estimator) else {})
     validate_parameter_constraints(
-        NETWORK_CONSTRAINTS, estimator.get_params(deep=False), type(estimator).__name__
+        constraints, estimator.get_params(deep=False), type(estimator).__name__
     )
     check_n_hidden(estimator)
 

@@ -8,6 +8,7 @@ from scipy.special import expit, log_softmax
 from .._base.scaling import scale_weights
 
 SCALE_TOL = 1e-4
+LOGIT_SPREAD = 10.0  # standard deviation of the largest logit: more is not known of so few samples
 LEAST_SLOPE = 1e-6  # outputs that say nothing, or less, keep their order
 
 Reals = NDArray[np.float64]
@@ -37,21 +38,28 @@ def platt_scaling(outputs: Reals, positive: NDArray[np.bool_], weight: Reals) ->
 
 
 def softmax_scaling(outputs: Reals, label: NDArray[np.intp], weight: Reals) -> tuple[Reals, Reals]:
-    """Slope, one for all, and intercepts of the logits of more than two classes.
+    """Slope, one for all, and intercepts of the logits of classes: each (n_outputs,).
 
-    A small penalty of the intercepts makes them unique, and finite for a class that is absent.
+    `outputs` are (n, n_classes), or (n, 1) of two classes.  A normal prior keeps all finite where
+    outputs separate the classes: with standard deviations of 10 for the largest logit, and of 1
+    for the intercepts, which are unique so, and for which a class may be absent.
     """
+    if outputs.shape[1] == 1:
+        slope, intercept = softmax_scaling(np.hstack([-outputs, outputs]), label, weight)
+        return slope[:1] + slope[1:], intercept[1:] - intercept[:1]
     weight = weight / weight.mean()
     n_classes = outputs.shape[1]
     unit = max(float(np.abs(outputs).max()), np.finfo(np.float64).tiny)
     scaled, one_hot = outputs / unit, np.eye(n_classes)[label]
+    penalty = np.append(LOGIT_SPREAD**-2, np.ones(n_classes))
 
     def loss(parameters: Reals) -> tuple[float, Reals]:
         slope, intercepts = parameters[0], parameters[1:]
         logs = log_softmax(slope * scaled + intercepts, axis=1)
         errors = weight[:, None] * (np.exp(logs) - one_hot)
-        value = 0.5 * parameters @ parameters - weight @ logs[np.arange(len(label)), label]
-        return float(value), np.append(np.vdot(errors, scaled), errors.sum(axis=0)) + parameters
+        value = 0.5 * penalty @ parameters**2 - weight @ logs[np.arange(len(label)), label]
+        gradient = np.append(np.vdot(errors, scaled), errors.sum(axis=0)) + penalty * parameters
+        return float(value), gradient
 
     found = minimize(loss, np.zeros(1 + n_classes), jac=True, method="BFGS").x
     return np.full(n_classes, max(found[0], LEAST_SLOPE) / unit), found[1:]

@@ -6,20 +6,27 @@ from sklearn.metrics import average_precision_score
 
 from .._base.scaling import scale_weights
 
-METRICS = {"log_loss": ("log loss", -1), "average_precision": ("average precision", 1)}
+METRICS = {
+    "log_loss": ("log loss", -1),
+    "r2": ("R2", 1),
+    "average_precision": ("average precision", 1),
+}
+SCORINGS = {"auto", "log_loss", "average_precision"}  # the parameter
 
 SCORING = """
     {class_weight}
-    scoring : {"log_loss", "average_precision"}, default="log_loss"
+    scoring : {"auto", "log_loss", "average_precision"}, default="auto"
         Score of early stopping on the held-out samples: minus the mean log loss, or the average
-        precision of the rarer of two classes, which is noisy where few of it are held out.\
+        precision of the rarer of two classes, which is noisy where few of it are held out.  "auto"
+        is that of `loss`: the log loss, or R2 of the numbers that the squared error fits.\
 """
 
 
-def choose_scoring(scoring: str, counts: NDArray[np.int64]) -> str:
-    """`scoring`, or "log_loss" where no sample is held out; `counts` are those of each class.
+def choose_scoring(scoring: str, natural: str, counts: NDArray[np.int64]) -> str:
+    """`scoring`, or the `natural` one where this is "auto" or no sample is held out.
 
-    ValueError if "average_precision" is asked for and they do not allow it.
+    ValueError if "average_precision" is asked for and `counts`, the held-out samples of each class,
+    do not allow it.
     """
     if scoring == "average_precision" and len(counts) > 2:
         raise ValueError(
@@ -30,7 +37,7 @@ def choose_scoring(scoring: str, counts: NDArray[np.int64]) -> str:
             "scoring='average_precision' needs samples of both classes among those that are held "
             "out: use a larger validation_fraction, or 'log_loss'"
         )
-    return scoring if counts.any() else "log_loss"
+    return scoring if scoring != "auto" and counts.any() else natural
 
 
 def average_precision(outputs: NDArray, target: NDArray, weight: NDArray) -> float:

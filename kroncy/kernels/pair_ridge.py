@@ -103,6 +103,12 @@ def _width(group: Group) -> int:
     return int(min(group.width, len(group)))
 
 
+def ridge_bytes(data: KroneckerData) -> int:
+    """Bytes of a `PairRidge` on these samples."""
+    groups = two_groups(data.modes)
+    return int(system_bytes(choose_system(groups), groups))
+
+
 class PairRidge(RidgeProblem):
     """Ridge regression on the Kronecker rows of samples, for any targets and any ridge.
 

@@ -185,6 +185,20 @@ def test_the_weights_of_classes(files, capsys):
     assert "invalid choice: 'heavy'" in capsys.readouterr().err
 
 
+def test_the_loss_of_labels(files, capsys):
+    rows = read("P.csv")
+    labels = ["binds", *("yes" if float(row[2]) > 0 else "no" for row in rows[1:])]
+    write("P.csv", [[*row[:3], label] for row, label in zip(rows, labels, strict=True)])
+    assert run("train", "--task", "classification", "--loss", "squared_error", target="binds") == 0
+    assert "validation R2 " in capsys.readouterr().out
+    assert kroncy.load("M.npz").loss_ == "squared_error"
+    assert run("train", "--loss", "log_loss") == 1
+    assert "--loss needs --task classification" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("train", "--task", "classification", "--loss", "hinge")
+    assert "invalid choice: 'hinge'" in capsys.readouterr().err
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])

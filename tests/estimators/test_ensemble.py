@@ -204,3 +204,19 @@ def test_bad_parameters_are_refused(pairs, options, message):
 def test_without_held_out_samples(pairs):
     model = KroneckerEnsemble(member(early_stopping=False), 2, random_state=0).fit(*pairs)
     assert model.validation_indices_ is model.validation_std_ is model.calibration_ is None
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"scoring": "average_precision"}, "is for two classes, got 3"),
+    ({"loss": "hinge"}, "'loss' parameter of KroneckerClassifier"),
+    ({"class_weight": "even"}, "'class_weight' parameter"),
+])
+def test_what_members_would_refuse_is_refused_before_them(pairs, options, message, monkeypatch):
+    def train_members(*arguments, **options):
+        raise AssertionError("members were trained")
+
+    monkeypatch.setattr("kroncy.estimators.ensemble.train_members", train_members)
+    data, y = pairs
+    model = KroneckerEnsemble(member(KroneckerClassifier, **options), 2)
+    with pytest.raises(ValueError, match=message):
+        model.fit(data, np.digitize(y, [-0.5, 0.5]))

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from kroncy import KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor, KroneckerSGD
+from kroncy._base.memory import format_bytes
 from kroncy.estimators import forecast as module
 from kroncy.estimators.forecast import forecast
+from kroncy.kernels.pair_ridge import PairRidge, ridge_bytes
 
 RNG = np.random.default_rng(0)
 PAIRS = KroneckerData(
@@ -44,3 +46,31 @@ def test_the_probe_trains_as_the_estimator_does(options, monkeypatch):
     for name in ("solver", "weight_decay", "order", "average", "loss"):
         assert getattr(probe.options, name) == getattr(trained.options, name), name
     assert found.n_probed == 300 and found.epoch_seconds > 0
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_loss_of_a_classifier(n_classes, monkeypatch):
+    losses = []
+
+    class Probe(KroneckerSGD):
+        def __init__(self, data, y, **options):
+            super().__init__(data, y, **options)
+            losses.append((self.loss, self.targets.min()))
+
+    monkeypatch.setattr(module, "KroneckerSGD", Probe)
+    label, name = np.arange(300) % n_classes, "logistic" if n_classes == 2 else "softmax"
+    for loss in ("log_loss", "squared_error"):
+        forecast(KroneckerClassifier(64, n_threads=1, loss=loss), PAIRS, name, label)
+    assert losses == [(name, 0.0), ("squared", -1.0)]
+
+
+@pytest.mark.parametrize("cls", [KroneckerRegressor, KroneckerClassifier])
+def test_a_ridge_regression_comes_first(cls):
+    y, loss = (Y, "squared") if cls is KroneckerRegressor else (np.arange(300) % 3, "softmax")
+    found = forecast(cls(64, n_threads=1, base="ridge"), PAIRS, loss, y)
+    assert found.base_bytes == ridge_bytes(PAIRS) > 0
+    assert str(found).startswith("ridge regression: ") and found.base_seconds > 0
+    with pytest.raises(MemoryError, match=f"needs {format_bytes(found.base_bytes)}"):
+        PairRidge(PAIRS, memory_limit=found.base_bytes - 1)
+    plain = forecast(cls(64, n_threads=1), PAIRS, loss, y)
+    assert plain.base_bytes == 0 and str(plain).startswith("engine ")

@@ -31,6 +31,19 @@ def test_a_fit_on_ranks_is_that_of_one_process():
         assert all(map(np.array_equal, found, expected))
 
 
+def test_the_choice_of_the_loss_on_ranks(monkeypatch):
+    monkeypatch.setattr("kroncy.estimators.labelled.LEAST_HELD_OUT", 9)
+    apart = np.where(LABELS == "up", 2.0, -2.0)[:, None] + 0.1 * X
+
+    def fit(comm=None):
+        model = KroneckerClassifier(**OPTIONS, comm=comm).fit(apart, LABELS)
+        assert model.loss_ == "squared_error"
+        return model.predict_proba(apart)
+
+    expected = fit()
+    assert all(np.array_equal(found, expected) for found in run_ranks(2, fit))
+
+
 def test_further_samples_and_epochs():
     def fit(comm=None):
         model = KroneckerRegressor(**OPTIONS, comm=comm).partial_fit(X[:50], Y[:50])
