@@ -50,19 +50,17 @@ typedef struct {
 #define CHOOSE(f, ...) NAMED(f##_base)(__VA_ARGS__);
 #endif
 
-static void NAMED(kroncy_pairs_gather)(int narrow, const kroncy_tile *pattern,
-                                       const kroncy_tile *tiles, int64_t n_tiles, int first,
-                                       int n_rows, const void *records, const void *columns,
+static void NAMED(kroncy_pairs_gather)(const kroncy_tile *pattern, const kroncy_tile *tiles,
+                                       int64_t n_tiles, int first, int n_rows,
+                                       const kroncy_records *records, const void *columns,
                                        int64_t n_inner, void *table) {
-    CHOOSE(gather, narrow, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner, table)
+    CHOOSE(gather, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner, table)
 }
 
-static void NAMED(kroncy_pairs_gather_dense)(int narrow, int64_t n_samples, const REAL *values,
-                                             int stride, int first, int n_rows,
-                                             const void *records, const void *columns,
-                                             int64_t n_inner, void *table) {
-    CHOOSE(gather_dense, narrow, n_samples, values, stride, first, n_rows, records, columns,
-           n_inner, table)
+static void NAMED(kroncy_pairs_gather_dense)(int64_t n_samples, const REAL *values, int stride,
+                                             int first, int n_rows, const kroncy_records *records,
+                                             const void *columns, int64_t n_inner, void *table) {
+    CHOOSE(gather_dense, n_samples, values, stride, first, n_rows, records, columns, n_inner, table)
 }
 
 static void NAMED(kroncy_pairs_dense)(const void *table, int64_t n_inner, int n_objects,
