@@ -37,12 +37,15 @@ class PairSpace:
     ----------
     order : ndarray of int64, shape (n_samples,), or None
         Training sample of each column of C as it is stored; None: their own order.
+    columns : KroneckerData
+        The training rows in the order of the columns of C.
     """
 
     def __init__(self, rows: KroneckerData, density: float) -> None:
         self._rows = rows
         self._density = density
         self.order: NDArray[np.int64] | None = None
+        self.columns = rows
 
     def sort_columns(self) -> None:
         """From now on the columns of C are sorted by the objects of their samples.
@@ -52,11 +55,7 @@ class PairSpace:
         """
         sides = self.grouping
         self.order = np.lexsort((sides.outer.index, sides.inner.index))
-
-    @property
-    def columns(self) -> KroneckerData:
-        """The training rows in the order of the columns of C."""
-        return self._rows if self.order is None else self._rows.take(self.order)
+        self.columns = self._rows.take(self.order)
 
     @cached_property
     def grouping(self) -> Grouping:
@@ -98,7 +97,7 @@ class PairSpace:
         )
         steps = 2 * SEGMENT * (self._density * n_hidden * (2 + itemsize) + 2 * ROW_BYTES)
         # One product of the training, and one of a reading meanwhile.
-        return int(2 * product + steps + self._object_nbytes(inner) + 6 * 8 * rows.n_samples)
+        return int(2 * product + steps + self._object_nbytes(inner) + 8 * 8 * rows.n_samples)
 
     def _object_nbytes(self, inner: ObjectGroup) -> int:
         """Bytes of what is known of inner objects: inner products, or coordinates."""

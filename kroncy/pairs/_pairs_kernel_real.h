@@ -143,6 +143,11 @@ static void NAMED(kroncy_pairs_block_z)(int rows, int width, int count, REAL sca
         const int n = r0 + GROUP < rows ? GROUP : rows - r0;
         const int whole = n == GROUP ? count / (16 / (int)sizeof(REAL)) * (16 / (int)sizeof(REAL)) : 0;
         const REAL *sums = (const REAL *)(linear + r0 / GROUP * group_bytes);
+        if (r0 + GROUP < rows) /* rows of z(0) lie apart: ask for the next group's in time */
+            for (int c = 0; c < count; c++) {
+                __builtin_prefetch(z0 + samples[c] * stride + r0 + GROUP);
+                __builtin_prefetch(z0 + samples[c] * stride + r0 + GROUP + GROUP / 2);
+            }
         if (whole) /* it reads the signs of a whole group */
             NAMED(group_z)(width, whole, scale, signs ? signs + r0 : NULL, z0_scale, z0 + r0,
                            stride, samples, sums, added, z);
