@@ -5,6 +5,7 @@ from reference import DenseSGD, dense_rows
 
 from kroncy import KroneckerData
 from kroncy.data.gram import cross_panels
+from kroncy.network._columns import Columns
 from kroncy.network._explicit import DenseSource, ExplicitEngine
 from kroncy.network._iterations import run_batches
 from kroncy.network._lazy import GramSource, LazyEngine
@@ -33,10 +34,13 @@ def make_engine(
         engine = ExplicitEngine(source, signs, threshold, skip, 2, w0.copy())
     else:
         space = PairSpace(data, 0.2)
+        if kind == "pairs":
+            space.sort_columns()
         pairs = space.training_rows if kind == "lazy" else None
-        source = GramSource(cross_panels(data, data), None, pairs)
+        source = GramSource(cross_panels(space.columns, data), None, pairs)
         more = (space.training_rows(), table_limit) if kind == "pairs" else ()
         engine = KINDS[kind](source, signs, threshold, skip, 2, *more)
+        engine.columns = Columns(space.order)
         assert engine.needs_z0
         engine.set_z0(x @ w0.T)
     assert not engine.needs_z0

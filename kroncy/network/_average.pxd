@@ -18,5 +18,5 @@ cdef class Average:
     cdef mean(self, values, sums, double factor)
     cdef void count_iterate(self, double scale, double start_scale) noexcept nogil
     cdef void settle(self, double scale) noexcept nogil
-    cdef void skip_descend(self, const int64_t *rows, Py_ssize_t count, const double *e,
+    cdef void skip_descend(self, const int64_t *columns, Py_ssize_t count, const double *e,
                            double step) noexcept nogil

@@ -96,8 +96,8 @@ cdef class Average:
         self.alpha = 0
 
     cdef void skip_descend(
-        self, const int64_t *rows, Py_ssize_t count, const double *e, double step
+        self, const int64_t *columns, Py_ssize_t count, const double *e, double step
     ) noexcept nogil:
         """What a step that adds -step e to the skip's coefficients adds to their sums."""
-        kroncy_skip_add(self.is_double, count, self.coefficients.n_outputs, self.alpha * step, rows,
-                        e, self.skip_sum_values)
+        kroncy_skip_add(self.is_double, count, self.coefficients.n_outputs, self.alpha * step,
+                        columns, e, self.skip_sum_values)

@@ -29,9 +29,9 @@ def averaged(Engine engine):
         mean = engine.make_mean()
         mean.join(engine.ranks)
         mean.coefficients = average.mean_coefficients()
-        mean.skip_coefficients = average.mean(
-            engine.skip_coefficients, average.skip_sums, average.alpha)
-        mean.skip_values = address(mean.skip_coefficients)
+        mean.columns = engine.columns
+        mean.skip_store = average.mean(engine.skip_store, average.skip_sums, average.alpha)
+        mean.skip_values = address(mean.skip_store)
         mean.start_scale = average.beta / average.count
         engine.mean = mean
     mean.n_threads = engine.n_threads

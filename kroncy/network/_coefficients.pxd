@@ -7,9 +7,10 @@ from ._tiles cimport TiledMatrix
 
 
 # What a step on the samples of one panel adds, but for the store's scale:
-# C[r, rows[c]] += sum_k signs[r, k] e[c, k] wherever neuron r fires on sample rows[c].
+# C[r, columns[c]] += sum_k signs[r, k] e[c, k] wherever neuron r fires on sample rows[c].
 cdef struct Step:
     const int64_t *rows         # (count,)
+    const int64_t *columns      # (count,): of C, as it is stored
     int count
     const double *e             # (count, n_outputs)
     double alpha                # of the average, before the step
@@ -33,7 +34,7 @@ cdef class Coefficients(PanelStore):
     cdef void product(self, int64_t first, int n_blocks, const void *panel, int row_bytes,
                       void *out) noexcept nogil
     cdef const void *row_signs(self, int64_t block) noexcept nogil
-    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil
+    cdef uint32_t without_pattern(self, const int64_t *columns, int count) noexcept nogil
     cdef void begin_add(self, const Step *step) noexcept nogil
     cdef int add(self, int64_t block, const Step *step) noexcept nogil
     cdef void end_add(self, const Step *step) noexcept nogil

@@ -21,7 +21,7 @@ from libc.string cimport memset
 
 from .._base._buffers cimport address, holds_doubles
 from .._base._team cimport team_run
-from ..pairs._panels cimport kroncy_pairs_gather
+from ..pairs._panels cimport kroncy_pairs_gather, kroncy_records
 from ._tiles cimport (
     KRONCY_BLOCK, KRONCY_BLOCK_WORDS, KRONCY_TILE, TiledMatrix, block_rows, count_blocks,
     kroncy_tile
@@ -35,8 +35,8 @@ cdef extern from "_coefficients_kernel.h" nogil:
     int kroncy_values_add(bint, kroncy_tile *, int, int, int, const uint32_t *, const int64_t *,
                           const double *, double, const void *)
     int kroncy_shared_add(bint, kroncy_tile *, kroncy_tile *, int, uint32_t, const int64_t *,
-                          int64_t, const uint64_t *, uint64_t *, const double *, double,
-                          const void *, const void *)
+                          const int64_t *, int64_t, const uint64_t *, uint64_t *, const double *,
+                          double, const void *, const void *)
     void kroncy_shared_settle(bint, int, const int64_t *, const double *, double, void *)
     void kroncy_average(bint, int64_t, double, double, const void *, const void *, void *)
     void kroncy_add_scaled(bint, int64_t, double, const void *, void *)
@@ -150,12 +150,12 @@ cdef class Coefficients:
             out)
 
     cdef void gather(
-        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        self, int64_t first, int count, const kroncy_records *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
         """As `PanelStore.gather`, but for `row_signs`."""
         kroncy_pairs_gather(
-            self.is_double, narrow, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
+            self.is_double, NULL, self.entries.block_tiles(first // KRONCY_BLOCK),
             self.entries.n_tiles, <int> (first % KRONCY_BLOCK), count, records, columns, n_inner,
             table)
 
@@ -176,8 +176,8 @@ cdef class Coefficients:
         """Signs (256,) that `product` leaves out of the rows of a block; NULL: none."""
         return NULL
 
-    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil:
-        """Bit c: sample rows[c] has no pattern on this rank; of a store that has patterns."""
+    cdef uint32_t without_pattern(self, const int64_t *columns, int count) noexcept nogil:
+        """Bit c: columns[c] has no pattern on this rank; of a store that has patterns."""
         return 0
 
     cdef void begin_add(self, const Step *step) noexcept nogil:
@@ -187,7 +187,7 @@ cdef class Coefficients:
         """What a step adds to one block; -1: out of memory."""
         return kroncy_values_add(
             self.is_double, self.entries.block_tiles(block), block_rows(self.n_neurons, block),
-            step.count, self.n_outputs, step.masks + block * KRONCY_BLOCK, step.rows, step.e,
+            step.count, self.n_outputs, step.masks + block * KRONCY_BLOCK, step.columns, step.e,
             step.alpha, self.block_signs(block))
 
     cdef void end_add(self, const Step *step) noexcept nogil:
@@ -292,12 +292,12 @@ cdef class SharedCoefficients(Coefficients):
             out)
 
     cdef void gather(
-        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        self, int64_t first, int count, const kroncy_records *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
         cdef int64_t block = first // KRONCY_BLOCK
         kroncy_pairs_gather(
-            self.is_double, narrow, self.pattern.block_tiles(block),
+            self.is_double, self.pattern.block_tiles(block),
             self.entries.block_tiles(block), self.entries.n_tiles, <int> (first % KRONCY_BLOCK),
             count, records, columns, n_inner, table)
 
@@ -307,13 +307,13 @@ cdef class SharedCoefficients(Coefficients):
     cdef const void *row_signs(self, int64_t block) noexcept nogil:
         return self.block_signs(block)
 
-    cdef uint32_t without_pattern(self, const int64_t *rows, int count) noexcept nogil:
+    cdef uint32_t without_pattern(self, const int64_t *columns, int count) noexcept nogil:
         cdef uint32_t found = 0
         cdef int64_t w
         cdef int c
         cdef const uint64_t *bits
         for c in range(count):
-            bits = self.bits + rows[c] * self.n_words
+            bits = self.bits + columns[c] * self.n_words
             w = 0
             while w < self.n_words and bits[w] == 0:
                 w += 1
@@ -325,24 +325,24 @@ cdef class SharedCoefficients(Coefficients):
         # Samples without a pattern on any rank take the fired set of this step; their shared value
         # becomes 0.
         cdef int c
-        self.adopt = self.ranks.intersect(self.without_pattern(step.rows, step.count))
+        self.adopt = self.ranks.intersect(self.without_pattern(step.columns, step.count))
         for c in range(step.count):
             if self.adopt >> c & 1:
-                memset(<char *> self.shared + step.rows[c] * self.itemsize, 0, self.itemsize)
+                memset(<char *> self.shared + step.columns[c] * self.itemsize, 0, self.itemsize)
                 if self.averaged:
-                    memset(<char *> self.sums + step.rows[c] * self.itemsize, 0, self.itemsize)
+                    memset(<char *> self.sums + step.columns[c] * self.itemsize, 0, self.itemsize)
 
     cdef int add(self, int64_t block, const Step *step) noexcept nogil:
         cdef int64_t first = block * KRONCY_BLOCK_WORDS
         return kroncy_shared_add(
             self.is_double, self.pattern.block_tiles(block), self.entries.block_tiles(block),
-            step.count, self.adopt, step.rows, self.n_words, step.fired_bits + first,
-            self.bits + first, step.e, step.alpha, self.shared, self.sums)
+            step.count, self.adopt, step.columns, step.rows, self.n_words,
+            step.fired_bits + first, self.bits + first, step.e, step.alpha, self.shared, self.sums)
 
     cdef void end_add(self, const Step *step) noexcept nogil:
-        kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, 1, self.shared)
+        kroncy_shared_settle(self.is_double, step.count, step.columns, step.e, 1, self.shared)
         if self.averaged:
-            kroncy_shared_settle(self.is_double, step.count, step.rows, step.e, -step.alpha,
+            kroncy_shared_settle(self.is_double, step.count, step.columns, step.e, -step.alpha,
                                  self.sums)
 
 

@@ -234,14 +234,14 @@ int kroncy_values_append(int is_double, kroncy_tile *tile, int n_rows, int n_out
 }
 
 int kroncy_shared_add(int is_double, kroncy_tile *pattern, kroncy_tile *tiles, int count,
-                      uint32_t adopt, const int64_t *samples, int64_t n_words,
-                      const uint64_t *fired, uint64_t *bits, const double *e, double alpha,
-                      const void *shared, const void *sums) {
-    return REAL_CALL(is_double, kroncy_shared_add, pattern, tiles, count, adopt, samples, n_words,
-                     fired, bits, e, alpha, shared, sums);
+                      uint32_t adopt, const int64_t *columns, const int64_t *samples,
+                      int64_t n_words, const uint64_t *fired, uint64_t *bits, const double *e,
+                      double alpha, const void *shared, const void *sums) {
+    return REAL_CALL(is_double, kroncy_shared_add, pattern, tiles, count, adopt, columns, samples,
+                     n_words, fired, bits, e, alpha, shared, sums);
 }
 
-void kroncy_shared_settle(int is_double, int count, const int64_t *samples, const double *e,
+void kroncy_shared_settle(int is_double, int count, const int64_t *columns, const double *e,
                           double factor, void *shared) {
-    REAL_CALL(is_double, kroncy_shared_settle, count, samples, e, factor, shared);
+    REAL_CALL(is_double, kroncy_shared_settle, count, columns, e, factor, shared);
 }

@@ -80,19 +80,19 @@ int kroncy_values_add(int is_double, kroncy_tile *tiles /* IN, OUT */, int n_row
                       int n_outputs, const uint32_t *masks /* IN */, const int64_t *samples /* IN */,
                       const double *e /* IN */, double alpha, const void *signs /* IN */);
 
-/* The same for C' with shared values.  fired and bits: the block's first word in the (samples, n_words)
- * bitsets of the fired sets, recorded before, and of the pattern.  Bit c of `adopt`: the pattern of
- * samples[c] was empty, it becomes the fired set.  shared, and their sums, NULL without an average, are
+/* The same for C' with shared values, whose columns[c] is of samples[c].  fired: the block's first word
+ * in the (samples, n_words) bitsets of the fired sets, recorded before; bits: that of the pattern,
+ * (columns, n_words).  Bit c of `adopt`: the pattern of columns[c] was empty, it becomes the fired set.  shared, and their sums, NULL without an average, are
  * read, and not yet changed by the step. */
 int kroncy_shared_add(int is_double, kroncy_tile *pattern /* IN, OUT */,
                       kroncy_tile *tiles /* IN, OUT */, int count, uint32_t adopt,
-                      const int64_t *samples /* IN */, int64_t n_words,
-                      const uint64_t *fired /* IN */, uint64_t *bits /* IN, OUT */,
-                      const double *e /* IN */, double alpha, const void *shared /* IN */,
-                      const void *sums /* IN */);
+                      const int64_t *columns /* IN */, const int64_t *samples /* IN */,
+                      int64_t n_words, const uint64_t *fired /* IN */,
+                      uint64_t *bits /* IN, OUT */, const double *e /* IN */, double alpha,
+                      const void *shared /* IN */, const void *sums /* IN */);
 
-/* After the blocks of the step: shared[samples[c]] += factor e[c]. */
-void kroncy_shared_settle(int is_double, int count, const int64_t *samples /* IN */,
+/* After the blocks of the step: shared[columns[c]] += factor e[c]. */
+void kroncy_shared_settle(int is_double, int count, const int64_t *columns /* IN */,
                           const double *e /* IN */, double factor, void *shared /* IN, OUT */);
 
 /* Append to a tile whose samples come in ascending order: what a step on samples first, first + 1, ...

@@ -123,27 +123,28 @@ static int NAMED(kroncy_values_append)(kroncy_tile *tile, int n_rows, int n_outp
 }
 
 static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, int count,
-                                    uint32_t adopt, const int64_t *samples, int64_t n_words,
+                                    uint32_t adopt, const int64_t *columns,
+                                    const int64_t *samples, int64_t n_words,
                                     const uint64_t *fired, uint64_t *bits, const double *e,
                                     double alpha, const REAL *shared, const REAL *sums) {
     /* As above: all places first. */
     for (int c = 0; c < count; c++) {
-        const kroncy_tile *tile = tiles + samples[c] / KRONCY_TILE;
-        const uint64_t *now = fired + samples[c] * n_words, *old = bits + samples[c] * n_words;
+        const kroncy_tile *tile = tiles + columns[c] / KRONCY_TILE;
+        const uint64_t *now = fired + samples[c] * n_words, *old = bits + columns[c] * n_words;
         if ((adopt >> c & 1) || tile->offset == NULL) continue;
         for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
             for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1) {
-                const int bit = __builtin_ctzll(left), sample = (int)(samples[c] % KRONCY_TILE);
-                tile_prefetch(tile, 64 * w + bit, sample, sizeof(REAL));
+                const int bit = __builtin_ctzll(left), column = (int)(columns[c] % KRONCY_TILE);
+                tile_prefetch(tile, 64 * w + bit, column, sizeof(REAL));
                 if (old[w] >> bit & 1)
-                    tile_prefetch(pattern + samples[c] / KRONCY_TILE, 64 * w + bit, sample, 0);
+                    tile_prefetch(pattern + columns[c] / KRONCY_TILE, 64 * w + bit, column, 0);
             }
     }
     for (int c = 0; c < count; c++) {
-        const int64_t t = samples[c] / KRONCY_TILE;
-        const int column = (int)(samples[c] % KRONCY_TILE);
+        const int64_t t = columns[c] / KRONCY_TILE;
+        const int column = (int)(columns[c] % KRONCY_TILE);
         const uint64_t *now = fired + samples[c] * n_words;
-        uint64_t *old = bits + samples[c] * n_words;
+        uint64_t *old = bits + columns[c] * n_words;
         if (adopt >> c & 1) {
             /* A repetition of the sample within the panel finds its pattern there already. */
             if (memcmp(old, now, KRONCY_BLOCK_WORDS * sizeof *old) == 0) continue;
@@ -155,8 +156,8 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
             const uint64_t stopped = old[w] & ~now[w], other = now[w] & ~old[w];
             for (uint64_t left = stopped; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(tile_add)(tiles + t, r, column, shared[samples[c]],
-                                    sums ? sums[samples[c]] : 0) != 0)
+                if (NAMED(tile_add)(tiles + t, r, column, shared[columns[c]],
+                                    sums ? sums[columns[c]] : 0) != 0)
                     return -1;
                 pattern_remove(pattern + t, r, column);
             }
@@ -171,7 +172,7 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
     return 0;
 }
 
-static void NAMED(kroncy_shared_settle)(int count, const int64_t *samples, const double *e,
+static void NAMED(kroncy_shared_settle)(int count, const int64_t *columns, const double *e,
                                         double factor, REAL *shared) {
-    for (int c = 0; c < count; c++) shared[samples[c]] += (REAL)(factor * e[c]);
+    for (int c = 0; c < count; c++) shared[columns[c]] += (REAL)(factor * e[c]);
 }

@@ -3,9 +3,15 @@ from libc.stdint cimport int64_t, uint32_t
 
 from ._average cimport Average
 from ._coefficients cimport Coefficients, Step
+from ._columns cimport Columns
 from ._fired cimport FiredSets
 from ._ranks cimport Ranks
 from ._workspace cimport Source, Workspace
+
+
+cdef enum:
+    MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
+    MAX_WIDTH = 32      # most samples of a panel
 
 
 cdef inline bint near_underflow(double scale) noexcept nogil:
@@ -23,13 +29,16 @@ cdef class Engine:
     cdef readonly Coefficients coefficients     # C
     cdef readonly Average average               # of the iterates; None: not asked for
     cdef Engine mean                            # reads at the average, while training stands still
-    cdef readonly object skip_coefficients, signs
+    cdef readonly object signs
+    # The order of those of C, and of the left side of all panels; set before anything is read.
+    cdef public Columns columns
+    cdef object skip_store          # coefficients of the skip, in that order
     cdef FiredSets fired
     cdef readonly Source source                 # the training samples
     cdef readonly Ranks ranks                   # this engine has the neurons of one of them
     cdef int64_t itemsize           # bytes of a real
     cdef int64_t n_blocks           # of 256 neurons
-    cdef void *skip_values          # (n_samples, n_outputs) reals
+    cdef void *skip_values          # the same: (n_samples, n_outputs) reals
     cdef Workspace work             # of the training, and its counters
 
     cdef int64_t n_masks(self, Py_ssize_t batch_size) noexcept nogil

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._average import Average
 from ._coefficients import Coefficients
+from ._columns import Columns
 from ._ranks import Ranks
 from ._workspace import Source
 
@@ -18,8 +19,8 @@ class Engine:
     scale: float
     start_scale: float
     coefficients: Coefficients
+    columns: Columns
     average: Average | None
-    skip_coefficients: np.ndarray
     signs: np.ndarray
     source: Source
     ranks: Ranks
@@ -31,11 +32,14 @@ class Engine:
     def set_own_counters(self, counters: dict[str, int]) -> None: ...
     def coefficient_arrays(self) -> dict[str, np.ndarray]: ...
     def set_coefficient_arrays(
-        self, arrays: dict[str, np.ndarray], scale: float, start_scale: float
+        self, arrays: dict[str, np.ndarray], scale: float, start_scale: float,
+        average: tuple[float, float, int] | None = None,
     ) -> None: ...
     def start_average(self) -> None: ...
     def to_csr(self) -> Any: ...
     def set_csr(self, matrix: Any) -> None: ...
+    @property
+    def skip_coefficients(self) -> np.ndarray: ...
     @property
     def fired_bits(self) -> np.ndarray: ...
     @property
@@ -54,4 +58,3 @@ class Engine:
         preactivations: bool = False,
         fired: bool = False,
     ) -> np.ndarray: ...
-    def product(self, panel: np.ndarray, out: np.ndarray) -> np.ndarray: ...

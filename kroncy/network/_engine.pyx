@@ -8,8 +8,7 @@ samples gets its masks and outputs (`panel_forward`), and what else moves when C
 (`block_descend`, `panel_descend`).  Blocks of 256 neurons are disjoint, belong to one thread at a
 time and exchange only their partial outputs, summed in the order of the blocks: results do not
 depend on the number of threads, nor on that of the ranks, each of which has an engine for some of
-the blocks.  W(t) = start_scale W(0) + scale C X, so that weight decay costs
-two products.
+the blocks.  W(t) = start_scale W(0) + scale C X, so that weight decay costs two products.
 """
 import numpy as np
 
@@ -20,6 +19,7 @@ from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._average cimport Average
+from ._columns cimport Columns
 from ._fired cimport FiredSets
 from ._ranks cimport Ranks
 from ._tiles cimport KRONCY_BLOCK, block_rows, count_blocks
@@ -36,9 +36,6 @@ cdef extern from "_engine_kernel.h" nogil:
     void kroncy_block_activate(bint, int, int, int, int, double, const void *, const void *, void *,
                                uint32_t *)
     void kroncy_skip_add(bint, int64_t, int, double, const int64_t *, const double *, void *)
-
-cdef enum:
-    MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
 cdef double PREACTIVATION = 2.0     # for each neuron and sample, in the forward half
@@ -88,8 +85,9 @@ cdef class Engine:
         self.scale = self.start_scale = 1.0
         self.n_blocks = count_blocks(self.n_neurons)
         self.coefficients = make_coefficients(self.signs, self.n_samples)
-        self.skip_coefficients = np.zeros((self.n_samples, self.n_outputs), dtype=signs.dtype)
-        self.skip_values = address(self.skip_coefficients)
+        self.skip_store = np.zeros((self.n_samples, self.n_outputs), dtype=signs.dtype)
+        self.skip_values = address(self.skip_store)
+        self.columns = Columns()
         self.fired = FiredSets(self.n_neurons, self.n_samples)
         self.work = Workspace()
         self.work.fired = self.fired
@@ -102,28 +100,39 @@ cdef class Engine:
     # -- state ----------------------------------------------------------------------------------
 
     def coefficient_arrays(self):
-        """C / scale and the skip as they are stored: copies, for `set_coefficient_arrays`."""
-        return self.coefficients.arrays() | {"skip_coefficients": self.skip_coefficients.copy()}
+        """C / scale, the skip and an average: copies, for `set_coefficient_arrays`."""
+        arrays = self.coefficients.arrays() | {"skip_coefficients": self.skip_store.copy()}
+        if self.average is not None:
+            arrays |= self.average.arrays()
+        return self.columns.by_sample(arrays)
 
-    def set_coefficient_arrays(self, arrays, double scale, double start_scale):
-        """Replace C, the skip's coefficients and the two scales."""
+    def set_coefficient_arrays(self, arrays, double scale, double start_scale, average=None):
+        """Replace C, the skip's coefficients, the two scales, and the scalars of an average."""
         self.mean = None
+        arrays = self.columns.by_column(arrays)
         self.coefficients.set_arrays(arrays)
-        self.skip_coefficients[...] = arrays["skip_coefficients"]
+        self.skip_store[...] = arrays["skip_coefficients"]
         self.scale, self.start_scale = scale, start_scale
+        if self.average is not None and average is not None:
+            self.average.set(arrays, average)
+
+    @property
+    def skip_coefficients(self):
+        """Coefficients of the skip / scale, (n_samples, n_outputs)."""
+        return self.columns.rows_by_sample(self.skip_store)
 
     def start_average(self):
         """Average the iterates that are counted from now on."""
-        self.average = Average(self.coefficients, self.skip_coefficients)
+        self.average = Average(self.coefficients, self.skip_store)
 
     def to_csr(self):
         """C / scale, a scipy.sparse.csr_array."""
-        return self.coefficients.to_csr()
+        return self.columns.csr_by_sample(self.coefficients.to_csr())
 
     def set_csr(self, matrix):
         """Replace C / scale by a scipy.sparse matrix; an average begins anew."""
         self.mean = None
-        self.coefficients.set_csr(matrix)
+        self.coefficients.set_csr(self.columns.csr_by_column(matrix))
         if self.average is not None:
             self.average.restart()
 
@@ -196,15 +205,6 @@ cdef class Engine:
             return work.fired.bits
         return z if preactivations else np.asarray(f)
 
-    def product(self, panel, out):
-        """out = (C / scale) panel, as in an iteration: the part of it that grows with nnz(C).
-
-        But for the signs: with one output row r is to be multiplied by a_r.  panel (n_samples,
-        width) and out (n_blocks * 256, width) are 64-byte aligned, with rows of 64 or 128 bytes.
-        """
-        self.coefficients.multiply(panel, out, self.group_size(), self.n_threads)
-        return out
-
     # -- the forward half -----------------------------------------------------------------------
 
     cdef void forward(
@@ -237,6 +237,7 @@ cdef class Engine:
         """`forward` for the samples of one panel: every block by itself, then their sum."""
         cdef ForwardLoop loop
         cdef int width = self.row_width(count)
+        cdef int64_t columns[MAX_WIDTH]
         cdef int64_t multiply_adds = self.panel_multiply_adds(count)
         self.prepare(work, source, rows, count)
         loop.engine, loop.work, loop.source = <void *> self, <void *> work, <void *> source
@@ -246,6 +247,7 @@ cdef class Engine:
                  KRONCY_MULTIPLY_ADD * multiply_adds + PREACTIVATION * self.n_neurons * count,
                  forward_group, &loop)
         if self.ranks.at_once:
+            rows = self.columns.of(rows, count, columns)
             self.ranks.empty = self.coefficients.without_pattern(rows, <int> count)
         self.ranks.add_up(self.is_double, width, <int> count, self.n_outputs, work.f, f)
         if self.skip > 0:
@@ -306,6 +308,7 @@ cdef class Engine:
         cdef int status
         cdef double factor
         cdef Step part
+        cdef const int64_t *columns = self.columns.of(rows, count, self.work.columns)
         cdef BackwardLoop loop
         if decay != 1.0:
             self.decay_weights(decay)
@@ -317,7 +320,7 @@ cdef class Engine:
         loop.engine, loop.step, loop.failed = <void *> self, &part, 0
         part.alpha = 0 if self.average is None else self.average.alpha
         while done < count:
-            part.rows = rows + done
+            part.rows, part.columns = rows + done, columns + done
             part.count = <int> min(<Py_ssize_t> self.panel_width(), count - done)
             part.e = self.work.scaled + done * self.n_outputs
             status = self.panel_descend(&part)
@@ -369,9 +372,11 @@ cdef class Engine:
     ) noexcept nogil:
         """u <- u - step * skip * sum_i e_i x_i, in coefficients."""
         cdef double factor = step * self.skip / self.scale
-        kroncy_skip_add(self.is_double, count, self.n_outputs, -factor, rows, e, self.skip_values)
+        cdef const int64_t *columns = self.columns.of(rows, count, self.work.columns)
+        kroncy_skip_add(self.is_double, count, self.n_outputs, -factor, columns, e,
+                        self.skip_values)
         if self.average is not None:
-            self.average.skip_descend(rows, count, e, factor)
+            self.average.skip_descend(columns, count, e, factor)
 
     # -- sizes and costs ------------------------------------------------------------------------
 
@@ -419,7 +424,7 @@ cdef class Engine:
         """Memory for `forward` and `backward` in the workspace of the training."""
         self.mean = None
         self.reserve(self.work, self.source, batch_size)
-        return self.work.reserve_scaled(batch_size * self.n_outputs)
+        return self.work.reserve_batch(batch_size, self.n_outputs)
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         """Multiply-adds that z of a panel of `count` samples takes."""

@@ -173,7 +173,7 @@ cdef class ExplicitEngine(Engine):
 
     def start_average(self):
         self.average = DenseAverage(
-            self.coefficients, self.skip_coefficients, self.weights, self.skip_weights)
+            self.coefficients, self.skip_store, self.weights, self.skip_weights)
         self.weight_sums = <char *> (<DenseAverage> self.average).sums[0]
         self.skip_weight_sums = (<DenseAverage> self.average).sums[1]
 

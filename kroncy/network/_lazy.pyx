@@ -109,7 +109,7 @@ cdef class LazyEngine(Engine):
         cost = self.reading_cost(rows.shape[0], n_entries)
         pairs = (<GramSource> source).as_pairs() if cost > WORTH_PAIRS else None
         if pairs is not None:
-            skip = self.skip_coefficients if self.skip > 0 else None
+            skip = self.skip_store if self.skip > 0 else None
             reading = PairReading(pairs, self.coefficients, skip, rows, n_entries)
             if reading.cost() < cost:
                 return self.read_panels(source, reading, preactivations, fired)

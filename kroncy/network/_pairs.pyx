@@ -124,8 +124,8 @@ cdef class PairsEngine(LazyEngine):
         self.begin = self.end = self.panel = -1
         self.lead = 0
 
-    def set_coefficient_arrays(self, arrays, double scale, double start_scale):
-        super().set_coefficient_arrays(arrays, scale, start_scale)
+    def set_coefficient_arrays(self, arrays, double scale, double start_scale, average=None):
+        super().set_coefficient_arrays(arrays, scale, start_scale, average)
         self.forget(None)
 
     def set_csr(self, matrix):

@@ -1,7 +1,7 @@
 # What the steps since the beginning of a segment have added to C.
 from libc.stdint cimport int64_t
 
-from ..pairs._panels cimport PairRows, PanelProduct, kroncy_pair
+from ..pairs._panels cimport PairRows, PanelProduct, kroncy_pair, kroncy_records
 from ._coefficients cimport Step
 from ._tiles cimport TiledMatrix
 
@@ -11,7 +11,7 @@ cdef class RecentSteps:
     cdef readonly int64_t capacity
     cdef int64_t n_neurons, itemsize
     cdef int n_outputs
-    cdef bint is_double, is_narrow
+    cdef bint is_double
     cdef TiledMatrix entries                # several outputs: a value for each entry
     cdef TiledMatrix pattern                # one output: `shared` has the value of each sample
     cdef object shared, skip_values, numbers
@@ -20,7 +20,8 @@ cdef class RecentSteps:
     cdef const int64_t *number              # 0, 1, 2, ...
     cdef int64_t *rows                      # (capacity,) sample of each step
     cdef kroncy_pair *pairs                 # its objects,
-    cdef void *records                      # what `gather` reads of it,
+    cdef kroncy_records records             # the same as it is passed on,
+    cdef void *record                       # what `gather` reads of it,
     cdef int64_t *inner                     # the inner one,
     cdef int64_t *local                     # and the number of the outer one among `objects`
     cdef int64_t *objects                   # outer objects of the steps

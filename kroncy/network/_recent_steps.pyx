@@ -16,7 +16,7 @@ from .._base._team cimport team_run
 from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_combine
 from ..pairs._panels cimport (
     MAX_OBJECTS, PairRows, PanelProduct, kroncy_pair, kroncy_pairs_fill, kroncy_pairs_gather,
-    kroncy_pairs_gather_dense, kroncy_pairs_record_size, kroncy_pairs_select,
+    kroncy_pairs_gather_dense, kroncy_pairs_record_size, kroncy_pairs_select, kroncy_records,
 )
 from ._coefficients cimport Step
 from ._tiles cimport (
@@ -81,9 +81,9 @@ cdef class RecentSteps:
         self.number = <const int64_t *> address(self.numbers)
         self.rows = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.pairs = <kroncy_pair *> allocate(KRONCY_TILE * sizeof(kroncy_pair))
-        self.is_narrow = rows.is_narrow
-        self.records = allocate(KRONCY_TILE * kroncy_pairs_record_size(self.is_double,
-                                                                       self.is_narrow))
+        self.record = allocate(
+            KRONCY_TILE * kroncy_pairs_record_size(self.is_double, rows.is_narrow))
+        self.records = kroncy_records(rows.is_narrow, self.record, NULL, NULL)
         self.inner = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.local = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
         self.objects = <int64_t *> allocate(KRONCY_TILE * sizeof(int64_t))
@@ -97,7 +97,7 @@ cdef class RecentSteps:
     def __dealloc__(self):
         free(self.rows)
         free(self.pairs)
-        free(self.records)
+        free(self.record)
         free(self.inner)
         free(self.local)
         free(self.objects)
@@ -130,9 +130,9 @@ cdef class RecentSteps:
         for c in range(count):
             j = self.n_steps + c
             self.rows[j] = samples[c]
-            self.pairs[j] = rows.pairs[samples[c]]
-            self.inner[j] = self.pairs[j].inner
-            object = self.pairs[j].outer
+            self.inner[j] = rows.inner[samples[c]]
+            object = rows.outer[samples[c]]
+            self.pairs[j] = kroncy_pair(<uint32_t> self.inner[j], <uint32_t> object)
             if self.local_of[object] < 0:
                 self.local_of[object] = self.n_objects
                 self.objects[self.n_objects] = object
@@ -192,8 +192,8 @@ cdef class RecentSteps:
             out)
 
     cdef void fill_records(self) noexcept nogil:
-        kroncy_pairs_fill(self.is_double, self.is_narrow, 0, self.n_steps, self.pairs,
-                          self.shared_data, self.records)
+        kroncy_pairs_fill(self.is_double, self.records.narrow, 0, self.n_steps, self.pairs,
+                          self.shared_data, self.record)
 
     cdef void gather(
         self, int64_t first, int count, const void *columns, int64_t n_inner, void *table
@@ -201,17 +201,16 @@ cdef class RecentSteps:
         """As `Coefficients.gather`, after `fill_records`."""
         cdef int64_t block = first // KRONCY_BLOCK
         kroncy_pairs_gather(
-            self.is_double, self.is_narrow, self.pattern.block_tiles(block),
-            self.entries.block_tiles(block), 1, <int> (first % KRONCY_BLOCK), count, self.records,
-            columns, n_inner, table)
+            self.is_double, self.pattern.block_tiles(block), self.entries.block_tiles(block), 1,
+            <int> (first % KRONCY_BLOCK), count, &self.records, columns, n_inner, table)
 
     cdef void gather_skip(
         self, int64_t first, int count, const void *columns, int64_t n_inner, void *table
     ) noexcept nogil:
         """The same for outputs of the skip."""
         kroncy_pairs_gather_dense(
-            self.is_double, self.is_narrow, self.n_steps, self.skip_data, self.n_outputs,
-            <int> first, count, self.records, columns, n_inner, table)
+            self.is_double, self.n_steps, self.skip_data, self.n_outputs, <int> first, count,
+            &self.records, columns, n_inner, table)
 
     def arrays(self):
         """The samples of the steps and what they added: copies, for `set_arrays`."""

@@ -17,13 +17,14 @@ cdef class Workspace:
     cdef void *query                # scratch of the queries of each thread
     cdef uint32_t *masks            # of the last recorded `forward`
     cdef double *scaled             # (samples of a batch, n_outputs): e times the step
-    cdef int64_t mask_bytes, scaled_bytes   # capacities
+    cdef int64_t *columns           # (samples of a batch,): of C
+    cdef int64_t mask_bytes, scaled_bytes, column_bytes     # capacities
     cdef FiredSets fired            # where `forward` records fired sets
     cdef int64_t multiply_adds, gram_entries, rows_read, nodes_read     # counters
 
     cdef void release(self) noexcept
     cdef int reserve_masks(self, int64_t n) except -1
-    cdef int reserve_scaled(self, int64_t n) except -1
+    cdef int reserve_batch(self, int64_t count, int64_t n_outputs) except -1
 
 
 cdef class Source:

@@ -25,19 +25,22 @@ cdef class Workspace:
         free(self.query)
         free(self.masks)
         free(self.scaled)
+        free(self.columns)
         self.z = self.f = self.skip = self.prepared = self.parts = self.query = NULL
         self.masks = NULL
         self.scaled = NULL
+        self.columns = NULL
         self.n_threads = 0
-        self.mask_bytes = self.scaled_bytes = 0
+        self.mask_bytes = self.scaled_bytes = self.column_bytes = 0
 
     cdef int reserve_masks(self, int64_t n) except -1:
         """Memory for the masks of a recorded `forward`."""
         return grow(<void **> &self.masks, &self.mask_bytes, n * sizeof(uint32_t))
 
-    cdef int reserve_scaled(self, int64_t n) except -1:
-        """Memory for the errors of a batch, times the step."""
-        return grow(<void **> &self.scaled, &self.scaled_bytes, n * sizeof(double))
+    cdef int reserve_batch(self, int64_t count, int64_t n_outputs) except -1:
+        """Memory for the errors of a batch, times the step, and for its columns of C."""
+        grow(<void **> &self.columns, &self.column_bytes, count * sizeof(int64_t))
+        return grow(<void **> &self.scaled, &self.scaled_bytes, count * n_outputs * sizeof(double))
 
     def counters(self):
         """Operations so far, as a dict of int."""

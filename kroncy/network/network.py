@@ -219,13 +219,10 @@ class Network(DescentNetwork):
         """
         engine = self._engine
         with self.guard.read():
-            coefficients, average = engine.coefficient_arrays(), None
-            if engine.average is not None:
-                coefficients |= engine.average.arrays()
-                average = engine.average.scalars()
+            average = None if engine.average is None else engine.average.scalars()
             return NetworkState(
-                coefficients, engine.scale, engine.start_scale, engine.arrays(copy=True),
-                engine.fired_bits.copy(), average,
+                engine.coefficient_arrays(), engine.scale, engine.start_scale,
+                engine.arrays(copy=True), engine.fired_bits.copy(), average,
             )
 
     def restore(self, state: NetworkState) -> None:
@@ -238,10 +235,10 @@ class Network(DescentNetwork):
         """
         engine = self._engine
         with self.guard.change("restore"):
-            engine.set_coefficient_arrays(state.coefficients, state.scale, state.start_scale)
+            engine.set_coefficient_arrays(
+                state.coefficients, state.scale, state.start_scale, state.average
+            )
             engine.set_arrays(state.engine_arrays)
-            if engine.average is not None and state.average is not None:
-                engine.average.set(state.coefficients, state.average)
             engine.fired_bits[...] = state.fired_bits
 
     def continue_from(self, other: "Network") -> None:

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data._gram_panels import GramPanels
 from ..data.gram import mode_panels
@@ -31,11 +32,30 @@ class PairSpace:
         The training rows, in the dtype of the training.
     density : float
         Share of the coefficients that are not 0, by estimate.
+
+    Attributes
+    ----------
+    order : ndarray of int64, shape (n_samples,), or None
+        Training sample of each column of C as it is stored; None: their own order.
+    columns : KroneckerData
+        The training rows in the order of the columns of C.
     """
 
     def __init__(self, rows: KroneckerData, density: float) -> None:
         self._rows = rows
         self._density = density
+        self.order: NDArray[np.int64] | None = None
+        self.columns = rows
+
+    def sort_columns(self) -> None:
+        """From now on the columns of C are sorted by the objects of their samples.
+
+        Sums over objects then run through memory, and the sum of an inner object stays in
+        registers for all its samples.
+        """
+        sides = self.grouping
+        self.order = np.lexsort((sides.outer.index, sides.inner.index))
+        self.columns = self._rows.take(self.order)
 
     @cached_property
     def grouping(self) -> Grouping:
@@ -77,7 +97,7 @@ class PairSpace:
         )
         steps = 2 * SEGMENT * (self._density * n_hidden * (2 + itemsize) + 2 * ROW_BYTES)
         # One product of the training, and one of a reading meanwhile.
-        return int(2 * product + steps + self._object_nbytes(inner) + 3 * 8 * rows.n_samples)
+        return int(2 * product + steps + self._object_nbytes(inner) + 8 * 8 * rows.n_samples)
 
     def _object_nbytes(self, inner: ObjectGroup) -> int:
         """Bytes of what is known of inner objects: inner products, or coordinates."""
@@ -87,7 +107,7 @@ class PairSpace:
 
     def training_rows(self) -> PairRows:
         """The training rows."""
-        return pair_rows(self.grouping, self.grouping)
+        return pair_rows(self.grouping, self.grouping, self.order)
 
     def readable_training_rows(self) -> PairRows | None:
         """The training rows, if it can be cheaper to read many of them object by object."""
@@ -113,10 +133,12 @@ class PairSpace:
             )
             if cost < best and self._object_nbytes(sides.inner) <= OBJECT_BYTES:
                 best, found = cost, (sides, rows)
-        return None if found is None else pair_rows(*found)
+        return None if found is None else pair_rows(*found, self.order)
 
 
-def pair_rows(sides: Grouping, rows: Grouping) -> PairRows:
+def pair_rows(
+    sides: Grouping, rows: Grouping, order: NDArray[np.int64] | None = None
+) -> PairRows:
     """Rows as pairs of objects, beside the pairs of the training samples.
 
     Parameters
@@ -125,6 +147,8 @@ def pair_rows(sides: Grouping, rows: Grouping) -> PairRows:
         The training samples.
     rows : Grouping
         The same groups of these rows.
+    order : ndarray of int64, shape (n_samples,), optional
+        Training sample of each column of C.  Default: their own order.
 
     Returns
     -------
@@ -143,7 +167,8 @@ def pair_rows(sides: Grouping, rows: Grouping) -> PairRows:
         projection = None
         inner_panels = GramPanels([(operands, None, None, None, 1)], u, len(operands))
     outer_panels = mode_panels(outer.objects, rows.outer.objects)
+    pairs = sides.pairs if order is None else sides.pairs[order]
     return PairRows(
-        sides.pairs, u, outer.n_objects, rows.inner.index, rows.outer.index, inner_panels,
+        pairs, u, outer.n_objects, rows.inner.index, rows.outer.index, inner_panels,
         outer_panels, operands, projection,
     )

@@ -16,6 +16,7 @@ from ..init.gram import GramInit
 from ..init.plan import InitPlan, choose_compression, plan_init
 from ..parallel.shard import BLOCK, Shard
 from ..trees._max_trees import tree_nbytes
+from ._columns import Columns
 from ._engine import Engine
 from ._explicit import ExplicitEngine
 from ._lazy import GramSource, LazyEngine
@@ -152,6 +153,8 @@ def resolve(
         engine = costs.cheapest(barred)
         if engine == "explicit" and plan.kind != "gaussian":
             plan = plan_init(rows, n_streams, "gaussian", compression)
+    if engine == "pairs":
+        space.sort_columns()
     return plan, engine, space
 
 
@@ -287,8 +290,9 @@ def make_engine(
     args = (shard.own(signs), threshold, skip, n_threads)
     if engine == "pairs":
         pairs = space.training_rows()
-        source = GramSource(cross_panels(rows, rows), None, pairs=pairs)
+        source = GramSource(cross_panels(space.columns, rows), None, pairs=pairs)
         made = PairsEngine(source, *args, pairs, table_limit)
+        made.columns = Columns(space.order)
     elif engine == "explicit":
         weights = init.weights(np.arange(shard.first, shard.last))
         made = ExplicitEngine(dense_source(rows), *args, weights)

@@ -107,15 +107,16 @@ class BoundRows:
 
 
 def bind_rows(
-    rows: KroneckerData, init: GaussianInit | GramInit, data: KroneckerData,
+    init: GaussianInit | GramInit, data: KroneckerData,
     reading: Callable[[], Engine], space: PairSpace, guard: Guard,
 ) -> BoundRows:
-    """`data` as read by the engine `reading()`: trained on `rows`, with z(0) from `init`."""
+    """`data` as read by the engine `reading()`, with z(0) from `init`."""
     near = init.project(data)
     if isinstance(reading(), ExplicitEngine):
         return BoundRows(reading, dense_source(near, init.outside_z0(data)), guard)
     z0, deviation = init.z0_of(data)
-    source = GramSource(cross_panels(rows, near), z0, pairs=partial(space.readable_rows_of, near))
+    panels = cross_panels(space.columns, near)
+    source = GramSource(panels, z0, pairs=partial(space.readable_rows_of, near))
     return BoundRows(reading, source, guard, deviation)
 
 

@@ -389,9 +389,7 @@ class NetworkView:
     def _bind(self, data: KroneckerData) -> BoundRows:
         """`bind` for rows that have been checked."""
         data = data.compact().astype(self.dtype)
-        return bind_rows(
-            self.rows, self._init, data, self._reading, self._space, self.guard
-        )
+        return bind_rows(self._init, data, self._reading, self._space, self.guard)
 
     @blas_threads(1)
     def initial_weights(self, neurons: ArrayLike) -> NDArray:

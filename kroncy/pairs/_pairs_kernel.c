@@ -59,18 +59,18 @@ void kroncy_pairs_fill(int is_double, int narrow, int64_t begin, int64_t end,
     REAL_CALL(is_double, kroncy_pairs_fill, narrow, begin, end, pairs, values, records);
 }
 
-void kroncy_pairs_gather(int is_double, int narrow, const kroncy_tile *pattern,
-                         const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
-                         const void *records, const void *columns, int64_t n_inner, void *table) {
-    REAL_CALL(is_double, kroncy_pairs_gather, narrow, pattern, tiles, n_tiles, first, n_rows,
-              records, columns, n_inner, table);
+void kroncy_pairs_gather(int is_double, const kroncy_tile *pattern, const kroncy_tile *tiles,
+                         int64_t n_tiles, int first, int n_rows, const kroncy_records *records,
+                         const void *columns, int64_t n_inner, void *table) {
+    REAL_CALL(is_double, kroncy_pairs_gather, pattern, tiles, n_tiles, first, n_rows, records,
+              columns, n_inner, table);
 }
 
-void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples, const void *values,
-                               int stride, int first, int n_rows, const void *records,
+void kroncy_pairs_gather_dense(int is_double, int64_t n_samples, const void *values, int stride,
+                               int first, int n_rows, const kroncy_records *records,
                                const void *columns, int64_t n_inner, void *table) {
-    REAL_CALL(is_double, kroncy_pairs_gather_dense, narrow, n_samples, values, stride, first,
-              n_rows, records, columns, n_inner, table);
+    REAL_CALL(is_double, kroncy_pairs_gather_dense, n_samples, values, stride, first, n_rows,
+              records, columns, n_inner, table);
 }
 
 void kroncy_pairs_add(int is_double, int64_t n, const int64_t *rows, const int64_t *inner,

@@ -36,6 +36,20 @@ typedef struct {
  * either kind; the dtype is the last part. */
 #define KRONCY_PAIRS_NARROW 65536
 
+/* Consecutive samples of a tile with one inner object, up to the offset `end`. */
+typedef struct {
+    uint32_t end, inner;
+} kroncy_run;
+
+/* The records of all samples, and the runs of each tile where they are long.  Entries of a run are summed
+ * in registers, and tile by tile for all neurons, so that the records of a tile are in L1. */
+typedef struct {
+    int narrow;
+    const void *record;       /* (n_samples,) */
+    const kroncy_run *run;    /* NULL: they are short */
+    const int64_t *first_run; /* (n_tiles,) */
+} kroncy_records;
+
 /* Bytes of such a record. */
 int kroncy_pairs_record_size(int is_double, int narrow);
 
@@ -48,16 +62,17 @@ void kroncy_pairs_fill(int is_double, int narrow, int64_t begin, int64_t end,
  * block of C, whose tiles are (n_tiles,).  columns (outer objects, 128 bytes): K_B of the panel, 64-byte
  * aligned as the table.  `pattern`, NULL for none: tiles in which an entry counts the value of the
  * sample's record. */
-void kroncy_pairs_gather(int is_double, int narrow, const kroncy_tile *pattern /* IN */,
+void kroncy_pairs_gather(int is_double, const kroncy_tile *pattern /* IN */,
                          const kroncy_tile *tiles /* IN */, int64_t n_tiles, int first, int n_rows,
-                         const void *records /* IN */, const void *columns /* IN */,
+                         const kroncy_records *records /* IN */, const void *columns /* IN */,
                          int64_t n_inner, void *table /* IN, OUT */);
 
 /* The same for the dense rows values[:, first ... first + n_rows - 1] of an (n_samples, stride) array. */
-void kroncy_pairs_gather_dense(int is_double, int narrow, int64_t n_samples,
-                               const void *values /* IN */, int stride, int first, int n_rows,
-                               const void *records /* IN */, const void *columns /* IN */,
-                               int64_t n_inner, void *table /* IN, OUT */);
+void kroncy_pairs_gather_dense(int is_double, int64_t n_samples, const void *values /* IN */,
+                               int stride, int first, int n_rows,
+                               const kroncy_records *records /* IN */,
+                               const void *columns /* IN */, int64_t n_inner,
+                               void *table /* IN, OUT */);
 
 /* The same for entries one by one: table[rows[j], inner[j]] += values[j] * columns[outer[j]]. */
 void kroncy_pairs_add(int is_double, int64_t n, const int64_t *rows /* IN */,

@@ -11,6 +11,27 @@ typedef REAL VEC __attribute__((vector_size(VECTOR_BYTES)));
 
 /* ---- gather ---- */
 
+/* sum += coefficient times the row of K_B of sample i; `value` NULL: the value of its record. */
+TARGET INLINE void LEVELED(add)(const int narrow, VEC *sum, const void *record, int64_t i,
+                                const void *columns, const REAL *value) {
+    uint32_t outer;
+    REAL coefficient;
+    if (narrow) {
+        const NAMED(narrow) *of = (const NAMED(narrow) *)record + i;
+        outer = of->outer;
+        coefficient = value ? *value : of->value;
+    } else {
+        const NAMED(wide) *of = (const NAMED(wide) *)record + i;
+        outer = of->outer;
+        coefficient = value ? *value : of->value;
+    }
+    for (int v = 0; v < LENGTH; v++) sum[v] += coefficient * ROW(columns, outer)[v];
+}
+
+TARGET INLINE uint32_t LEVELED(inner)(const int narrow, const void *record, int64_t i) {
+    return narrow ? ((const NAMED(narrow) *)record)[i].inner : ((const NAMED(wide) *)record)[i].inner;
+}
+
 /* The sums of one inner object in registers, as long as entries are of that object. */
 typedef struct {
     VEC sum[LENGTH];
@@ -26,29 +47,22 @@ TARGET INLINE void LEVELED(release)(const LEVELED(held) *held, void *table) {
     for (int v = 0; v < LENGTH; v++) ROW(table, held->object)[v] = held->sum[v];
 }
 
-TARGET INLINE void LEVELED(add)(LEVELED(held) *held, void *table, uint32_t inner,
-                                const void *column, REAL coefficient) {
-    if (inner != held->object) {
+TARGET INLINE void LEVELED(add_held)(const int narrow, LEVELED(held) *held, void *table,
+                                     const void *record, int64_t i, const void *columns,
+                                     const REAL *value) {
+    const uint32_t object = LEVELED(inner)(narrow, record, i);
+    if (object != held->object) {
         LEVELED(release)(held, table);
-        LEVELED(hold)(held, table, inner);
+        LEVELED(hold)(held, table, object);
     }
-    for (int v = 0; v < LENGTH; v++) held->sum[v] += coefficient * ((const VEC *)column)[v];
+    LEVELED(add)(narrow, held->sum, record, i, columns, value);
 }
 
-/* One more entry, of sample i: `coefficient` is in terms of its `record`. */
-#define ADD(i, coefficient)                                                                     \
-    if (narrow) {                                                                               \
-        const NAMED(narrow) record = ((const NAMED(narrow) *)records)[i];                       \
-        LEVELED(add)(&held, table, record.inner, ROW(columns, record.outer), coefficient);      \
-    } else {                                                                                    \
-        const NAMED(wide) record = ((const NAMED(wide) *)records)[i];                           \
-        LEVELED(add)(&held, table, record.inner, ROW(columns, record.outer), coefficient);      \
-    }
-
-TARGET INLINE void LEVELED(gather_rows)(const int narrow, const kroncy_tile *pattern,
-                                        const kroncy_tile *tiles, int64_t n_tiles, int first,
-                                        int n_rows, const void *records, const void *columns,
-                                        int64_t n_inner, void *table) {
+/* Entries of samples in any order: row by row, so that the sums of one neuron are in L1. */
+TARGET INLINE void LEVELED(gather_any)(const int narrow, const kroncy_tile *pattern,
+                                       const kroncy_tile *tiles, int64_t n_tiles, int first,
+                                       int n_rows, const void *record, const void *columns,
+                                       int64_t n_inner, void *table) {
     for (int r = first; r < first + n_rows; r++) {
         LEVELED(held) held;
         LEVELED(hold)(&held, table, 0);
@@ -57,13 +71,15 @@ TARGET INLINE void LEVELED(gather_rows)(const int narrow, const kroncy_tile *pat
             if (pattern && pattern[t].count[r]) {
                 const uint16_t *offset = pattern[t].offset + pattern[t].begin[r];
                 for (int j = 0; j < pattern[t].count[r]; j++)
-                    ADD(base + (offset[j] >> KRONCY_OFFSET_SHIFT), record.value)
+                    LEVELED(add_held)(narrow, &held, table, record,
+                                      base + (offset[j] >> KRONCY_OFFSET_SHIFT), columns, NULL);
             }
             if (tiles[t].count[r]) {
                 const uint16_t *offset = tiles[t].offset + tiles[t].begin[r];
                 const REAL *value = (const REAL *)tiles[t].value + tiles[t].begin[r];
                 for (int j = 0; j < tiles[t].count[r]; j++)
-                    ADD(base + (offset[j] >> KRONCY_OFFSET_SHIFT), value[j])
+                    LEVELED(add_held)(narrow, &held, table, record,
+                                      base + (offset[j] >> KRONCY_OFFSET_SHIFT), columns, value + j);
             }
         }
         LEVELED(release)(&held, table);
@@ -71,25 +87,71 @@ TARGET INLINE void LEVELED(gather_rows)(const int narrow, const kroncy_tile *pat
     }
 }
 
-TARGET static void LEVELED(gather)(int narrow, const kroncy_tile *pattern,
-                                   const kroncy_tile *tiles, int64_t n_tiles, int first, int n_rows,
-                                   const void *records, const void *columns, int64_t n_inner,
-                                   void *table) {
-    if (narrow)
-        LEVELED(gather_rows)(1, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
-                             table);
-    else
-        LEVELED(gather_rows)(0, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
-                             table);
+/* The entries of one row of a tile, whose samples come in these runs; `record` is the tile's first. */
+TARGET INLINE void LEVELED(add_runs)(const int narrow, const kroncy_tile *tile, int r,
+                                     const int has_values, const kroncy_run *run,
+                                     const void *record, const void *columns, void *table) {
+    const uint16_t *offset = tile->offset + tile->begin[r], *end = offset + tile->count[r];
+    const REAL *value = has_values ? (const REAL *)tile->value + tile->begin[r] : NULL;
+    while (offset < end) {
+        VEC sum[LENGTH];
+        while (*offset >= run->end) run++;
+        for (int v = 0; v < LENGTH; v++) sum[v] = ROW(table, run->inner)[v];
+        do
+            LEVELED(add)(narrow, sum, record, *offset++ >> KRONCY_OFFSET_SHIFT, columns,
+                         has_values ? value++ : NULL);
+        while (offset < end && *offset < run->end);
+        for (int v = 0; v < LENGTH; v++) ROW(table, run->inner)[v] = sum[v];
+    }
 }
 
-TARGET static void LEVELED(gather_dense)(int narrow, int64_t n_samples, const REAL *values,
-                                         int stride, int first, int n_rows, const void *records,
+/* Entries of samples in long runs: tile by tile. */
+TARGET INLINE void LEVELED(gather_runs)(const int narrow, const kroncy_tile *pattern,
+                                        const kroncy_tile *tiles, int64_t n_tiles, int first,
+                                        int n_rows, const kroncy_records *records,
+                                        const void *columns, int64_t n_inner, void *table) {
+    const size_t size = narrow ? sizeof(NAMED(narrow)) : sizeof(NAMED(wide));
+    for (int64_t t = 0; t < n_tiles; t++) {
+        const kroncy_run *run = records->run + records->first_run[t];
+        const char *record = (const char *)records->record + t * KRONCY_TILE * size;
+        for (int r = 0; r < n_rows; r++) {
+            void *sums = ROW(table, r * n_inner);
+            if (pattern && pattern[t].count[first + r])
+                LEVELED(add_runs)(narrow, pattern + t, first + r, 0, run, record, columns, sums);
+            if (tiles[t].count[first + r])
+                LEVELED(add_runs)(narrow, tiles + t, first + r, 1, run, record, columns, sums);
+        }
+    }
+}
+
+TARGET static void LEVELED(gather)(const kroncy_tile *pattern, const kroncy_tile *tiles,
+                                   int64_t n_tiles, int first, int n_rows,
+                                   const kroncy_records *records, const void *columns,
+                                   int64_t n_inner, void *table) {
+    const void *record = records->record;
+    if (records->run && records->narrow)
+        LEVELED(gather_runs)(1, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
+                             table);
+    else if (records->run)
+        LEVELED(gather_runs)(0, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner,
+                             table);
+    else if (records->narrow)
+        LEVELED(gather_any)(1, pattern, tiles, n_tiles, first, n_rows, record, columns, n_inner,
+                            table);
+    else
+        LEVELED(gather_any)(0, pattern, tiles, n_tiles, first, n_rows, record, columns, n_inner,
+                            table);
+}
+
+TARGET static void LEVELED(gather_dense)(int64_t n_samples, const REAL *values, int stride,
+                                         int first, int n_rows, const kroncy_records *records,
                                          const void *columns, int64_t n_inner, void *table) {
     for (int k = first; k < first + n_rows; k++) {
         LEVELED(held) held;
         LEVELED(hold)(&held, table, 0);
-        for (int64_t i = 0; i < n_samples; i++) ADD(i, values[i * stride + k])
+        for (int64_t i = 0; i < n_samples; i++)
+            LEVELED(add_held)(records->narrow, &held, table, records->record, i, columns,
+                              values + i * stride + k);
         LEVELED(release)(&held, table);
         table = ROW(table, n_inner);
     }
@@ -197,7 +259,6 @@ TARGET static void LEVELED(dense)(const void *table, int64_t n_inner, int n_obje
     }
 }
 
-#undef ADD
 #undef ROW
 #undef LANES
 #undef LENGTH

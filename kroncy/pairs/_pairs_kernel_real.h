@@ -50,19 +50,17 @@ typedef struct {
 #define CHOOSE(f, ...) NAMED(f##_base)(__VA_ARGS__);
 #endif
 
-static void NAMED(kroncy_pairs_gather)(int narrow, const kroncy_tile *pattern,
-                                       const kroncy_tile *tiles, int64_t n_tiles, int first,
-                                       int n_rows, const void *records, const void *columns,
+static void NAMED(kroncy_pairs_gather)(const kroncy_tile *pattern, const kroncy_tile *tiles,
+                                       int64_t n_tiles, int first, int n_rows,
+                                       const kroncy_records *records, const void *columns,
                                        int64_t n_inner, void *table) {
-    CHOOSE(gather, narrow, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner, table)
+    CHOOSE(gather, pattern, tiles, n_tiles, first, n_rows, records, columns, n_inner, table)
 }
 
-static void NAMED(kroncy_pairs_gather_dense)(int narrow, int64_t n_samples, const REAL *values,
-                                             int stride, int first, int n_rows,
-                                             const void *records, const void *columns,
-                                             int64_t n_inner, void *table) {
-    CHOOSE(gather_dense, narrow, n_samples, values, stride, first, n_rows, records, columns,
-           n_inner, table)
+static void NAMED(kroncy_pairs_gather_dense)(int64_t n_samples, const REAL *values, int stride,
+                                             int first, int n_rows, const kroncy_records *records,
+                                             const void *columns, int64_t n_inner, void *table) {
+    CHOOSE(gather_dense, n_samples, values, stride, first, n_rows, records, columns, n_inner, table)
 }
 
 static void NAMED(kroncy_pairs_dense)(const void *table, int64_t n_inner, int n_objects,
@@ -145,6 +143,11 @@ static void NAMED(kroncy_pairs_block_z)(int rows, int width, int count, REAL sca
         const int n = r0 + GROUP < rows ? GROUP : rows - r0;
         const int whole = n == GROUP ? count / (16 / (int)sizeof(REAL)) * (16 / (int)sizeof(REAL)) : 0;
         const REAL *sums = (const REAL *)(linear + r0 / GROUP * group_bytes);
+        if (r0 + GROUP < rows) /* rows of z(0) lie apart: ask for the next group's in time */
+            for (int c = 0; c < count; c++) {
+                __builtin_prefetch(z0 + samples[c] * stride + r0 + GROUP);
+                __builtin_prefetch(z0 + samples[c] * stride + r0 + GROUP + GROUP / 2);
+            }
         if (whole) /* it reads the signs of a whole group */
             NAMED(group_z)(width, whole, scale, signs ? signs + r0 : NULL, z0_scale, z0 + r0,
                            stride, samples, sums, added, z);

@@ -14,12 +14,22 @@ cdef extern from "_pairs_kernel.h" nogil:
         int32_t height
         int64_t first
 
+    ctypedef struct kroncy_run:
+        uint32_t end
+        uint32_t inner
+
+    ctypedef struct kroncy_records:
+        int narrow
+        const void *record
+        const kroncy_run *run
+        const int64_t *first_run
+
     int kroncy_pairs_record_size(bint, bint)
     void kroncy_pairs_fill(bint, bint, int64_t, int64_t, const kroncy_pair *, const void *, void *)
-    void kroncy_pairs_gather(bint, bint, const void *, const void *, int64_t, int, int,
-                             const void *, const void *, int64_t, void *)
-    void kroncy_pairs_gather_dense(bint, bint, int64_t, const void *, int, int, int, const void *,
-                                   const void *, int64_t, void *)
+    void kroncy_pairs_gather(bint, const void *, const void *, int64_t, int, int,
+                             const kroncy_records *, const void *, int64_t, void *)
+    void kroncy_pairs_gather_dense(bint, int64_t, const void *, int, int, int,
+                                   const kroncy_records *, const void *, int64_t, void *)
     void kroncy_pairs_select(bint, int64_t, const int64_t *, const void *, int, int,
                              const int32_t *, void *)
     void kroncy_pairs_block_z(bint, int, int, int, double, const void *, double, const void *,
@@ -42,7 +52,7 @@ cdef class PanelStore:
     cdef readonly int64_t n_neurons, n_samples
 
     cdef int64_t n_entries(self) noexcept nogil
-    cdef void gather(self, int64_t first, int count, bint narrow, const void *records,
+    cdef void gather(self, int64_t first, int count, const kroncy_records *records,
                      const void *columns, int64_t n_inner, void *table) noexcept nogil
     cdef const void *column_values(self) noexcept nogil
 
@@ -55,7 +65,9 @@ cdef class PairRows:
     cdef readonly int64_t n_rows, n_inner, n_outer, width
     cdef readonly bint is_double, is_narrow
     cdef readonly GramPanels inner_panels, outer_panels
-    cdef const kroncy_pair *pairs       # of the training samples
+    cdef const kroncy_pair *pairs       # of the training samples, in the order of the columns of C
+    cdef const kroncy_run *run          # their runs with one inner object; NULL: they are short
+    cdef const int64_t *first_run       # (tiles of samples,)
     cdef const int64_t *inner           # (n_rows,) objects of these rows
     cdef const int64_t *outer
     cdef const void *operands           # (inner objects of these rows, width)
@@ -75,7 +87,8 @@ cdef class PanelProduct:
     cdef void *columns                  # (n_outer, 128 bytes): K_B of the panel
     cdef void *parts                    # what the panels need for that
     cdef void *packed                   # (capacity, width)
-    cdef char *records                  # (n_samples,): what a gather reads of them
+    cdef void *record                   # (n_samples,): what a gather reads of them
+    cdef kroncy_records records         # the same
     cdef char *workspaces               # a table and the workspace of the dense part, each thread
     cdef int64_t workspace_bytes, table_bytes
     cdef int64_t objects[MAX_OBJECTS]   # of the panel

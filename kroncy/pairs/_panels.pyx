@@ -22,9 +22,12 @@ from ..data._gram_panels cimport ROW_BYTES, GramPanels
 
 cdef extern from "_pairs_kernel.h" nogil:
     enum: KRONCY_PAIRS_NARROW
+    enum: KRONCY_TILE
+    enum: KRONCY_OFFSET_SHIFT
 
 cdef enum:
     CHUNK = 8192        # samples whose records a thread makes at a time
+    LONG_RUN = 32       # samples of a run, on average, that make runs worth while
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
 cdef double RECORD = 1.0            # of a sample
@@ -50,7 +53,7 @@ cdef class PanelStore:
         return 0
 
     cdef void gather(
-        self, int64_t first, int count, bint narrow, const void *records, const void *columns,
+        self, int64_t first, int count, const kroncy_records *records, const void *columns,
         int64_t n_inner, void *table
     ) noexcept nogil:
         """table (count, n_inner, 128 bytes) += sums over the entries of neurons of one block.
@@ -69,7 +72,7 @@ cdef class PairRows:
     Parameters
     ----------
     pairs : ndarray of uint32 (n_samples, 2)
-        Inner and outer object of each training sample.
+        Inner and outer object of each training sample, in the order of the columns of C.
     n_inner, n_outer : int
         Objects of the training samples.
     inner, outer : ndarray of int64 (n_rows,)
@@ -84,7 +87,11 @@ cdef class PairRows:
 
     def __init__(self, pairs, n_inner, n_outer, inner, outer, GramPanels inner_panels,
                  GramPanels outer_panels, operands, projection):
-        self.arrays = inner, operands, projection
+        runs, first_run = find_runs(pairs[:, 0])
+        self.arrays = inner, operands, projection, runs, first_run
+        if runs is not None:
+            self.run = <const kroncy_run *> address(runs)
+            self.first_run = <const int64_t *> address(first_run)
         self.pair_index = pairs
         self.outer_index = outer
         self.n_rows = len(inner)
@@ -121,8 +128,9 @@ cdef class PanelProduct:
         self.n_groups = self.groups_of(self.n_neurons)
         self.columns = allocate(rows.n_outer * ROW_BYTES)
         self.parts = allocate(rows.outer_panels.workspace_size())
-        self.records = <char *> allocate(
+        self.record = allocate(
             n_samples * kroncy_pairs_record_size(rows.is_double, rows.is_narrow))
+        self.records = kroncy_records(rows.is_narrow, self.record, rows.run, rows.first_run)
         self.table_bytes = self.group * rows.n_inner * ROW_BYTES
         self.column_of = <int32_t *> allocate(rows.outer_panels.n_right * sizeof(int32_t))
         for object in range(rows.outer_panels.n_right):
@@ -133,7 +141,7 @@ cdef class PanelProduct:
         free(self.columns)
         free(self.parts)
         free(self.column_of)
-        free(self.records)
+        free(self.record)
         free(self.workspaces)
 
     cdef void release(self) noexcept:
@@ -225,7 +233,7 @@ cdef class PanelProduct:
         """`fill_records` for one chunk of samples."""
         kroncy_pairs_fill(self.rows.is_double, self.rows.is_narrow, chunk * CHUNK,
                           min(coefficients.n_samples, (chunk + 1) * CHUNK), self.rows.pairs,
-                          coefficients.column_values(), self.records)
+                          coefficients.column_values(), self.record)
 
     cdef int64_t stride(self) noexcept nogil:
         """Bytes from a sample in one group of neurons to the same in the next."""
@@ -292,13 +300,12 @@ cdef class PanelProduct:
             memset(sums, 0, self.table_bytes)
             if output < 0:
                 coefficients.gather(first, <int> min(self.group, self.n_neurons - first),
-                                    self.rows.is_narrow, self.records, self.columns,
-                                    self.rows.n_inner, sums)
+                                    &self.records, self.columns, self.rows.n_inner, sums)
             else:
                 kroncy_pairs_gather_dense(
-                    self.rows.is_double, self.rows.is_narrow, coefficients.n_samples, skip_values,
-                    self.n_outputs, output, min(self.group, self.n_outputs - output),
-                    self.records, self.columns, self.rows.n_inner, sums)
+                    self.rows.is_double, coefficients.n_samples, skip_values, self.n_outputs,
+                    output, min(self.group, self.n_outputs - output), &self.records, self.columns,
+                    self.rows.n_inner, sums)
         kroncy_pairs_dense(
             self.rows.is_double, sums, self.rows.n_inner, self.n_objects, self.rows.projection,
             self.rows.width, self.n_strips, self.strips, self.places, self.packed,
@@ -319,6 +326,27 @@ cdef void multiply_group(void *context, int64_t group, int thread) noexcept nogi
     (<PanelProduct> loop.product).multiply_group(
         group, <PanelStore> loop.coefficients, loop.skip_values, loop.table, loop.fresh, loop.at,
         thread)
+
+
+def find_runs(inner):
+    """The runs of samples with one inner object, each within a tile, as a gather reads them.
+
+    Returns
+    -------
+    runs : ndarray of uint32 (n_runs, 2), or None
+        Where each ends in its tile, as an offset, and its object; None: they are short.
+    first : ndarray of int64 (n_tiles,), or None
+        First run of each tile.
+    """
+    n = len(inner)
+    is_first = np.arange(n) % KRONCY_TILE == 0
+    is_first[1:] |= inner[1:] != inner[:n - 1]
+    begins = np.flatnonzero(is_first)
+    if LONG_RUN * len(begins) > n:
+        return None, None
+    ends = np.append(begins[1:], n) - begins // KRONCY_TILE * KRONCY_TILE
+    runs = np.stack([ends << KRONCY_OFFSET_SHIFT, inner[begins]], axis=1).astype(np.uint32)
+    return runs, np.searchsorted(begins, np.arange(0, n, KRONCY_TILE))
 
 
 def pack_projection(coordinates):

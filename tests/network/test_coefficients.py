@@ -96,7 +96,8 @@ def test_product_is_that_of_c(width, outputs):
     rng = np.random.default_rng(2)
     panel, out = aligned_empty((2300, width), np.float64), aligned_empty((768, width), np.float64)
     panel[...] = rng.standard_normal(panel.shape)
-    product = engine.product(panel, out)[:600]
+    engine.coefficients.multiply(panel, out, 1, 1)
+    product = out[:600]
     if outputs == 1:
         product = engine.signs * product
     np.testing.assert_allclose(product, engine.to_csr() @ panel, rtol=1e-9, atol=1e-11)
