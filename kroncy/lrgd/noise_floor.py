@@ -18,7 +18,7 @@ from .directions import principal_directions, residual, row_norms
 from .objective import BLOCK_BYTES, TINY
 from .quasi_newton import descend, line_search, newton_step
 from .run import HIDDEN, Run
-from .sketch import INSIDE
+from .second_differences import INSIDE
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
