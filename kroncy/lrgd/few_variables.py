@@ -147,6 +147,7 @@ def _leave_saddle(
     longest = objective.second_difference_step(x)
     free = np.flatnonzero((x - run.box.lower > longest) & (run.box.upper - x > longest))
     if not free.size:
+        check_undeclared_noise(run, rng)
         return False
     q = free.size
     error = 4 * run.noise / longest**2
