@@ -18,11 +18,13 @@ from .box import EPSILON, length_scale
 from .directions import principal_directions, residual, row_norms
 from .objective import BLOCK_BYTES, MIN_STEP
 from .quasi_newton import descend, line_search, newton_step
-from .run import HIDDEN, Run
+from .run import Run
 from .second_differences import INSIDE
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
-AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
+AIM = 0.5  # times the noise and the root of q: where less is predicted along q rows, it ends
+LOWER = 0.25  # times the noise: a new lowest mean value, after which rounds go on
+PROGRESS = 2.0  # times the noise: a difference of two mean values that is no error
 FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
 STEEP = 4.0  # and one with a larger one shortened
 CLEAR = 0.4  # second derivative along every direction that tells it from errors
@@ -86,28 +88,32 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
     """
     run.objective.sharpen()
     scale = length_scale(run.x)
-    patience, complete = PATIENCE, len(rows) == run.x.size
+    patience, complete, least = PATIENCE, len(rows) == run.x.size, math.inf
     while True:
-        rows, slopes, clear = _scaled(run, rows, scale)
+        f = _mean_value(run)
+        rows, slopes, clear = _scaled(run, rows, scale, f)
         q = len(rows)
         predicted = float(slopes @ slopes) / 2
         run.search(rows, slopes)
         run.add_phase("noise", rank=q, predicted=predicted)
-        if predicted > AIM * run.min_decrease(q):
+        if f < least - LOWER * run.min_decrease(1):  # steps by chance gain nothing
+            patience, complete, least = PATIENCE, q == run.x.size, f
+        if predicted > (_aim(q) * run.min_decrease(q) if patience > 1 else run.hidden_decrease):
             before = run.nit
             _descend_to_bound(run, rows, slopes)
-            if run.nit > before:
-                patience, complete = PATIENCE, q == run.x.size
-                continue
-            if patience == 1 and predicted > run.hidden_decrease:
+            moved = run.nit > before
+            if patience <= (1 - PATIENCE if moved else 1):
                 raise Stop(
                     Status.NO_DECREASE,
                     f"No step achieves a predicted decrease of {predicted:.2g}, though a noise of "
                     f"{run.objective.noise:.2g} hides no more than {run.hidden_decrease:.2g} "
                     f"along {q} directions.",
                 )
+            if moved:
+                patience -= 1
+                continue
         elif clear:
-            patience = 1
+            patience = min(patience, 1)
         if patience > 1:
             patience -= 1
             continue
@@ -117,11 +123,19 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
         rows, patience, complete = np.vstack([rows, new]), PATIENCE, not moved
 
 
+def _aim(q: int) -> float:
+    """Part of the noise along q rows, beyond which a predicted decrease is worth a descent.
+
+    The errors of a sum over q slopes grow as the root of q.
+    """
+    return AIM / math.sqrt(max(q, 1))
+
+
 def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
     """Descend along scaled `rows`, or take the part of a step that leads to a bound."""
     run.hessian = np.eye(len(rows))
     try:
-        descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=AIM)
+        descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=_aim(len(rows)))
     except Stop as stop:
         if stop.status != Status.BOUND_REACHED:
             raise
@@ -136,13 +150,15 @@ def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
             run.accept(run.box.clip(run.x + t * direction), f)
 
 
-def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, bool]:
+def _scaled(
+    run: Run, rows: np.ndarray, scale: float, f: float
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """Rows of the same span with second derivatives of about 1, and the slopes along them.
 
     And whether they are clear of errors, or as long as the length `scale` of x allows.
     """
     objective, x, h = run.objective, run.x, _step(run, len(rows))
-    rows, second, slopes, finer = _lengths(run, rows, h, scale)
+    rows, second, slopes, finer = _lengths(run, rows, h, scale, f)
     q = len(rows)
     if not q:
         return rows, np.empty(0), True
@@ -170,7 +186,9 @@ def _step(run: Run, q: int) -> float:
     return math.sqrt((24 + 5 * math.sqrt(q)) * run.noise)
 
 
-def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.ndarray, ...]:
+def _lengths(
+    run: Run, rows: np.ndarray, h: float, scale: float, f: float
+) -> tuple[np.ndarray, ...]:
     """Rows scaled one by one until second derivatives along them are about 1.
 
     And these, the slopes by a difference of one length, and by differences of two, which are free
@@ -179,7 +197,6 @@ def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.nda
     objective, x, rows = run.objective, run.x, _inside(run, rows, h)
     q = len(rows)
     ahead, behind, left = np.empty(q), np.empty(q), np.arange(q)
-    f = _mean_value(run) if q else run.f
     for _ in range(SCALINGS):
         ahead[left] = objective.values(x, rows[left], h)
         behind[left] = objective.values(x, rows[left], -h)
@@ -256,9 +273,9 @@ def _outside(
     basis = rows
     if len(rows):
         basis, _ = principal_directions(rows / row_norms(rows)[:, None])
-    h = _step(run, 1)
+    h, f = _step(run, 1), _mean_value(run)
     drawn = np.stack([residual(row, basis) for row in rng.standard_normal((PROBES, p))])
-    lengths = row_norms(_lengths(run, drawn, h, scale)[0])
+    lengths = row_norms(_lengths(run, drawn, h, scale, f)[0])
     step = min(h * float(lengths.min(initial=np.inf)), scale)
     gradient, block = np.zeros(p), max(1, BLOCK_BYTES // (8 * p))
     distance = run.box.distance(x)
@@ -272,14 +289,14 @@ def _outside(
         ) / (2 * step)
     width = np.minimum(run.box.upper - run.box.lower, scale)
     near = np.flatnonzero(distance < np.maximum(NEAR * step, SHORT * width))
-    moved = _step_near_bounds(run, near)
+    moved = _step_near_bounds(run, near, f)
     outside = residual(gradient, basis)[None]
     if moved or not np.any(outside):
         return outside[:0], moved
-    return _lengths(run, outside / row_norms(outside), h, scale)[0], False
+    return _lengths(run, outside / row_norms(outside), h, scale, f)[0], False
 
 
-def _step_near_bounds(run: Run, near: np.ndarray) -> bool:
+def _step_near_bounds(run: Run, near: np.ndarray, f: float) -> bool:
     """Step along the axes of variables `near` bounds where that beats the noise.
 
     Otherwise `run.near_bounds` counts those whose slopes do not tell that they belong there.
@@ -290,7 +307,7 @@ def _step_near_bounds(run: Run, near: np.ndarray) -> bool:
     run.near_bounds = 0
     if not near.size:
         return False
-    f, forward = _mean_value(run), above > below
+    forward = above > below
     room, back = np.maximum(above, below), np.minimum(above, below)
     lengths, rises, bends = _one_sided(run, near, np.where(forward, room, -room), f)
     parts = np.clip(
@@ -306,7 +323,7 @@ def _step_near_bounds(run: Run, near: np.ndarray) -> bool:
     values = run.objective.values(np.zeros(run.x.size), np.stack(points), 1.0)
     best = points[int(np.argmin(values))]
     again = _mean_value(run, best)
-    if f - again <= AIM * HIDDEN * run.min_decrease(1):
+    if f - again <= PROGRESS * run.min_decrease(1):
         run.near_bounds = int(np.sum(rises <= PINNED * run.noise))
         return False
     run.accept(best, again)
