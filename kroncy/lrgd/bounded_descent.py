@@ -26,12 +26,13 @@ from .sketch import Sketch, make_sketch
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
 NEW = 0.05  # part of a gradient outside the span that makes it worth another full gradient
-CHEAP = 4  # derivatives in the span cost that many times less than a full gradient, or are not used
+CHEAP = 8  # derivatives in the span cost that many times less than a full gradient, or are not used
 REDUCTION = 0.03  # of the predicted decrease between two full gradients
 MOST_DIRECTIONS = 60
 PROXIMAL = 1e-7  # curvature of the model outside the span, over the largest inside
 LEAST_STEP = 1e-8  # of a difference, in units of the length scale
 EXACT = 0.03  # a decrease differs from the predicted one by less, where the model is exact
+MISLED = 0.1  # of a predicted decrease: who achieves less in the span needs a full gradient
 MARGIN = 1e-4  # of a variable to its bounds that differences need, in units of the length scale
 PATIENCE = 2  # full gradients in a row without a decrease
 MAX_CONDITION = 1e6  # of the derivatives that bounds leave
@@ -105,7 +106,11 @@ def bounded_descent(
             raise Stop(Status.CONVERGED, "Converged: a step was below xtol.")
         # A decrease as predicted says that the model holds, and leaves nothing in the span.
         exact = abs(decrease - predicted) <= EXACT * predicted
-        known = span.gradient() if span.is_cheap and not (whole and exact) else None
+        # Gradients that leave the span, of which derivatives on bounds tell nothing, mislead.
+        misled = span.outside >= NEW and decrease < MISLED * predicted
+        known = None
+        if span.is_cheap and not misled and not (whole and exact):
+            known = span.gradient()
         if known is not None:
             span.update(moved, known - gradient)
             gradient, whole = known, False

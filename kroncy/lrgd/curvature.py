@@ -12,7 +12,8 @@ import numpy as np
 from .box import length_scale
 from .directions import principal_directions, residual, row_norms
 from .run import Run
-from .sketch import INSIDE, SMALL_P, Sketch, difference_step, make_sketch, third_derivative
+from .second_differences import INSIDE, SMALL_P, difference_step, third_derivative
+from .sketch import Sketch, make_sketch
 from .termination import STATIONARY_START, Status, Stop
 
 CHECKS = 2  # directions along which the second derivatives of a sketch are compared with new ones

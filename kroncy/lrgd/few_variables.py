@@ -18,7 +18,7 @@ from .noise_floor import check_undeclared_noise, descend_to_noise
 from .quadratic_model import model_descent
 from .quasi_newton import bfgs_update, definite, line_search
 from .run import Run
-from .sketch import INSIDE, difference_step, third_derivative
+from .second_differences import INSIDE, difference_step, third_derivative
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, STATIONARY_START, UNBOUNDED, Status, Stop
 
 FEW = 10  # variables
@@ -147,6 +147,7 @@ def _leave_saddle(
     longest = objective.second_difference_step(x)
     free = np.flatnonzero((x - run.box.lower > longest) & (run.box.upper - x > longest))
     if not free.size:
+        check_undeclared_noise(run, rng)
         return False
     q = free.size
     error = 4 * run.noise / longest**2

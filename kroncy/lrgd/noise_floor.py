@@ -6,22 +6,25 @@ some times its noise, second derivatives between them are measured at that scale
 decrement in these coordinates says what is left.
 
 Within bounds a row leaves out the variables that a step along it would take out of the box, and
-slopes of these are measured inwards.
+slopes of these are measured along their axes.  Those that do not tell a variable to stay on its
+bound count as directions in which the noise may hide as much as along a row.
 """
 
 import math
 
 import numpy as np
 
-from .box import length_scale
+from .box import EPSILON, length_scale
 from .directions import principal_directions, residual, row_norms
-from .objective import BLOCK_BYTES, TINY
+from .objective import BLOCK_BYTES, MIN_STEP
 from .quasi_newton import descend, line_search, newton_step
-from .run import HIDDEN, Run
-from .sketch import INSIDE
+from .run import Run
+from .second_differences import INSIDE
 from .termination import NO_DECREASE, NOT_FINITE_NEARBY, Status, Stop
 
-AIM = 0.5  # of what the noise hides: where less is predicted, a descent ends
+AIM = 0.5  # times the noise and the root of q: where less is predicted along q rows, it ends
+LOWER = 0.25  # times the noise: a new lowest mean value, after which rounds go on
+PROGRESS = 2.0  # times the noise: a difference of two mean values that is no error
 FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is lengthened
 STEEP = 4.0  # and one with a larger one shortened
 CLEAR = 0.4  # second derivative along every direction that tells it from errors
@@ -30,7 +33,10 @@ SCALINGS = 8  # of rows one by one, before they are measured together
 SHARE = 1e-3  # of the largest singular value of rows that bounds cut: smaller ones are dependent
 PATIENCE = 4  # rounds in a row that change nothing
 PROBES = 3  # random directions outside the rows, the steepest of which sets the step there
+SHORT = 0.1  # of the way between two bounds: a variable that close may be left out by rows
 NEAR = 8  # steps of a difference: a variable that close to a bound may be left out by rows
+FURTHER = 2.0  # times the length of a difference that a step off a bound may be
+PINNED = 15.0  # times the noise: a rise that tells a slope away from a bound
 REPEATS = 4  # values at the point: the one that a descent has found is a lucky one
 UNDECLARED = 100  # times what rounding and ftol explain: noise that nobody has declared
 REDUCTION = 1e-3  # of the predicted decrease in a descent
@@ -38,18 +44,25 @@ REDUCTION = 1e-3  # of the predicted decrease in a descent
 
 def measured_noise(run: Run, rng: np.random.Generator) -> float:
     """The noise of values near run.x, from those on a line; 0 where none shows."""
-    direction = rng.standard_normal(run.x.size)
-    if run.box.bounds_anything:
-        direction = run.box.towards(run.x, direction)
-    return run.objective.estimate_noise(run.x, run.f, direction)
+    return run.objective.estimate_noise(run.x, run.f, _drawn_step(run, rng))
 
 
 def check_undeclared_noise(run: Run, rng: np.random.Generator) -> None:
     """Raise Stop where values are noisier than the descent to run.x has assumed."""
-    if not run.nit or run.objective.noise > 0 or run.objective.exact:
+    if run.objective.noise > 0 or run.objective.exact:
         return
-    if measured_noise(run, rng) > UNDECLARED * run.min_decrease(1):
+    least = run.min_decrease(1)
+    if not run.nit:  # nothing has told yet what rounding of x changes where values cancel
+        away = run.objective.value(run.box.clip(run.x + _drawn_step(run, rng)))
+        least += EPSILON * abs(away - run.f)
+    if measured_noise(run, rng) > UNDECLARED * least:
         raise Stop(Status.NO_DECREASE, NO_DECREASE)
+
+
+def _drawn_step(run: Run, rng: np.random.Generator) -> np.ndarray:
+    """A random step (p,) from run.x, in variables near bounds away from these."""
+    direction = rng.standard_normal(run.x.size)
+    return run.box.towards(run.x, direction) if run.box.bounds_anything else direction
 
 
 def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> None:
@@ -75,28 +88,32 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
     """
     run.objective.sharpen()
     scale = length_scale(run.x)
-    patience, complete = PATIENCE, len(rows) == run.x.size
+    patience, complete, least = PATIENCE, len(rows) == run.x.size, math.inf
     while True:
-        rows, slopes, clear = _scaled(run, rows, scale)
+        f = _mean_value(run)
+        rows, slopes, clear = _scaled(run, rows, scale, f)
         q = len(rows)
         predicted = float(slopes @ slopes) / 2
         run.search(rows, slopes)
         run.add_phase("noise", rank=q, predicted=predicted)
-        if predicted > AIM * run.min_decrease(q):
+        if f < least - LOWER * run.min_decrease(1):  # steps by chance gain nothing
+            patience, complete, least = PATIENCE, q == run.x.size, f
+        if predicted > (_aim(q) * run.min_decrease(q) if patience > 1 else run.hidden_decrease):
             before = run.nit
             _descend_to_bound(run, rows, slopes)
-            if run.nit > before:
-                patience, complete = PATIENCE, q == run.x.size
-                continue
-            if patience == 1 and predicted > run.hidden_decrease:
+            moved = run.nit > before
+            if patience <= (1 - PATIENCE if moved else 1):
                 raise Stop(
                     Status.NO_DECREASE,
                     f"No step achieves a predicted decrease of {predicted:.2g}, though a noise of "
                     f"{run.objective.noise:.2g} hides no more than {run.hidden_decrease:.2g} "
                     f"along {q} directions.",
                 )
+            if moved:
+                patience -= 1
+                continue
         elif clear:
-            patience = 1
+            patience = min(patience, 1)
         if patience > 1:
             patience -= 1
             continue
@@ -106,11 +123,19 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
         rows, patience, complete = np.vstack([rows, new]), PATIENCE, not moved
 
 
+def _aim(q: int) -> float:
+    """Part of the noise along q rows, beyond which a predicted decrease is worth a descent.
+
+    The errors of a sum over q slopes grow as the root of q.
+    """
+    return AIM / math.sqrt(max(q, 1))
+
+
 def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
     """Descend along scaled `rows`, or take the part of a step that leads to a bound."""
     run.hessian = np.eye(len(rows))
     try:
-        descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=AIM)
+        descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=_aim(len(rows)))
     except Stop as stop:
         if stop.status != Status.BOUND_REACHED:
             raise
@@ -125,13 +150,15 @@ def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
             run.accept(run.box.clip(run.x + t * direction), f)
 
 
-def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, bool]:
+def _scaled(
+    run: Run, rows: np.ndarray, scale: float, f: float
+) -> tuple[np.ndarray, np.ndarray, bool]:
     """Rows of the same span with second derivatives of about 1, and the slopes along them.
 
     And whether they are clear of errors, or as long as the length `scale` of x allows.
     """
     objective, x, h = run.objective, run.x, _step(run, len(rows))
-    rows, second, slopes, finer = _lengths(run, rows, h, scale)
+    rows, second, slopes, finer = _lengths(run, rows, h, scale, f)
     q = len(rows)
     if not q:
         return rows, np.empty(0), True
@@ -145,7 +172,8 @@ def _scaled(run: Run, rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.nd
     values, vectors = np.linalg.eigh(matrix)
     whitening = (vectors / np.sqrt(np.maximum(np.abs(values), FLAT))).T
     rows = whitening @ rows
-    clear = (np.abs(values) >= CLEAR) | (_growth(run, rows, h, scale) < 2)
+    longest = _cut(run, rows * _growth(run, rows, h, scale)[:, None], h)
+    clear = (np.abs(values) >= CLEAR) | (row_norms(longest) < 2 * row_norms(rows))
     return rows, whitening @ finer, bool(np.all(clear))
 
 
@@ -158,7 +186,9 @@ def _step(run: Run, q: int) -> float:
     return math.sqrt((24 + 5 * math.sqrt(q)) * run.noise)
 
 
-def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.ndarray, ...]:
+def _lengths(
+    run: Run, rows: np.ndarray, h: float, scale: float, f: float
+) -> tuple[np.ndarray, ...]:
     """Rows scaled one by one until second derivatives along them are about 1.
 
     And these, the slopes by a difference of one length, and by differences of two, which are free
@@ -167,7 +197,6 @@ def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.nda
     objective, x, rows = run.objective, run.x, _inside(run, rows, h)
     q = len(rows)
     ahead, behind, left = np.empty(q), np.empty(q), np.arange(q)
-    f = _mean_value(run) if q else run.f
     for _ in range(SCALINGS):
         ahead[left] = objective.values(x, rows[left], h)
         behind[left] = objective.values(x, rows[left], -h)
@@ -175,11 +204,14 @@ def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.nda
         factor = 1 / np.sqrt(np.maximum(size, 1 / LONGER**2))
         factor = np.minimum(factor, _growth(run, rows[left], h, scale))
         off = (size > STEEP) | ((size < FLAT) & (factor > 1.1))
-        left = left[off]
+        left, factor = left[off], factor[off]
+        new = _cut(run, rows[left] * factor[:, None], h)
+        lengths = row_norms(new) / row_norms(rows[left])
+        changed = (lengths > 0) & (np.abs(lengths - 1) > 0.1)  # bounds may hinder it
+        left, new = left[changed], new[changed]
         if not left.size:
             break
-        rows[left] = _cut(run, rows[left] * factor[off, None], h)
-        left = left[row_norms(rows[left]) > 0]
+        rows[left] = new
     slopes = (ahead - behind) / (2 * h)
     half = (objective.values(x, rows, h / 2) - objective.values(x, rows, -h / 2)) / h
     kept = row_norms(rows) > 0
@@ -189,9 +221,10 @@ def _lengths(run: Run, rows: np.ndarray, h: float, scale: float) -> tuple[np.nda
     )
 
 
-def _mean_value(run: Run) -> float:
-    """The value at run.x, with less noise than one evaluation has."""
-    return float(run.objective.values(run.x, np.zeros((REPEATS, run.x.size)), 0.0).mean())
+def _mean_value(run: Run, x: np.ndarray | None = None) -> float:
+    """The value at x (None: run.x), with less noise than one evaluation has."""
+    x = run.x if x is None else x
+    return float(run.objective.values(x, np.zeros((REPEATS, x.size)), 0.0).mean())
 
 
 def _growth(run: Run, rows: np.ndarray, h: float, scale: float) -> np.ndarray:
@@ -200,8 +233,21 @@ def _growth(run: Run, rows: np.ndarray, h: float, scale: float) -> np.ndarray:
 
 
 def _cut(run: Run, rows: np.ndarray, h: float) -> np.ndarray:
-    """`rows` without the variables that two steps would take out of the box."""
-    return np.where(2 * h * np.abs(rows) > INSIDE * run.box.distance(run.x), 0.0, rows)
+    """`rows` whose steps, twice as long, stay in the box.
+
+    They get shorter, or leave out the variables nearest their bounds, whatever is longer.
+    """
+    if not run.box.bounds_anything:
+        return rows
+    room = INSIDE * run.box.distance(run.x)
+    sizes = np.where(rows == 0, 0.0, np.inf)
+    np.divide(2 * h * np.abs(rows), room, out=sizes, where=room > MIN_STEP)
+    order = np.argsort(sizes, axis=1, kind="stable")
+    squares = np.cumsum(np.take_along_axis(rows**2, order, axis=1), axis=1)
+    factors = np.maximum(np.take_along_axis(sizes, order, axis=1), 1.0)
+    best = np.argmax(np.sqrt(squares) / factors, axis=1)[:, None]
+    factor = np.take_along_axis(factors, best, axis=1)
+    return np.where(sizes <= factor, rows, 0.0) / factor
 
 
 def _inside(run: Run, rows: np.ndarray, h: float) -> np.ndarray:
@@ -227,9 +273,9 @@ def _outside(
     basis = rows
     if len(rows):
         basis, _ = principal_directions(rows / row_norms(rows)[:, None])
-    h = _step(run, 1)
+    h, f = _step(run, 1), _mean_value(run)
     drawn = np.stack([residual(row, basis) for row in rng.standard_normal((PROBES, p))])
-    lengths = row_norms(_lengths(run, drawn, h, scale)[0])
+    lengths = row_norms(_lengths(run, drawn, h, scale, f)[0])
     step = min(h * float(lengths.min(initial=np.inf)), scale)
     gradient, block = np.zeros(p), max(1, BLOCK_BYTES // (8 * p))
     distance = run.box.distance(x)
@@ -241,30 +287,65 @@ def _outside(
         gradient[part] = (
             objective.values(x, axes, step) - objective.values(x, axes, -step)
         ) / (2 * step)
-    moved = _step_near_bounds(run, np.flatnonzero(distance < NEAR * step), 4 * step)
+    width = np.minimum(run.box.upper - run.box.lower, scale)
+    near = np.flatnonzero(distance < np.maximum(NEAR * step, SHORT * width))
+    moved = _step_near_bounds(run, near, f)
     outside = residual(gradient, basis)[None]
     if moved or not np.any(outside):
         return outside[:0], moved
-    return _lengths(run, outside / row_norms(outside), h, scale)[0], False
+    return _lengths(run, outside / row_norms(outside), h, scale, f)[0], False
 
 
-def _step_near_bounds(run: Run, near: np.ndarray, step: float) -> bool:
-    """Step against the slopes of variables `near` bounds where that beats the noise."""
-    box, x = run.box, run.x
-    above, below = (steps[near] for steps in box.steps(x))
-    steps = np.where(above > below, np.minimum(above, step), -np.minimum(below, step))
-    near, steps = near[steps != 0], steps[steps != 0]
+def _step_near_bounds(run: Run, near: np.ndarray, f: float) -> bool:
+    """Step along the axes of variables `near` bounds where that beats the noise.
+
+    Otherwise `run.near_bounds` counts those whose slopes do not tell that they belong there.
+    """
+    above, below = (steps[near] for steps in run.box.steps(run.x))
+    movable = np.maximum(above, below) > 0
+    near, above, below = near[movable], above[movable], below[movable]
+    run.near_bounds = 0
     if not near.size:
         return False
-    f = _mean_value(run)
-    slopes = np.zeros(x.size)
-    slopes[near] = (run.objective.values(x, np.eye(x.size)[near], steps) - f) / steps
-    t = step / max(float(np.linalg.norm(slopes)), TINY) * 4.0 ** -np.arange(5)
-    points = np.ascontiguousarray(box.clip(x - t[:, None] * slopes))
-    values = run.objective.values(np.zeros(x.size), points, 1.0)
+    forward = above > below
+    room, back = np.maximum(above, below), np.minimum(above, below)
+    lengths, rises, bends = _one_sided(run, near, np.where(forward, room, -room), f)
+    parts = np.clip(
+        -rises / np.maximum(bends, run.noise), np.maximum(-back / lengths, -FURTHER),
+        np.minimum(room / lengths, FURTHER))
+    gains = -parts * rises - parts**2 * bends / 2
+    moves = np.where(forward, lengths, -lengths) * parts
+    points = []
+    for chosen in (gains > run.noise, gains == gains.max()):
+        direction = np.zeros(run.x.size)
+        direction[near[chosen]] = moves[chosen]
+        points += [run.box.clip(run.x + t * direction) for t in 4.0 ** -np.arange(5)]
+    values = run.objective.values(np.zeros(run.x.size), np.stack(points), 1.0)
     best = points[int(np.argmin(values))]
-    again = run.objective.values(best, np.zeros((REPEATS, x.size)), 0.0)
-    if f - float(again.mean()) <= HIDDEN * run.min_decrease(1):
+    again = _mean_value(run, best)
+    if f - again <= PROGRESS * run.min_decrease(1):
+        run.near_bounds = int(np.sum(rises <= PINNED * run.noise))
         return False
-    run.accept(best, float(again.mean()))
+    run.accept(best, again)
     return True
+
+
+def _one_sided(
+    run: Run, axes: np.ndarray, steps: np.ndarray, f: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths of steps along `axes` (n,), no longer than `steps` (n,), that suit the noise.
+
+    And the derivatives in their direction, times the length and its square.
+    """
+    objective, rows, h = run.objective, np.eye(run.x.size)[axes], _step(run, 1)
+    steps, left = steps.copy(), np.arange(axes.size)
+    full, half, bends = np.empty(axes.size), np.empty(axes.size), np.full(axes.size, h**2)
+    for _ in range(SCALINGS):
+        steps[left] *= h / np.sqrt(np.abs(bends[left]))
+        full[left] = objective.values(run.x, rows[left], steps[left])
+        half[left] = objective.values(run.x, rows[left], steps[left] / 2)
+        bends = 4 * (full - 2 * half + f)
+        left = left[np.abs(bends[left]) > STEEP * h**2]
+        if not left.size:
+            break
+    return np.abs(steps), 4 * half - full - 3 * f, bends

@@ -7,12 +7,16 @@ second derivative along each is about 1.  One step length then serves every diff
 import numpy as np
 
 from .box import Box
+from .flat_directions import FlatDirections
 from .objective import TINY, Objective
 from .run import Run
 from .termination import Status, Stop
 
 ARMIJO = 1e-4  # part of the decrease predicted by the slope that a step must achieve
 MAX_BACKTRACKS = 30
+SHARE = 0.9  # of the way to a bound that steps in a span take: differences must follow
+LEAST_PART = 0.1  # of a step that bounds must leave
+MOST_CUT = 1  # steps in a row that bounds cut short
 MAX_REFINEMENTS = 2  # more values on the line: they are few beside the q of a gradient
 CLOSE = 0.1  # part of a step to the minimum that is not worth another value
 NEAR = 0.25  # the same where a gradient costs little more than the values of a line search
@@ -83,19 +87,20 @@ def line_minimum(
 
 def line_search(
     objective: Objective, x: np.ndarray, f: float, direction: np.ndarray, slope: float,
-    box: Box, *, few: bool = False,
+    box: Box, *, share: float = 1.0, few: bool = False,
 ) -> tuple[float, float] | None:
     """A step t along `direction`, near the minimum of a parabola, that satisfies Armijo's rule.
 
     f(x + t d) <= f + 1e-4 t slope, within the box, where x + d lies.  Declared noise relaxes the
     test by twice its size (Berahas, Byrd, Nocedal, SIAM J. Optim. 29).  With `few` a gradient costs
     little more than the values here: a step that is less near the minimum, of a cubic through the
-    last two values, is good enough.  Returns (t, f(x + t d)), or None where no step descends.
+    last two values, is good enough.  A step longer than d takes at most the part `share` of the way
+    to a bound.  Returns (t, f(x + t d)), or None where no step descends.
     """
     def value(t: float) -> float:  # clipped, because rounding must not leave the box either
         return objective.value(box.clip(x + t * direction))
 
-    f_relaxed, t, longest = f + 2 * objective.noise, 1.0, max(box.reach(x, direction), 1.0)
+    f_relaxed, t, longest = f + 2 * objective.noise, 1.0, max(share * box.reach(x, direction), 1.0)
     ft, before = value(1.0), None
     for _ in range(MAX_BACKTRACKS):
         if ft <= f_relaxed + ARMIJO * t * slope:
@@ -124,7 +129,7 @@ def line_search(
 
 def descend(
     run: Run, rows: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, reduction: float,
-    curvature: float, *, share: float = 1.0,
+    curvature: float, *, share: float = 1.0, flat: FlatDirections | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float, bool]:
     """Minimise along `rows` from run.x until the predicted decrease is small.
 
@@ -144,6 +149,8 @@ def descend(
         Mean second derivative along a Gaussian direction of the whole space.
     share : float, default=1.0
         Part of `Run.min_decrease` that is worth an iteration.
+    flat : FlatDirections or None
+        They shift a step that bounds cut.
 
     Returns
     -------
@@ -156,7 +163,7 @@ def descend(
         the decrease predicted is not there.
     """
     gram = rows @ rows.T if run.gtol > 0 else None
-    first = None
+    first, cut = None, 0
     while True:
         step, hessian = newton_step(hessian, gradient)
         slope = float(gradient @ step)
@@ -169,10 +176,10 @@ def descend(
         if converged or (predicted <= reduction * first and first > predicted):
             return gradient, hessian, predicted, converged
         direction = step @ rows
-        if run.box.reach(run.x, direction) < 1:
-            raise Stop(Status.BOUND_REACHED, "A step in the span meets a bound.")
+        direction, part = _inside(run, direction, flat)
+        step, slope = part * step, part * slope
         found = line_search(
-            run.objective, run.x, run.f, direction, slope, run.box,
+            run.objective, run.x, run.f, direction, slope, run.box, share=SHARE,
             few=run.objective.noise == 0,  # which would bend a cubic
         )
         if found is None:
@@ -183,6 +190,9 @@ def descend(
         t, f = found
         x = run.box.clip(run.x + t * direction)
         run.accept(x, f)
+        cut = cut + 1 if part < 1 else 0
+        if cut > MOST_CUT:
+            raise Stop(Status.BOUND_REACHED, "Steps in the span meet bounds.")
         # |grad f|^2 is about twice the decrease left times the curvature.
         run.objective.set_rounding(x, 2 * predicted * curvature, curvature)
         curvatures = np.diag(hessian)
@@ -193,3 +203,20 @@ def descend(
         gradient, run.hessian = new, hessian
         if run.is_short(t * direction):
             return gradient, hessian, predicted, True
+
+
+def _inside(
+    run: Run, direction: np.ndarray, flat: FlatDirections | None
+) -> tuple[np.ndarray, float]:
+    """The part of a direction, or of one that f cannot tell from it, that the box holds.
+
+    And how large that part is.  Raises Stop where it is too small.
+    """
+    if flat is not None:
+        direction = flat.shifted(run.x, direction, run.box, SHARE)
+    reach = run.box.reach(run.x, direction)
+    if reach >= 1:
+        return direction, 1.0
+    if flat is None or SHARE * reach < LEAST_PART:
+        raise Stop(Status.BOUND_REACHED, "A step in the span meets a bound.")
+    return SHARE * reach * direction, SHARE * reach

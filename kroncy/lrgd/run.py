@@ -59,6 +59,8 @@ class Run:
         Second derivatives along `directions`, as last approximated.
     rank : int
         Their number q.
+    near_bounds : int
+        Variables near bounds whose slopes noise hides, beside the directions.
     singular_values, certified, probe_residual
         Of the last subspace, as in the result of `minimize`.
     phases : list of dict
@@ -72,7 +74,7 @@ class Run:
     ) -> None:
         self.objective, self.x, self.f, self.x_start, self.f_start = objective, x, f, x, f
         self.ftol, self.gtol, self.xtol, self.maxiter = ftol, gtol, xtol, maxiter
-        self.nit, self.progress_bar = 0, progress_bar
+        self.nit, self.progress_bar, self.near_bounds = 0, progress_bar, 0
         self.box = Box(np.full(x.size, -np.inf), np.full(x.size, np.inf)) if box is None else box
         self.phases: list[dict[str, Any]] = []
         self.singular_values = np.empty(0)
@@ -124,8 +126,13 @@ class Run:
 
     @property
     def hidden_decrease(self) -> float:
-        """What noise may hide along the directions searched last: four of it for each."""
-        return HIDDEN * self.min_decrease(max(self.rank, 1))
+        """What noise may hide along `noisy_directions`: four of it for each."""
+        return HIDDEN * self.min_decrease(self.noisy_directions)
+
+    @property
+    def noisy_directions(self) -> int:
+        """How many directions were searched last, with variables near bounds."""
+        return max(self.rank + self.near_bounds, 1)
 
     def is_noise(self, predicted: float, q: int) -> bool:
         """Whether a decrease predicted along q directions may be noise where no step achieves it.

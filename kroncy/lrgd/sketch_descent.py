@@ -5,7 +5,6 @@ no negative curvature.
 """
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from .box import length_scale
 from .curvature import curvature_holds, descend_along, leave_saddle
 from .quasi_newton import descend
 from .run import Run
-from .sketch import INSIDE, OVERSAMPLING, SMALL_P, Sketch, make_sketch
+from .second_differences import INSIDE, SMALL_P
+from .sketch import OVERSAMPLING, Sketch, make_sketch
 from .termination import NOT_FINITE_NEARBY, STATIONARY_START, Status, Stop
 
 REDUCTION = 1e-2  # of the predicted decrease between two probes: the gradient fell 10 times
@@ -36,7 +36,7 @@ def sketch_descent(
         sketch = first or make_sketch(
             run.objective, run.x, run.f, rng, rank=rank, max_rank=max_rank,
             weights=run.box.weights(run.x),
-            reach=None if run.box.weights(run.x) is None else partial(run.box.reach, run.x),
+            steps=run.box.around(run.x, np.inf) if run.box.bounds_anything else None,
             oversampling=OVERSAMPLING * (2 ** (stalls + (checks > 0)) if rank is None else 1),
         )
         first = None
@@ -94,7 +94,7 @@ def _descend_and_probe(
     while True:
         before = run.nit
         gradient, hessian, predicted, converged = descend(
-            run, sketch.rows, gradient, hessian, REDUCTION, sketch.curvature
+            run, sketch.rows, gradient, hessian, REDUCTION, sketch.curvature, flat=sketch.flat
         )
         run.add_phase("descent", rank=sketch.rank, predicted=predicted)
         if run.nit == before and not converged:
@@ -115,10 +115,11 @@ def probe(run: Run, rng: np.random.Generator, sketch: Sketch, count: int) -> flo
     sketch knows of negative curvature itself.
     """
     curvature = sketch.curvature
-    h = 6 * math.sqrt(run.noise / curvature)
+    longest = 6 * math.sqrt(run.noise / curvature)
     best, weights, scale = 0.0, run.box.weights(run.x), length_scale(run.x)
     for _ in range(count):
         drawn = rng.standard_normal(run.x.size)
+        h = longest
         if weights is not None:
             h = min(h, INSIDE * scale / float(np.abs(drawn).max()))
         line = np.tile(drawn if weights is None else drawn * weights, (2, 1))

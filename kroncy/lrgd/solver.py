@@ -188,7 +188,7 @@ def _result(run: Run, stop: Stop, disp: bool) -> OptimizeResult:
     if stop.status == Status.CONVERGED and objective.noise > 0:
         message += (
             f" A noise of {objective.noise:.2g} hides decreases of up to about "
-            f"{run.hidden_decrease:.2g} along {max(run.rank, 1)} directions."
+            f"{run.hidden_decrease:.2g} along {run.noisy_directions} directions."
         )
     if run.progress_bar is not None:
         run.progress_bar.update(objective.nfev - run.progress_bar.n)
