@@ -15,8 +15,9 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # The stamp says which extras are installed; kroncy is rebuilt when any source changed.
-$(VENV)/installed: $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet ".[plot,test]"
+# Without isolation: SciPy is installed once, not once more for the build.
+$(VENV)/installed: $(SOURCES) | $(VENV)/builders
+	$(BIN)/python -m pip install --quiet --no-build-isolation ".[plot,test]"
 	touch $@
 
 $(VENV)/linters: | $(BIN)/python
