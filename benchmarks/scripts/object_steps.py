@@ -1,9 +1,11 @@
 """Object steps beside sgd and ridge regression, by the recipe of docs/pairs-in-practice.md.
 
-    python object_steps.py [--file davis.npz] [--limit]
+    python object_steps.py [--file davis.npz] [--limit | --parts]
 
 Made data of three kinds, whose test targets are noisy, or the test fold of davis.  With --limit
-`LimitKernelRegressor` as well.  One thread; times are CPU seconds.
+`LimitKernelRegressor` as well.  With --parts ratios of the errors of both solvers, of three seeds,
+by the number of pairs: on made data, or on all training pairs of some targets of davis, of which a
+fifth is held out.  One thread; times are CPU seconds.
 """
 
 import argparse
@@ -24,11 +26,14 @@ MADE = [  # kind, objects of each side, training pairs
 ]
 
 
-def make(kind, u, v, n):
-    """Pairs of the training set, and 1000 others, with noise of half the size of the signal."""
-    rng = np.random.default_rng(0)
+PARTS = 60, 120, 200  # objects of the second side
+
+
+def make(kind, u, v, n, others=1000, seed=0):
+    """Pairs of the training set, and others, with noise of half the size of the signal."""
+    rng = np.random.default_rng(seed)
     left, right = rng.standard_normal((u, 6)), rng.standard_normal((v, 6))
-    cells = rng.permutation(u * v)[: n + 1000]
+    cells = rng.permutation(u * v)[: n + others]
     pairs = a, b = cells // v, cells % v
     if kind == "rbf":
         kernels = [
@@ -43,7 +48,7 @@ def make(kind, u, v, n):
         if kind == "nonlinear":
             signal = np.tanh(left[a, 0] * right[b, 0] + left[a, 1]) * np.sign(right[b, 1])
     y = signal / signal.std() + 0.5 * rng.standard_normal(len(a))
-    return data, y, np.arange(n), np.arange(n, n + 1000)
+    return data, y, np.arange(n), np.arange(n, n + others)
 
 
 def report(name, model, data, y, train, test):
@@ -70,11 +75,41 @@ def compare(name, data, y, train, test, limit):
         print(f"{fitted.solver_}, {fitted.n_terms_} terms, alpha {fitted.alpha_:.3g}")
 
 
+def ratio(data, y, train, test, seed):
+    """The error of object steps, so many times that of "sgd"."""
+    X, rows = data.take(train), data.take(test)
+    alpha, errors = KroneckerRidge(n_threads=1).fit(X, y[train]).alpha_, []
+    for solver, order in (("sgd", "auto"), ("gauss-newton", "objects")):
+        model = KroneckerRegressor(
+            solver=solver, order=order, skip=1.0, alpha=alpha, n_threads=1, random_state=seed
+        )
+        errors.append(np.mean((model.fit(X, y[train]).predict(rows) - y[test]) ** 2))
+    return errors[1] / errors[0]
+
+
+def parts_of(data, y, train, v, seed):
+    """All training pairs of some right objects, of which a fifth is held out."""
+    rng, right = np.random.default_rng(seed), data.indices[1]
+    some = rng.permutation(right.max() + 1)[:v]
+    rows = rng.permutation(train[np.isin(right[train], some)])
+    return data, y, rows[len(rows) // 5 :], rows[: len(rows) // 5]
+
+
+def compare_parts(name, sets):
+    """A line for each number of right objects."""
+    for v in PARTS:
+        each = [sets(v, seed) for seed in range(3)]
+        ratios = [ratio(*found, seed) for seed, found in enumerate(each)]
+        pairs = np.mean([len(train) for _, _, train, _ in each])
+        print(f"{name}, {pairs:.0f} pairs: {np.round(ratios, 3)}", flush=True)
+
+
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--file", help="davis.npz, as of davis_recipe.py, in place of made data")
     parser.add_argument("--limit", action="store_true", help="the limit kernel too")
+    parser.add_argument("--parts", action="store_true", help="by the number of pairs")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.file:
@@ -82,7 +117,16 @@ def main():
             kernels, pairs = [stored["A"], stored["B"]], [stored["ia"], stored["ib"]]
             y, train, test = stored["y"].astype(float), stored["train_idx"], stored["test_idx"]
         data = KroneckerData.from_kernels(kernels, pairs, clip=True)
-        compare("davis", data, y, train, test, options.limit)
+        if options.parts:
+            compare_parts("davis", lambda v, seed: parts_of(data, y, train, v, seed))
+        else:
+            compare("davis", data, y, train, test, options.limit)
+        return
+    if options.parts:
+        for kind in ("rbf", "nonlinear"):
+            compare_parts(
+                kind, lambda v, seed, kind=kind: make(kind, 80, v, 48 * v, min(2000, 20 * v), seed)
+            )
         return
     for kind, u, v, n in MADE:
         name = f"{kind}, {n} of {u} x {v}"

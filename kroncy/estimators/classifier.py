@@ -1,4 +1,4 @@
-"""KroneckerClassifier: the network with the logistic or the softmax loss."""
+"""KroneckerClassifier: the network for labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self

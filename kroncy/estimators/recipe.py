@@ -6,7 +6,7 @@ from ..data.kronecker_data import KroneckerData
 from ..kernels.groups import two_groups
 
 SAMPLES = 32  # of an object on average, from which on its batch is worth a system
-MANY = 10_000  # samples; with fewer both take about a second, and either may be the better one
+MANY = 10_000  # samples; with fewer either was the better one on parts of training sets
 
 
 def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, Any]:
