@@ -1,6 +1,7 @@
 """Tables of docs/lrgd.md: physical models in few variables, bounds of many, fits to data.
 
-python benchmarks/scripts/lrgd_models.py [few] [bounds] [fits] [subspaces] [saddles] [--seeds 5]
+python benchmarks/scripts/lrgd_models.py [few] [bounds] [fits] [subspaces] [saddles] [noise]
+                                         [--seeds 5]
 
 Counts are evaluations until the gap to the minimum, relative to that of the start, is 1e-6; those
 in brackets are evaluations until the method ends by itself.  `few` and `fits` use nlopt's BOBYQA
@@ -9,6 +10,7 @@ and PRAXIS where it is installed.
 
 import argparse
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -21,7 +23,7 @@ import kroncy.lrgd
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from fitted_models import elliptic, oscillator, regression
-from low_rank_problems import Wells, bounded, logistic, quadratic
+from low_rank_problems import Wells, bounded, logistic, quadratic, rosenbrock
 from physical_models import MODELS, PROBLEMS, scaled
 
 GAP = 1e-6
@@ -231,7 +233,67 @@ def saddles(seeds):
     print(at_saddle, unsuccessful)
 
 
-SECTIONS = {f.__name__: f for f in (few, bounds, fits, subspaces, saddles)}
+def noise(seeds):
+    """What is left after success with noise, over the figure that the message names."""
+    print("functions                     runs  successes  more left than the figure  worst ratio"
+          "  median evaluations")
+    levels = [(sigma, given) for sigma in (1e-3, 1e-2) for given in (sigma, "auto")]
+    groups = {f"{name}, in boxes": _boxed(name) for name in ("least squares", "log cosh")}
+    groups["curved valleys, in boxes"] = [
+        (rosenbrock(14, 4, seed).f, 14, (w, seed)) for w in (0.5, 1.2) for seed in range(2)]
+    for name, problems in groups.items():
+        _noisy_group(name, [
+            _noisy(f, np.zeros(p), sigma, given, seed, [(-w, w)] * p)
+            for f, p, (w, seed) in problems for sigma, given in levels])
+    _noisy_group("curved valleys, rank 10 of 50", [
+        _noisy(valley.f, valley.x0, 1e-3, "auto", seed, None, valley.minimum)
+        for seed in range(4 * seeds) for valley in [rosenbrock(50, 10, seed)]])
+    _noisy_group("curved valleys, rank 36 of 100", [
+        _noisy(valley.f, valley.x0, sigma, "auto", seed, None, valley.minimum)
+        for sigma in (1e-3, 1e-2) for seed in range(2) for valley in [rosenbrock(100, 36, seed)]])
+
+
+def _boxed(name):
+    """Functions, numbers of variables, and halves of boxes that many variables meet, with seeds."""
+    for p in (15, 30):
+        for rank in (3, 8, p) if name == "least squares" else (p,):
+            for w in (0.05, 0.3, 1.0):
+                for scale in (1.0, 100.0):
+                    for seed in range(2):
+                        yield _boxed_function(name, p, rank, scale, seed), p, (w, seed)
+
+
+def _boxed_function(name, p, rank, scale, seed):
+    rng = np.random.default_rng([p, rank, seed])
+    A, b = rng.standard_normal((rank, p)) / np.sqrt(p), rng.standard_normal(rank)
+    if name == "least squares":
+        return lambda x: scale * float(np.sum((A @ x - 2 * b) ** 2))
+    widths = np.exp(1.5 * rng.standard_normal(rank))
+    return lambda x: scale * float(np.mean(np.log(np.cosh(widths * (A @ x - b)))))
+
+
+def _noisy(f, x0, sigma, given, seed, box, minimum=None):
+    """Success, what is left over the figure of the message, and evaluations."""
+    if minimum is None:
+        minimum = minimize(f, x0, method="L-BFGS-B", bounds=box, tol=1e-15,
+                           options={"maxfun": 10**6, "maxiter": 10**5}).fun
+    rng = np.random.default_rng(seed + 7)
+    result = kroncy.lrgd.minimize(
+        lambda x: f(x) + sigma * rng.standard_normal(), x0, bounds=box, noise=given,
+        random_state=seed, maxfev=200_000 if box is None else 20_000)
+    figure = re.search(r"hides decreases of up to about (\S+) ", result.message)
+    ratio = (f(result.x) - minimum) / float(figure[1]) if figure else np.inf
+    return result.success, ratio, result.nfev
+
+
+def _noisy_group(name, runs):
+    success, ratios, counts = np.array(runs).T
+    ratios = ratios[success > 0]
+    print(f"{name:<30}{len(runs):>4}{len(ratios):>11}{np.sum(ratios > 1):>27.0f}"
+          f"{ratios.max(initial=0):>13.2f}{np.median(counts):>20.0f}", flush=True)
+
+
+SECTIONS = {f.__name__: f for f in (few, bounds, fits, subspaces, saddles, noise)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,

@@ -155,7 +155,8 @@ def _scaled(
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Rows of the same span with second derivatives of about 1, and the slopes along them.
 
-    And whether they are clear of errors, or as long as the length `scale` of x allows.
+    And whether they are clear of errors, or as long as the length `scale` of x and the bounds
+    allow.  `f` is the mean value at run.x.
     """
     objective, x, h = run.objective, run.x, _step(run, len(rows))
     rows, second, slopes, finer = _lengths(run, rows, h, scale, f)
@@ -239,9 +240,9 @@ def _cut(run: Run, rows: np.ndarray, h: float) -> np.ndarray:
     """
     if not run.box.bounds_anything:
         return rows
-    room = INSIDE * run.box.distance(run.x)
+    distance = INSIDE * run.box.distance(run.x)
     sizes = np.where(rows == 0, 0.0, np.inf)
-    np.divide(2 * h * np.abs(rows), room, out=sizes, where=room > MIN_STEP)
+    np.divide(2 * h * np.abs(rows), distance, out=sizes, where=distance > MIN_STEP)
     order = np.argsort(sizes, axis=1, kind="stable")
     squares = np.cumsum(np.take_along_axis(rows**2, order, axis=1), axis=1)
     factors = np.maximum(np.take_along_axis(sizes, order, axis=1), 1.0)
@@ -308,11 +309,11 @@ def _step_near_bounds(run: Run, near: np.ndarray, f: float) -> bool:
     if not near.size:
         return False
     forward = above > below
-    room, back = np.maximum(above, below), np.minimum(above, below)
-    lengths, rises, bends = _one_sided(run, near, np.where(forward, room, -room), f)
+    longest, back = np.maximum(above, below), np.minimum(above, below)
+    lengths, rises, bends = _one_sided(run, near, np.where(forward, longest, -longest), f)
     parts = np.clip(
         -rises / np.maximum(bends, run.noise), np.maximum(-back / lengths, -FURTHER),
-        np.minimum(room / lengths, FURTHER))
+        np.minimum(longest / lengths, FURTHER))
     gains = -parts * rises - parts**2 * bends / 2
     moves = np.where(forward, lengths, -lengths) * parts
     points = []
@@ -337,15 +338,25 @@ def _one_sided(
 
     And the derivatives in their direction, times the length and its square.
     """
-    objective, rows, h = run.objective, np.eye(run.x.size)[axes], _step(run, 1)
-    steps, left = steps.copy(), np.arange(axes.size)
+    h, steps, left = _step(run, 1), steps.copy(), np.arange(axes.size)
     full, half, bends = np.empty(axes.size), np.empty(axes.size), np.full(axes.size, h**2)
     for _ in range(SCALINGS):
         steps[left] *= h / np.sqrt(np.abs(bends[left]))
-        full[left] = objective.values(run.x, rows[left], steps[left])
-        half[left] = objective.values(run.x, rows[left], steps[left] / 2)
+        full[left] = _along_axes(run, axes[left], steps[left])
+        half[left] = _along_axes(run, axes[left], steps[left] / 2)
         bends = 4 * (full - 2 * half + f)
         left = left[np.abs(bends[left]) > STEEP * h**2]
         if not left.size:
             break
     return np.abs(steps), 4 * half - full - 3 * f, bends
+
+
+def _along_axes(run: Run, axes: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Values (n,) after steps along axes, whose rows are made block by block."""
+    values, block = np.empty(axes.size), max(1, BLOCK_BYTES // (8 * run.x.size))
+    for start in range(0, axes.size, block):
+        part = slice(start, start + block)
+        rows = np.zeros((axes[part].size, run.x.size))
+        rows[np.arange(len(rows)), axes[part]] = 1.0
+        values[part] = run.objective.values(run.x, rows, steps[part])
+    return values

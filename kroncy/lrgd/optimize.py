@@ -242,7 +242,8 @@ def minimize(
     that is not small beside the largest.
 
     With noise, success means that no decrease is left that exceeds what the noise hides, about four
-    times its size for each direction; the message says how much.  Noise that is not declared is
+    times its size for each direction, and for each variable near a bound whose slope is not clear;
+    the message says how much.  Noise that is not declared is
     measured where it ends a descent of "sketch" or "gradient-span", which then goes on.
 
     References
