@@ -26,6 +26,7 @@ SEGMENT = 2048  # most samples that are multiplied by the sums of a panel at a t
 # Time of one operation, in multiply-adds of the product of C with columns of G (the engine "lazy"):
 # rounded so that the ratios of whole epochs come out as benchmarks/scripts/pairs.py measures them.
 SUM = 2.7  # of a coefficient, for each object of a panel: rows of memory are read and written
+SORTED_SUM = 1.3  # the same where samples are sorted by inner object: half as long
 DENSE = 0.5  # of a sum, for each sample: a matrix product
 RECENT = 1.0  # of a coefficient of the last steps, for each sample: the same product
 TRAFFIC = 0.4  # of a byte of sums that is written and read again, for each segment
@@ -193,7 +194,8 @@ def pair_cost(
 
 
 def reading_cost(
-    grouping: Grouping, rows: Grouping, n_samples: int, density: float, itemsize: int
+    grouping: Grouping, rows: Grouping, n_samples: int, density: float, itemsize: int,
+    is_sorted: bool = False,
 ) -> float:
     """The cost of reading rows panel by panel of their outer objects, for one neuron.
 
@@ -209,12 +211,15 @@ def reading_cost(
         Share of the coefficients of a neuron that are not 0, in [0, 1].
     itemsize : int
         Bytes of a number.
+    is_sorted : bool, default=False
+        Whether the columns of C are sorted by inner object.
     """
     width, n_rows, inner = ROW_BYTES // itemsize, len(rows.outer.index), grouping.inner
     n_panels = -(-rows.outer.n_objects // width)
     segments = max(1.0, n_rows / n_panels / SEGMENT)
     dense = _dense(n_rows, inner.n_objects, rows.outer.n_objects * segments, inner.n_columns)
-    return SUM * density * n_samples * width * n_panels * segments + DENSE * n_rows * dense
+    sums = density * n_samples * width * n_panels * segments
+    return (SORTED_SUM if is_sorted else SUM) * sums + DENSE * n_rows * dense
 
 
 def _dense(n_rows: int, n_inner: int, n_outer: float, n_columns: int | None) -> float:

@@ -129,7 +129,8 @@ class PairSpace:
         best, found = len(choices[0][1].outer.index) * self.lazy_cost, None
         for sides, rows in choices:
             cost = reading_cost(
-                sides, rows, self._rows.n_samples, self._density, self._rows.dtype.itemsize
+                sides, rows, self._rows.n_samples, self._density, self._rows.dtype.itemsize,
+                is_sorted=self.order is not None and sides is self.grouping,
             )
             if cost < best and self._object_nbytes(sides.inner) <= OBJECT_BYTES:
                 best, found = cost, (sides, rows)
