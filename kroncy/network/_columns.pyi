@@ -3,6 +3,13 @@ from typing import Any
 
 import numpy as np
 
+from .state import PER_SAMPLE as PER_SAMPLE
+
+def renumbered(
+    arrays: Mapping[str, np.ndarray], new: np.ndarray, old: np.ndarray
+) -> dict[str, np.ndarray]: ...
+def renumbered_csr(matrix: Any, new: np.ndarray) -> Any: ...
+
 class Columns:
     samples: np.ndarray | None
     def __init__(self, samples: np.ndarray | None = None) -> None: ...
