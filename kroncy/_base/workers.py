@@ -9,16 +9,26 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self
 
 from .calls import Call, answer, call, receive
+from .memory import require_memory
 from .threads import available_cores
 from .validation import check_integer
 
 Mapping = Callable[[Iterable[Any]], Iterable[Any]]
 
 AHEAD = 2  # points that a process has at a time: it need not wait for the next
+PROCESS_BYTES = 16 * 10**6  # of its own that a process takes which has loaded NumPy, at least
 
 
 def check_workers(value: object) -> int | Callable:
-    """`value` as a number of processes, of which -1 is one for each core, or as a callable."""
+    """`value` as a number of processes, of which -1 is one for each core, or as a callable.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is neither, or this process may not start any.
+    MemoryError
+        So many processes do not fit.
+    """
     if callable(value):
         return value
     count = check_integer(value, "workers", minimum=-1)
@@ -31,6 +41,7 @@ def check_workers(value: object) -> int | Callable:
             "multiprocessing.Pool, may not: use workers=1, or a concurrent.futures."
             "ProcessPoolExecutor in place of the Pool"
         )
+    require_memory((count - 1) * PROCESS_BYTES, f"workers={value}: loading NumPy in each")
     return count
 
 

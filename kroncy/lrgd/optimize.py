@@ -214,7 +214,7 @@ def minimize(
     RuntimeError
         A process of `workers` died.
     MemoryError
-        A sketch of p variables exceeds the memory available.
+        A sketch of p variables, or as many processes as `workers`, exceed the memory available.
     Exception
         Whatever the functions or the callback raise, the very object.  The best point so far is
         in its ``kroncy_x`` and described in its notes, unless it refuses attributes.

@@ -125,7 +125,8 @@ def test_arguments_are_sent_with_the_function():
 @pytest.mark.parametrize(
     ("workers", "error", "message"),
     [(0, ValueError, "got 0"), (-2, ValueError, "workers must be >= -1"),
-     (1.5, TypeError, "workers must be an integer"), ("two", TypeError, "workers must be")],
+     (1.5, TypeError, "workers must be an integer"), ("two", TypeError, "workers must be"),
+     (10**9, MemoryError, r"workers=1000000000: loading NumPy in each needs 16 PB")],
 )
 def test_bad_workers_are_named(workers, error, message):
     with pytest.raises(error, match=message):
