@@ -10,6 +10,7 @@ from typing import Any
 
 from .._base.files import is_replaceable
 from ..data.kronecker_data import KroneckerData
+from ..estimators.class_losses import CLASS_LOSSES
 from ..estimators.classifier import KroneckerClassifier
 from ..estimators.early_stopping import best_epoch, scores_in_words
 from ..estimators.ensemble import KroneckerEnsemble
@@ -88,7 +89,7 @@ def add_parser(commands: Any) -> None:
         help="weights of the classes: balanced, by the inverse of their frequency (default: all 1)",
     )
     train.add_argument(
-        "--loss", choices=("auto", "log_loss", "squared_error"), metavar="X",
+        "--loss", choices=("auto", *CLASS_LOSSES), metavar="X",
         help="what is learned of labels: log_loss; squared_error, better where classes stand far "
         "apart; or auto (default: auto, which tries this on a part of the pairs)",
     )

@@ -16,6 +16,10 @@ cdef extern from "_gram_panels_kernel.h" nogil:
         int64_t length, void *rows)
 
 
+cdef enum:
+    MAX_WIDTH = 32      # samples in a panel of float32
+
+
 # One factor: how its part of a panel is made.  The arrays belong to the owner of the Panels.
 cdef struct Mode:
     const void *left            # features (n_unique, width), or kernel rows (*, n_unique)

@@ -26,7 +26,6 @@ cdef extern from "_gram_panels_kernel.h" nogil:
 
 cdef enum:
     CHUNK = 1024        # rows of a part that one thread makes at a time: fixed, so sums are too
-    MAX_WIDTH = 32      # samples in a panel of float32
 
 # Nanoseconds of one thread, roughly: they decide whether a loop is worth sharing.
 cdef double MULTIPLY_ADD = 0.03     # of a GEMM

@@ -28,10 +28,10 @@ Positions = NDArray[np.intp]
 class ClassLoss(ABC):
     """A loss of so many classes; samples are given by the positions of their labels among these."""
 
+    scoring: str  # what it is natural to score outputs by
+
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
-
-    scoring: str  # what it is natural to score outputs by
 
     @property
     @abstractmethod

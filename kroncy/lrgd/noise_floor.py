@@ -29,6 +29,7 @@ FLAT = 0.25  # second derivative along a scaled row: one with a smaller one is l
 STEEP = 4.0  # and one with a larger one shortened
 CLEAR = 0.4  # second derivative along every direction that tells it from errors
 LONGER = 5.0  # times, at most, before a row is measured again
+SHORTER = 10.0  # times, where the function is not finite
 SCALINGS = 8  # of rows one by one, before they are measured together
 SHARE = 1e-3  # of the largest singular value of rows that bounds cut: smaller ones are dependent
 PATIENCE = 4  # rounds in a row that change nothing
@@ -158,7 +159,7 @@ def _scaled(
     And whether they are clear of errors, or as long as the length `scale` of x and the bounds
     allow.  `f` is the mean value at run.x.
     """
-    objective, x, h = run.objective, run.x, _step(run, len(rows))
+    x, h = run.x, _step(run, len(rows))
     rows, second, slopes, finer = _lengths(run, rows, h, scale, f)
     q = len(rows)
     if not q:
@@ -166,10 +167,8 @@ def _scaled(
     matrix = np.diag(second)
     for i in range(q - 1):
         base, rest = x + h * rows[i], rows[i + 1 :]
-        there = (objective.values(base, rest, h) - objective.values(base, rest, -h)) / (2 * h)
+        there = _slopes(run, base, rest, h)
         matrix[i, i + 1 :] = matrix[i + 1 :, i] = (there - slopes[i + 1 :]) / h
-    if not np.all(np.isfinite(matrix)):
-        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     values, vectors = np.linalg.eigh(matrix)
     whitening = (vectors / np.sqrt(np.maximum(np.abs(values), FLAT))).T
     rows = whitening @ rows
@@ -198,10 +197,11 @@ def _lengths(
     objective, x, rows = run.objective, run.x, _inside(run, rows, h)
     q = len(rows)
     ahead, behind, left = np.empty(q), np.empty(q), np.arange(q)
-    for _ in range(SCALINGS):
+    for remaining in reversed(range(SCALINGS)):
         ahead[left] = objective.values(x, rows[left], h)
         behind[left] = objective.values(x, rows[left], -h)
         size = np.abs(ahead + behind - 2 * f)[left] / h**2
+        size[~np.isfinite(size)] = SHORTER**2
         factor = 1 / np.sqrt(np.maximum(size, 1 / LONGER**2))
         factor = np.minimum(factor, _growth(run, rows[left], h, scale))
         off = (size > STEEP) | ((size < FLAT) & (factor > 1.1))
@@ -210,16 +210,27 @@ def _lengths(
         lengths = row_norms(new) / row_norms(rows[left])
         changed = (lengths > 0) & (np.abs(lengths - 1) > 0.1)  # bounds may hinder it
         left, new = left[changed], new[changed]
-        if not left.size:
+        if not (remaining and left.size):  # values are those of the last rows
             break
         rows[left] = new
-    slopes = (ahead - behind) / (2 * h)
-    half = (objective.values(x, rows, h / 2) - objective.values(x, rows, -h / 2)) / h
+    slopes, half = _difference(ahead, behind, h), _slopes(run, x, rows, h / 2)
     kept = row_norms(rows) > 0
     return tuple(
         array[kept]
         for array in (rows, (ahead + behind - 2 * f) / h**2, slopes, (4 * half - slopes) / 3)
     )
+
+
+def _slopes(run: Run, x: np.ndarray, rows: np.ndarray, h: float) -> np.ndarray:
+    """Derivatives (q,) along rows at x, by steps h both ways."""
+    return _difference(run.objective.values(x, rows, h), run.objective.values(x, rows, -h), h)
+
+
+def _difference(ahead: np.ndarray, behind: np.ndarray, h: float) -> np.ndarray:
+    """The derivatives between values (q,) after steps h and -h; Stop where these are not finite."""
+    if not (np.all(np.isfinite(ahead)) and np.all(np.isfinite(behind))):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    return (ahead - behind) / (2 * h)
 
 
 def _mean_value(run: Run, x: np.ndarray | None = None) -> float:
@@ -270,8 +281,7 @@ def _outside(
     Without the steep directions that are known, differences may be long.  And whether a step off
     bounds has led down, to a new run.x.
     """
-    objective, x, p = run.objective, run.x, run.x.size
-    basis = rows
+    x, p, basis = run.x, run.x.size, rows
     if len(rows):
         basis, _ = principal_directions(rows / row_norms(rows)[:, None])
     h, f = _step(run, 1), _mean_value(run)
@@ -285,9 +295,7 @@ def _outside(
         axes -= basis[:, start : start + block].T @ basis
         axes[step * np.abs(axes) > INSIDE * distance] = 0.0
         part = slice(start, start + len(axes))
-        gradient[part] = (
-            objective.values(x, axes, step) - objective.values(x, axes, -step)
-        ) / (2 * step)
+        gradient[part] = _slopes(run, x, axes, step)
     width = np.minimum(run.box.upper - run.box.lower, scale)
     near = np.flatnonzero(distance < np.maximum(NEAR * step, SHORT * width))
     moved = _step_near_bounds(run, near, f)
@@ -322,9 +330,9 @@ def _step_near_bounds(run: Run, near: np.ndarray, f: float) -> bool:
         direction[near[chosen]] = moves[chosen]
         points += [run.box.clip(run.x + t * direction) for t in 4.0 ** -np.arange(5)]
     values = run.objective.values(np.zeros(run.x.size), np.stack(points), 1.0)
-    best = points[int(np.argmin(values))]
+    best = points[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
     again = _mean_value(run, best)
-    if f - again <= PROGRESS * run.min_decrease(1):
+    if not (np.isfinite(again) and f - again > PROGRESS * run.min_decrease(1)):
         run.near_bounds = int(np.sum(rises <= PINNED * run.noise))
         return False
     run.accept(best, again)
@@ -344,10 +352,14 @@ def _one_sided(
         steps[left] *= h / np.sqrt(np.abs(bends[left]))
         full[left] = _along_axes(run, axes[left], steps[left])
         half[left] = _along_axes(run, axes[left], steps[left] / 2)
-        bends = 4 * (full - 2 * half + f)
+        finite = np.isfinite(full) & np.isfinite(half)
+        bends = np.full(axes.size, (SHORTER * h) ** 2)
+        bends[finite] = 4 * (full[finite] - 2 * half[finite] + f)
         left = left[np.abs(bends[left]) > STEEP * h**2]
         if not left.size:
             break
+    if not np.all(finite):
+        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
     return np.abs(steps), 4 * half - full - 3 * f, bends
 
 

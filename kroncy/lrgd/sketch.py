@@ -94,11 +94,17 @@ def make_sketch(
         Factors of the variables in random rows.
     steps : Box or None
         Steps that bounds allow.  Where they cut the Newton step short, a shift along which f does
-        not vary, and more rows, may help; Stop where these would cost more than half a gradient.
+        not vary, and more rows, may help.
 
     Returns
     -------
     Sketch
+
+    Raises
+    ------
+    Stop
+        The Newton step leaves `steps` so far that full gradients cost less than more rows, or f is
+        not finite nearby.
 
     Notes
     -----
@@ -113,6 +119,7 @@ def make_sketch(
     found = SecondDifferences(objective, x, f, rng, weights)
     error, d = found.error, 0
     needed = oversampling  # rows without which no decision falls: evaluated side by side
+    # From that many on, a row may show that the rank is far away, and be the last one.
     one_by_one = min(usual, LEAST_FLAT) if limit is None and p > SMALL_P else usual
     while True:
         d = d + 1 if d and steps is not None else max(d + 1, min(d + needed, one_by_one))

@@ -11,7 +11,6 @@ from ._workspace cimport Source, Workspace
 
 cdef enum:
     MAX_GROUP = 8       # blocks of 32 kB that stay in L2 beside a tile of the panel
-    MAX_WIDTH = 32      # most samples of a panel
 
 
 cdef inline bint near_underflow(double scale) noexcept nogil:

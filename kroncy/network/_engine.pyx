@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport kroncy_atomic_set, team_run
-from ..data._gram_panels cimport ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
+from ..data._gram_panels cimport MAX_WIDTH, ROW_BYTES, kroncy_panel_to_rows, panel_row_bytes
 from ._average cimport Average
 from ._columns cimport Columns
 from ._fired cimport FiredSets

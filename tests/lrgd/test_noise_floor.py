@@ -1,5 +1,6 @@
 """Under noise: success where what is left is below the figure that the message names."""
 
+import contextlib
 import itertools
 import re
 
@@ -9,6 +10,11 @@ import pytest
 import scipy.optimize
 
 import kroncy.lrgd
+from kroncy.lrgd.box import Box
+from kroncy.lrgd.noise_floor import descend_to_noise
+from kroncy.lrgd.objective import Objective
+from kroncy.lrgd.run import Run
+from kroncy.lrgd.termination import Stop
 
 FAMILIES = {
     "quadratic": lambda seed: problems.quadratic(100, 5, seed),
@@ -180,3 +186,24 @@ def test_the_figure_holds_where_many_variables_meet_bounds(rank, noise, sigma):
         least = scipy.optimize.minimize(f, np.zeros(15), method="L-BFGS-B", tol=1e-15, **options)
         figure = 1.05 * list(named(result.message))[1]  # which is rounded
         assert scale * (f(result.x) - least.fun) <= figure, (width, scale)
+
+
+@pytest.mark.parametrize("wall", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [0.01, 0.4])
+def test_steps_off_bounds_stay_where_the_function_is_finite(wall, where):
+    """Both variables lead off their bounds, together at once beyond the wall."""
+    p, rng = 12, np.random.default_rng(0)
+    centre = np.append(np.zeros(2), np.full(p - 2, 0.5))
+
+    def f(x):
+        if x[0] + x[1] > where:
+            return wall
+        return float(-x[0] - x[1] + 0.5 * np.sum((x - centre) ** 2))
+
+    run = Run(
+        Objective(f, noise=1e-6), centre, f(centre), ftol=0.0, gtol=0.0, xtol=0.0, maxiter=None,
+        callback=None, progress_bar=None, box=Box(np.zeros(p), np.full(p, 10.0)))
+    with contextlib.suppress(Stop):
+        descend_to_noise(run, rng, np.eye(p)[2:4])
+    assert where / 4 < np.sum(run.x[:2]) <= where
+    assert run.f == pytest.approx(f(run.x))

@@ -126,6 +126,17 @@ def test_rows_are_read_from_the_side_that_is_cheaper(features):
             engine.read_panels(source, reading, False, False), by_columns, atol=1e-11)
 
 
+def test_sorted_columns_make_their_side_the_cheaper_one():
+    rng = np.random.default_rng(0)
+    data = KroneckerData([rng.standard_normal((u, 300)) for u in (60, 90)],
+                         [rng.integers(0, u, 3000) for u in (60, 90)])
+    space, few = PairSpace(data, 0.1), data.take(np.arange(300))
+    assert space.readable_rows_of(few).n_inner == 90
+    space.sort_columns()
+    assert space.readable_rows_of(few).n_inner == 60
+    assert np.array_equal(space.columns.indices[0], np.sort(data.indices[0]))
+
+
 def test_many_objects_on_both_sides_are_read_by_columns():
     rng = np.random.default_rng(0)
     data = KroneckerData([rng.standard_normal((200, 400)) for _ in range(2)],
