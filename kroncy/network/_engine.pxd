@@ -25,6 +25,7 @@ cdef class Engine:
     cdef public int n_threads
     cdef readonly double threshold, skip
     cdef public double scale, start_scale       # W(t) = start_scale W(0) + scale C X
+    cdef readonly int64_t n_steps               # of SGD, of all calls
     cdef readonly Coefficients coefficients     # C
     cdef readonly Average average               # of the iterates; None: not asked for
     cdef Engine mean                            # reads at the average, while training stands still

@@ -18,6 +18,7 @@ class Engine:
     skip: float
     scale: float
     start_scale: float
+    n_steps: int
     coefficients: Coefficients
     columns: Columns
     average: Average | None

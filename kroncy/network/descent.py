@@ -31,6 +31,14 @@ class DescentNetwork(NetworkView):
         with self.guard.change("expect"):
             self._engine.expect(order, batch_size)
 
+    @property
+    def n_steps(self) -> int:
+        """Batches that `run_batches` has trained on, in all of its calls.
+
+        It counts where steps are made, so that an exception of a signal cannot come between.
+        """
+        return self._engine.n_steps
+
     def run_batches(
         self,
         order: NDArray[np.int64],

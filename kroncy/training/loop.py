@@ -75,7 +75,7 @@ class TrainingLoop(OptionsReader):
             )
             self._gauss_newton.set_duals(duals)
         self.history: list[dict[str, Any]] = []
-        self._iterations = 0
+        self._other_iterations = 0  # besides the steps that the network has counted
         if progress is not None:
             self._set_progress(progress)
         self.learning_rate = self._first_rate() if learning_rate is None else learning_rate
@@ -130,7 +130,7 @@ class TrainingLoop(OptionsReader):
         with self.network.guard.claim("step"):
             total, done = self._run_batches(rows, len(rows), np.array([len(rows)]))
             if done < len(rows):
-                raise DivergenceError(self._iterations + 1, self.learning_rate)
+                raise DivergenceError(self.n_iterations + 1, self.learning_rate)
             return total / len(rows)
 
     @on_all_ranks
@@ -267,7 +267,7 @@ class TrainingLoop(OptionsReader):
             for part, part_ends in _parts(order, ends, self.comm):
                 total, done = self._run_batches(part, batch_size, part_ends, total, bound)
                 if done < len(part):
-                    raise DivergenceError(self._iterations + 1, self.learning_rate)
+                    raise DivergenceError(self.n_iterations + 1, self.learning_rate)
                 bar.update(done)
                 if shown:
                     bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
@@ -305,9 +305,8 @@ class TrainingLoop(OptionsReader):
                     total, n = self._network.run_batches(
                         part, batch_size, self._trained, loss=options.loss, learning_rate=rate,
                         weight_decay=options.weight_decay, sample_weight=self._weights,
-                        total=total, n_unaveraged=options.n_unaveraged(self._iterations),
+                        total=total, n_unaveraged=options.n_unaveraged(self.n_iterations),
                     )
-                    self._iterations += -(-n // batch_size)
                     done += n
                     if n < len(part):
                         break
@@ -319,20 +318,20 @@ class TrainingLoop(OptionsReader):
                     break
                 total += loss
                 done += len(batch)
-                if options.average and options.n_unaveraged(self._iterations) == 0:
+                if options.average and options.n_unaveraged(self.n_iterations) == 0:
                     self._network.count_iterate()
-                self._iterations += 1
+                self._other_iterations += 1
         self._note_iteration()
         return total, done
 
     def _require_agreement(self, **arguments: Any) -> None:
         """ValueError unless all ranks are about to do the same from the same state."""
-        state = {"learning_rate": self._learning_rate, "iterations so far": self._iterations}
+        state = {"learning_rate": self._learning_rate, "iterations so far": self.n_iterations}
         require_agreement(self.comm, arguments | state)
 
     def _note_iteration(self) -> None:
         """What the message about a rank that was lost will say."""
-        self.comm.iteration, self.comm.batches = self._iterations, 0
+        self.comm.iteration, self.comm.batches = self.n_iterations, 0
 
     def _parts_and_rates(
         self, order: NDArray[np.int64], batch_size: int, bound: bool
@@ -369,7 +368,7 @@ class TrainingLoop(OptionsReader):
     def progress(self) -> Progress:
         """A copy of what has been done so far, and of the state of the random numbers."""
         generator = self._generator.bit_generator.state
-        return Progress(self._iterations, list(self.history), generator)
+        return Progress(self.n_iterations, list(self.history), generator)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -428,7 +427,7 @@ class TrainingLoop(OptionsReader):
             self._gauss_newton.set_duals(other.duals)
 
     def _set_progress(self, progress: Progress) -> None:
-        self._iterations = progress.iterations
+        self._other_iterations = progress.iterations - self._network.n_steps
         self.history = list(progress.history)
         self._generator.bit_generator.state = progress.generator
 

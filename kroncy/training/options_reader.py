@@ -19,7 +19,7 @@ class OptionsReader(NetworkReader):
 
     options: TrainingOptions
     history: list[dict[str, Any]]
-    _iterations: int
+    _other_iterations: int
     _order: SampleOrder
     _gauss_newton: GaussNewton | None
     _generator: np.random.Generator
@@ -98,12 +98,12 @@ class OptionsReader(NetworkReader):
         the parts of multiply_adds: gather_multiply_adds (sums over objects), dense_multiply_adds
         (their products) and correction_multiply_adds (what steps of a segment add).
         """
-        return self.network.counters | {"iterations": self._iterations}
+        return self.network.counters | {"iterations": self.n_iterations}
 
     @property
     def n_iterations(self) -> int:
         """Iterations so far."""
-        return self._iterations
+        return self.network.n_steps + self._other_iterations
 
     @property
     def n_epochs_done(self) -> int:

@@ -8,6 +8,7 @@ from reference import DenseSGD, dense_rows
 from scipy.stats import norm
 
 from kroncy import DivergenceError, KroneckerData, KroneckerSGD
+from kroncy.network.network import Network
 
 
 def problem(kind, loss, rng, n=40):
@@ -341,6 +342,27 @@ def test_interrupt_leaves_a_usable_trainer():
         sgd.run(3, callback=interrupt)
     assert sgd.n_epochs_done == 1
     assert sgd.run(1).n_epochs_done == 2
+
+
+def test_an_interrupt_right_behind_steps_finds_them_counted(monkeypatch):
+    """Signals are heard when a call into C returns, before anything can be done with its result."""
+    data, y, _ = problem("two", "squared", np.random.default_rng(17))
+    sgd, same = (KroneckerSGD(data, y, n_hidden=64, random_state=0, batch_size=4) for _ in "ab")
+    steps = Network.run_batches
+
+    def interrupted(*args, **kwargs):
+        steps(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Network, "run_batches", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sgd.run(1)
+    monkeypatch.undo()
+    assert sgd.n_iterations == sgd.counters["iterations"] == sgd.counters["samples"] / 4 > 0
+    same.run_samples(same.epoch_order(1)[: 4 * sgd.n_iterations], 4)
+    np.testing.assert_array_equal(sgd.outputs(), same.outputs())
+    restored = KroneckerSGD.from_state(*sgd.get_state())
+    assert restored.n_iterations == sgd.n_iterations
 
 
 def test_auto_picks_engine_and_start_by_cost():
