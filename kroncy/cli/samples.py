@@ -15,6 +15,7 @@ from .csv import Notation
 from .objects import Objects, open_table, read_objects
 from .pairs import Pairs, read_pairs
 
+MOST_LABELS = 20  # that are not asked whether they are numbers by mistake
 UNEQUAL = 10.0  # ratio of the scales of columns from which standardising is suggested
 
 
@@ -167,3 +168,18 @@ def _check_enough(pairs: Pairs, target: str, numeric: bool) -> None:
             f"{pairs.path}, column {target!r}: at least 2 different labels are needed, all are "
             f"{labels[0]!r}"
         )
+    n, many = len(pairs.target), len(labels) > MOST_LABELS
+    if not numeric and many and (len(labels) > n / 2 or _are_measurements(labels)):
+        raise ValueError(
+            f"{pairs.path}, column {target!r}: {len(labels):,} different labels in {n:,} pairs, "
+            f"such as {labels[0]!r}, are no classes; for numbers use --task regression"
+        )
+
+
+def _are_measurements(labels: list[str]) -> bool:
+    """Whether labels are numbers, and not all of them whole."""
+    try:
+        values = np.array([label.replace(",", ".") for label in labels], dtype=float)
+    except ValueError:
+        return False
+    return bool(np.any(values % 1))

@@ -505,6 +505,11 @@ def test_data_that_cannot_be_learned(files, capsys):
     assert run("train", "--task", "classification", target="binds") == 1
     message = "P.csv, column 'binds': at least 2 different labels are needed, all are 'yes'"
     assert message in capsys.readouterr().err
+    write("P.csv", pairs)
+    assert run("train", "--task", "classification") == 1
+    message = "different labels in 100 pairs, such as "
+    assert message in (told := capsys.readouterr().err)
+    assert "are no classes; for numbers use --task regression" in told
     for column in (1, 2):
         edit("R.csv", 4, column, "0")
     assert run("train", "--bias", "0") == 1
