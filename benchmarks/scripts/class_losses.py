@@ -94,13 +94,19 @@ def compare(name, splits):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", default=["digits", "ten", "bilinear", "nonlinear"])
+    parser.add_argument(
+        "names", nargs="*", help="default: the first four",
+        choices=("digits", "ten", "bilinear", "nonlinear", "flights", "davis", "rare"),
+    )
     parser.add_argument("--file", help="davis.npz, as of davis_recipe.py")
     given = parser.parse_args()
+    names = given.names or ["digits", "ten", "bilinear", "nonlinear"]
+    if {"davis", "rare"} & set(names) and not given.file:
+        parser.error("davis and rare need --file")
     warnings.simplefilter("ignore")
     print("| labels | R2 of the short training | log loss: accuracy, log loss, AUC, CPU s "
           "| squared error: the same |\n|---|---|---|---|")
-    for name in given.names:
+    for name in names:
         if name in ("bilinear", "nonlinear"):
             for turned in (0.0, 0.1):
                 compare(f"{name}, {turned:.0%} turned", made(name, turned))

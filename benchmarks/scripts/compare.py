@@ -172,7 +172,7 @@ def table_row(row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="*", help=", ".join(TARGETS))
+    parser.add_argument("data", nargs="*", choices=TARGETS, help="default: all that need no file")
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
     parser.add_argument("--davis", help="davis.npz (not bundled)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of training a setting")

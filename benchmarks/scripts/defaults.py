@@ -100,5 +100,7 @@ if __name__ == "__main__":
     parser.add_argument("data", choices=["flights", "digits", "davis"])
     parser.add_argument("--file", help="davis.npz")
     arguments = parser.parse_args()
+    if arguments.data == "davis" and not arguments.file:
+        parser.error("davis needs --file")
     for row in globals()[arguments.data](arguments.file):
         print(json.dumps(row), flush=True)

@@ -87,8 +87,10 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--one-step", action="store_true", help="the step of the random order")
-    parser.add_argument("--only", metavar="NAME", help="one of the data sets")
+    parser.add_argument("--only", choices=("digits", "synthetic pairs", "davis"))
     arguments = parser.parse_args()
+    if arguments.only == "davis" and not arguments.davis:
+        parser.error("davis needs --davis NPZ")
     problems = {"digits": digits, "synthetic pairs": synthetic_pairs}
     if arguments.davis:
         problems["davis"] = lambda: davis(arguments.davis)

@@ -227,7 +227,7 @@ def methods(threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("epochs", "validation", "weights", "large", "methods"))
-    parser.add_argument("sizes", nargs="*", default=list(SIZES), metavar="SIZE")
+    parser.add_argument("sizes", nargs="*", choices=SIZES, help="default: all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--m", type=int, default=1024)
     parser.add_argument("--features", type=int, default=300)
@@ -235,9 +235,9 @@ def main():
                         metavar=("PAIRS", "LEFT", "RIGHT"))
     arguments = parser.parse_args()
     if arguments.what == "epochs":
-        epochs(arguments.sizes, arguments.threads)
+        epochs(arguments.sizes or SIZES, arguments.threads)
     elif arguments.what == "validation":
-        validation(arguments.sizes, arguments.threads)
+        validation(arguments.sizes or SIZES, arguments.threads)
     elif arguments.what == "weights":
         weights(arguments.threads)
     elif arguments.what == "large":

@@ -132,6 +132,8 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--file", help="davis.npz, as of davis_recipe.py")
     given = parser.parse_args()
+    if given.data == "davis" and not given.file:
+        parser.error("davis needs --file")
     warnings.simplefilter("ignore")
     print("| data | ridge | network | both | both - better |\n|---|---|---|---|---|", flush=True)
     globals()[given.data](given)

@@ -109,11 +109,11 @@ PARAMETERS = (
     ("--learning-rate", "learning_rate_init", or_auto(number(above=0)),
      "initial step size, or auto (default: auto, chosen by the data)"),
     ("--batch-size", "batch_size", or_auto(integer(1)),
-     "number of pairs in an iteration, or auto (default: auto, which is 32)"),
+     "number of pairs in an iteration, or auto (default: auto, 32; 512 for gauss-newton)"),
     ("--solver", "solver", choice("auto", "sgd", "gauss-newton"),
      "how a batch is learned: sgd; gauss-newton, which with --order objects and an --alpha "
-     "converges in few epochs; or auto (default: auto, which takes that for numbers to learn, "
-     "many pairs, and many of each object, with an --alpha and a --skip)"),
+     "converges in few epochs; or auto (default: auto, which takes that for the squared "
+     "error, many pairs, and many of each object, with an --alpha and a --skip)"),
     ("--average", "average", averaging,
      "weights that predict: averaged over the iterations of an epoch, of all epochs (all), from "
      "an iteration on, or those of the last iteration (none)"),
