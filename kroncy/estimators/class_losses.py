@@ -19,6 +19,7 @@ LOSS = """
         are held out and `learning_rate_init` is "auto".  Otherwise, and in `partial_fit`, it is
         "log_loss", which learns a boundary in the midst of samples better.\
 """
+SIGN_VARIANCE = 1.0  # of the signs of two classes that are equally frequent
 SIGN_SLOPE = 2.0  # log((1 + f) / (1 - f)), the log odds of an output f = 2 p - 1, is about 2 f
 
 Reals = NDArray[np.float64]
@@ -167,12 +168,20 @@ def signs(position: Positions, n_classes: int) -> Reals:
     return columns[:, 1:] if n_classes == 2 else columns
 
 
-def explained(outputs: Reals, targets: Reals, weight: Reals) -> float:
-    """The part of the variance of targets (n_samples, n_outputs) that outputs explain: R2."""
+def explained(
+    outputs: Reals, targets: Reals, weight: Reals, *, variance: float | None = None
+) -> float:
+    """The part of the variance of targets (n_samples, n_outputs) that outputs explain: R2.
+
+    Where all samples have the same targets, `variance` takes the place of that of each output; with
+    None nothing is explained.
+    """
     weight = scale_weights(weight)
     mean = np.average(targets, axis=0, weights=weight)
     left, total = (
         np.average((targets - guess) ** 2, axis=0, weights=weight).sum()
         for guess in (outputs.reshape(targets.shape), mean)
     )
+    if np.all(targets == targets[0]):
+        total = 0.0 if variance is None else variance * targets.shape[1]
     return float(1 - left / total) if total else 0.0

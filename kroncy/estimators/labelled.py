@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from .._base.validation import check_choice, in_python
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array, check_scores
-from .class_losses import CLASS_LOSSES, ClassLoss, explained, signs
+from .class_losses import CLASS_LOSSES, SIGN_VARIANCE, ClassLoss, explained, signs
 from .class_weight import weigh_classes
 from .early_stopping import ValidationSet
 from .incremental import IncrementalKroneckerEstimator
@@ -191,6 +191,7 @@ class LabelledNetwork(IncrementalKroneckerEstimator):
         if self.scoring_ == "average_precision":
             return average_precision(outputs, target, weight)
         if self.scoring_ == "r2":
-            return explained(outputs, signs(target, len(self.classes_)), weight)
+            targets = signs(target, len(self.classes_))
+            return explained(outputs, targets, weight, variance=SIGN_VARIANCE)
         logits = self._logits(outputs, self._class_loss.link(outputs, target, weight))
         return -log_loss(logits, target, weight)

@@ -18,7 +18,8 @@ SCORING = """
     scoring : {"auto", "log_loss", "average_precision"}, default="auto"
         Score of early stopping on the held-out samples: minus the mean log loss, or the average
         precision of the rarer of two classes, which is noisy where few of it are held out.  "auto"
-        is that of `loss`: the log loss, or R2 of the numbers that the squared error fits.\
+        is that of `loss`: the log loss, or R2 of the numbers that the squared error fits.  Where
+        one class alone is held out, R2 is 1 minus their mean squared error.\
 """
 
 

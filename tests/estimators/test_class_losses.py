@@ -72,7 +72,27 @@ def test_what_outputs_explain(n_classes):
     assert explained(np.tile(targets.mean(axis=0), (300, 1)), targets, weight) == pytest.approx(0)
     assert explained(0.5 * targets, targets, weight) < 1
     assert explained(-targets, targets, weight) < 0
-    assert explained(np.ones((3, 1)), np.ones((3, 1)), np.ones(3)) == 0.0  # nothing to explain
+    alone = np.ones((3, 2))
+    assert explained(alone, alone, np.ones(3)) == 0.0  # nothing to explain
+    assert explained(0.5 * alone, alone, np.ones(3), variance=1.0) == 0.75
+    uneven = np.array([0.1, 0.7, 1.3])  # the mean may differ from the targets by rounding
+    assert explained(0.5 * alone, alone, uneven, variance=1.0) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("base", [None, "ridge"])
+@pytest.mark.parametrize("label", [LABEL == 1, LABEL], ids=["two", "three"])
+def test_early_stopping_where_one_class_is_held_out(label, base, small):
+    held_out = np.flatnonzero(label == 1)[:20]
+    model = small(KroneckerClassifier, loss="squared_error", base=base, max_iter=12)
+    model.fit(MIXED, label, validation=held_out)
+    scores = model.validation_scores_
+    assert model.scoring_ == "r2" and len(set(scores)) == len(scores)
+    assert model.best_validation_score_ == max(scores) <= 1
+    if base is None:  # otherwise the weights of the two belong to each epoch
+        signed = signs(label[held_out].astype(int), len(model.classes_))
+        outputs = model.trainer_.predict(KroneckerData.power(MIXED[held_out], bias=1.0))
+        expected = 1 - np.mean((outputs.reshape(signed.shape) - signed) ** 2)
+        assert max(scores) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("label", [LABEL == 1, LABEL], ids=["two", "three"])
