@@ -137,15 +137,18 @@ PARAMETERS = (
     ("--threads", "n_threads", integer(1), "number of threads; does not change the results"),
 )
 FLAGS = {parameter: flag for flag, parameter, _, _ in PARAMETERS}
+LABEL_FLAGS = {"class_weight": "--class-weight", "loss": "--loss"}  # parameters of a classifier
 # Parameters whose names occur in sentences about other things.
-ORDINARY = {"order", "solver", "average", "base"}
+ORDINARY = {"order", "solver", "average", "base", "loss"}
 
 
 def in_options(text: str) -> str:
     """What the library says about parameters, as a text about options."""
-    flags = FLAGS | dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
+    flags = FLAGS | LABEL_FLAGS
+    flags |= dict.fromkeys(["learning_rate", "learning rate"], FLAGS["learning_rate_init"])
     flags |= {"n_samples": "number of pairs", "weight_decay": FLAGS["alpha"]}
     for name, flag in flags.items():
+        text = re.sub(rf"(?<![-\w]){name}='([-\w]+)'", rf"{flag} \1", text)
         text = re.sub(rf"(?<![-\w]){name}=(?=\S)", f"{flag} ", text)
         if name not in ORDINARY:
             text = re.sub(rf"(?<![-\w]){name}(?!\w)", flag, text)

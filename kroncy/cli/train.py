@@ -23,6 +23,7 @@ from ..persistence import write_model
 from .checkpoint import unfinished_model
 from .options import (
     FLAGS,
+    LABEL_FLAGS,
     PARAMETERS,
     add_model_option,
     add_table_options,
@@ -71,8 +72,6 @@ On several processes, each of which has a part of the neurons (pip install 'kron
 The result does not depend on their number, and --resume takes any number of them.  There is no
 forecast then.
 """
-
-LABELS_ONLY = "class_weight", "loss"  # parameters of a classifier
 
 
 def add_parser(commands: Any) -> None:
@@ -134,10 +133,9 @@ def _train(arguments: argparse.Namespace, comm: Any) -> None:
             _check_model_file(arguments)
             if arguments.members > 1 and ranks.size > 1:
                 raise ValueError("--members are trained by one process: leave mpiexec out")
-            for name in LABELS_ONLY if arguments.task == "regression" else ():
-                if getattr(arguments, name) is not None:
-                    flag = name.replace("_", "-")
-                    raise ValueError(f"--{flag} needs --task classification")
+            for name, flag in LABEL_FLAGS.items() if arguments.task == "regression" else ():
+                if getattr(arguments, name) not in (None, "auto"):
+                    raise ValueError(f"{flag} needs --task classification")
             tables = read_training(arguments)
     tables = ranks.first(tables)
     model = _new_model(arguments, comm)
@@ -243,9 +241,11 @@ def _new_model(
     arguments: argparse.Namespace, comm: Any
 ) -> KroneckerRegressor | KroneckerClassifier:
     """The estimator with the parameters that were given as options."""
-    options = {name: getattr(arguments, name) for name in (*FLAGS, *LABELS_ONLY)}
+    kind, flags = KroneckerRegressor, FLAGS
+    if arguments.task == "classification":
+        kind, flags = KroneckerClassifier, FLAGS | LABEL_FLAGS
+    options = {name: getattr(arguments, name) for name in flags}
     options = {name: value for name, value in options.items() if value is not None}
-    kind = KroneckerRegressor if arguments.task == "regression" else KroneckerClassifier
     return kind(**({"random_state": 0, "verbose": progress_bar(), "comm": comm} | options))
 
 

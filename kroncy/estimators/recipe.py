@@ -4,6 +4,7 @@ from typing import Any
 
 from ..data.kronecker_data import KroneckerData
 from ..kernels.groups import two_groups
+from ..training.options import NO_RIDGE
 
 SAMPLES = 32  # of an object on average, from which on its batch is worth a system
 MANY = 10_000  # samples; with fewer either was the better one on parts of training sets
@@ -16,8 +17,17 @@ def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, A
     samples of each object, unless a batch size, a step size or an order says that single pairs are
     meant.  Without a ridge they fit the noise of an object, and without a linear part they
     take about as long as "sgd" to the same error.
+
+    Raises
+    ------
+    ValueError
+        Labels are to be learned by Gauss-Newton without a ridge.
     """
     solver, order = estimator.solver, estimator.order
+    if solver == "gauss-newton" and loss != "squared" and estimator.alpha == 0:
+        raise ValueError(
+            f"solver='gauss-newton' with loss='log_loss' needs alpha > 0: {NO_RIDGE}"
+        )
     if solver != "auto":
         return {"solver": solver, "order": order}
     given = estimator.batch_size, estimator.learning_rate_init

@@ -14,6 +14,9 @@ from .step_size import check_learning_rate, is_auto
 
 SOLVERS = ("sgd", "gauss-newton")
 BATCH_SIZE = 32
+NO_RIDGE = (
+    "without a ridge the outputs of a batch whose classes are separable would grow without bound"
+)
 
 
 def resolve_batch_size(
@@ -93,9 +96,7 @@ class TrainingOptions:
         newton = self.solver == "gauss-newton"
         if newton and self.loss != "squared" and self.weight_decay == 0:
             raise ValueError(
-                f"solver='gauss-newton' with loss={self.loss!r} needs weight_decay > 0, which is "
-                "alpha of an estimator: without a ridge the outputs of a batch whose classes are "
-                "separable would grow without bound"
+                f"solver='gauss-newton' with loss={self.loss!r} needs weight_decay > 0: {NO_RIDGE}"
             )
 
     @property

@@ -192,8 +192,13 @@ def test_the_loss_of_labels(files, capsys):
     assert run("train", "--task", "classification", "--loss", "squared_error", target="binds") == 0
     assert "validation R2 " in capsys.readouterr().out
     assert kroncy.load("M.npz").loss_ == "squared_error"
+    newton = "--task", "classification", "--solver", "gauss-newton", "--loss", "log_loss"
+    assert run("train", *newton, target="binds") == 1
+    told = "--solver gauss-newton with --loss log_loss needs --alpha > 0: without a ridge"
+    assert told in capsys.readouterr().err
     assert run("train", "--loss", "log_loss") == 1
     assert "--loss needs --task classification" in capsys.readouterr().err
+    assert run("train", "--loss", "auto") == 0  # the default
     with pytest.raises(SystemExit):
         run("train", "--task", "classification", "--loss", "hinge")
     assert "invalid choice: 'hinge'" in capsys.readouterr().err
@@ -352,7 +357,7 @@ def test_resume_without_a_checkpoint_starts(files):
         (["--hidden", "32"], "--hidden 64, not 32"),
         (["--seed", "1"], "--seed 0, not 1"),
         (["--threshold", "1"], "--threshold left to choose, not 1.0"),
-        (["--tol", "0.1"], "--tol 0.002, not 0.1"),
+        (["--alpha", "0.1"], "--alpha 0.0, not 0.1"),
         (["--standardize"], "other columns or another task"),
     ],
 )

@@ -56,8 +56,9 @@ def test_partial_fit_keeps_the_ridge():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_classifier_needs_a_ridge():
-    with pytest.raises(ValueError, match="loss='logistic' needs weight_decay > 0"):
-        model("two", alpha=0.0).fit(DATA, TARGETS["two"])
+    for kind in "two", "three":
+        with pytest.raises(ValueError, match="with loss='log_loss' needs alpha > 0: without"):
+            model(kind, alpha=0.0).fit(DATA, TARGETS[kind])
     # A step does not multiply the weights: any penalty goes with any learning rate.
     model("real", alpha=1e4, learning_rate_init=0.5, max_iter=1).fit(DATA, TARGETS["real"])
 
