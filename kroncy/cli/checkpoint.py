@@ -2,11 +2,9 @@
 
 from typing import Any
 
+from ..estimators.stored import MAY_CHANGE, first_changed
 from ..persistence import model_name, read_model
-from .options import FLAGS
-
-# A resumed run may differ from the interrupted one in these parameters.
-MAY_CHANGE = {"max_iter", "n_threads", "n_iter_no_change", "verbose"}
+from .options import FLAGS, LABEL_FLAGS
 
 
 def unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
@@ -21,12 +19,13 @@ def unfinished_model(path: str, wanted: Any, note: dict[str, Any]) -> Any:
             "in place of --resume"
         )
     old, new = model.get_params(), wanted.get_params()
-    for name in old:
-        if old[name] != new[name] and name not in MAY_CHANGE:
-            raise ValueError(
-                f"{path} was trained with {FLAGS.get(name, name)} {_in_words(old[name])}, not "
-                f"{_in_words(new[name])}; --resume needs the same options"
-            )
+    name = first_changed(old, new)
+    if name is not None:
+        flag = (FLAGS | LABEL_FLAGS).get(name, name)
+        raise ValueError(
+            f"{path} was trained with {flag} {_in_words(old[name])}, not {_in_words(new[name])}; "
+            "--resume needs the same options"
+        )
     if before["samples"] != note["samples"]:
         raise ValueError(
             f"{path} was trained on other pairs or other values in the tables; --resume needs the "

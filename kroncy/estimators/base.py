@@ -32,7 +32,8 @@ from .recipe import choose_solver
 from .ridge_part import FittedPart
 from .samples import check_samples, check_weight, fingerprint
 from .schedule import step_size
-from .stored import unchanged_on_error
+from .stored import training_parameters, unchanged_on_error
+from .trained import START_ANEW
 
 CONSTANT_ROWS = 256  # training samples whose outputs are compared,
 CONSTANT = 1e-3  # and the part of the targets' range below which they are constant
@@ -179,7 +180,9 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             or raising StopIteration.
         resume : bool, default=False
             Whether to continue this estimator's previous training until `max_iter` epochs have
-            been run in total, instead of starting a new one.  The samples must be the same.
+            been run in total, instead of starting a new one.  The samples must be the same, and
+            so must the parameters but `max_iter`, `tol`, `n_iter_no_change`, `warm_start`,
+            `n_threads`, `memory_limit`, `verbose` and `comm`.
 
         Returns
         -------
@@ -189,7 +192,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         Raises
         ------
         ValueError, TypeError
-            A parameter or an argument is invalid; nothing has been trained.
+            A parameter or an argument is invalid, or differs from that of the training to be
+            resumed; nothing has been trained.
         MemoryError
             The training would exceed `memory_limit` or the available memory.
         kroncy.DivergenceError
@@ -232,6 +236,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             check_is_fitted(self)
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         with as_communicator(self.comm).same_error():
+            if not reset:
+                self._require_unchanged(resume)
             data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
             wanted = None if validation is None else check_validation(validation, _num_samples(X))
             samples = fingerprint(data, target, weight)
@@ -255,14 +261,14 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             wanted is None or np.array_equal(wanted, self.validation_indices_)
         ):
             raise ValueError(
-                "X, y, sample_weight and validation must be the same as in the training that is "
-                "continued; start a new training, with warm_start=False and resume=False, or add "
-                "samples with partial_fit"
+                "X, y, sample_weight and validation, and class_weight of a classifier, must be the "
+                f"same as in the training that is continued; {START_ANEW}, or add samples with "
+                "partial_fit"
             )
         if not reset:
             self._take_resources()
         if resume:
-            self._forget_repeated()
+            self._take_up_epochs()
         validation_set = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
@@ -308,6 +314,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         trained, more = self._set_base(fitted, target)
         self.trainer_ = self._make_trainer(data, trained, weight, **options, **more)
         self._train_target, self._train_weight = target, weight
+        self._trained_with = training_parameters(self)
         self.n_iter_, self.loss_curve_ = 0, []
         self.validation_indices_ = self.validation_scores_ = self.best_validation_score_ = None
         self.validation_objects_ = self.validation_targets_ = self.validation_predictions_ = None

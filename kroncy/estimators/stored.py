@@ -18,6 +18,12 @@ from ..parallel.mpi import as_communicator
 from .attributes import OPTIONAL_ATTRIBUTES, check_names
 from .state import State, join_attributes, split_attributes
 
+# A training that is resumed may differ in these parameters from what it was before.
+MAY_CHANGE = (
+    "max_iter", "tol", "n_iter_no_change", "warm_start", "n_threads", "memory_limit", "verbose",
+    "comm",
+)
+
 
 class StoredEstimator(BaseEstimator):
     """An estimator that is stored by its parameters, its attributes, and its fitted parts."""
@@ -155,10 +161,28 @@ def loaded_parameters(saved: Mapping[str, Any]) -> dict[str, Any]:
     return parameters
 
 
+def training_parameters(estimator: BaseEstimator) -> dict[str, Any]:
+    """The parameters in a JSON form to compare later ones with: a training draws its seed once."""
+    parameters = saved_parameters(estimator)
+    if isinstance(parameters["random_state"], np.random.RandomState):
+        parameters["random_state"] = "RandomState"
+    return parameters
+
+
+def first_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The first parameter for which a training that had those of `before` cannot be resumed."""
+    for name, value in before.items():
+        if name not in MAY_CHANGE and value != now[name]:
+            return name
+    return None
+
+
 def _to_json(value: Any) -> Any:
     """A parameter without NumPy, and a mapping as pairs: keys in JSON are strings."""
     if isinstance(value, Mapping):
         return [[in_python(key), in_python(item)] for key, item in value.items()]
+    if isinstance(value, tuple | list):
+        return [in_python(item) for item in value]
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,16 @@ from .attributes import check_array, check_attributes
 from .early_stopping import ScoreTracker
 from .ridge_part import RidgePart
 from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
-from .stored import StoredEstimator
+from .stored import (
+    StoredEstimator,
+    first_changed,
+    loaded_parameters,
+    training_parameters,
+)
 
 BASE = "base."  # prefix of the arrays of a ridge regression
 MOST_SEED = 2**32 - 1
+START_ANEW = "start a new training, with warm_start=False and resume=False"
 EPOCH_CURVES = "loss_curve_", "validation_scores_", "validation_average_precision_"
 
 
@@ -49,6 +56,7 @@ class TrainedEstimator(StoredEstimator):
     _train_target: NDArray  # encoded targets of the trainer's samples
     _train_weight: NDArray[np.float64]
     _scores: ScoreTracker
+    _trained_with: dict[str, Any]  # parameters of the training, by which it is resumed
 
     @property
     def solver_(self) -> str:
@@ -82,7 +90,7 @@ class TrainedEstimator(StoredEstimator):
             raise ValueError(f"base_weights_ must be two numbers, got {self.base_weights_!r}")
         for value in self.base_weights_:
             check_real(value, "base_weights_", minimum=0.0, maximum=1.0)
-        if (self.base_ is None) != (self.base is None):
+        if (self.base_ is None) != (self._trained_with["base"] is None):
             raise ValueError("base and base_ contradict each other")
         if self.base_ is not None:
             network = self.trainer_.network
@@ -102,6 +110,7 @@ class TrainedEstimator(StoredEstimator):
             "trainer": trainer,
             "scores": [scores.best_score, scores.n_no_improvement],
             "base": base,
+            "trained_with": self._trained_with,
         }
         return meta, arrays
 
@@ -112,6 +121,10 @@ class TrainedEstimator(StoredEstimator):
         self.base_ = None
         if base is not None:
             self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
+        # Older files do not tell it apart from the parameters of the estimator.
+        self._trained_with = meta.get("trained_with", meta["parameters"])
+        if self._trained_with.keys() != meta["parameters"].keys():
+            raise ValueError("trained_with must have a value for each parameter")
         trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
         self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume, self.comm)
         best_score, n_no_improvement = meta["scores"]
@@ -139,20 +152,49 @@ class TrainedEstimator(StoredEstimator):
     def _target_encoding(self) -> Any:
         """What turns encoded targets back into those of the user: plain values in a list."""
 
-    def _forget_repeated(self) -> None:
-        """Forget the epochs after the best one, in whose state the training ended: they come again.
+    def _require_unchanged(self, resume: bool) -> None:
+        """ValueError if a training cannot be continued with the present parameters.
 
-        They end as they did, unless the training had converged with them.
+        With `warm_start` all may change but the base, which the trainer's targets leave out.
         """
-        done, scores = self.trainer_.n_epochs_done, self._scores
-        if done >= self.n_iter_ or scores.n_no_improvement >= self.n_iter_no_change:
+        before = loaded_parameters(self._trained_with)
+        now = loaded_parameters(training_parameters(self))
+        name = first_changed(before if resume else {"base": before["base"]}, now)
+        if name is not None:
+            how = "resume" if resume else "warm_start"
+            raise ValueError(
+                f"{how}=True continues a training with {name}={before[name]!r}, but {name} is "
+                f"{now[name]!r} now: set it back, or {START_ANEW}"
+            )
+
+    def _take_up_epochs(self) -> None:
+        """Let the epochs so far be those of the training that is resumed, with the present `tol`.
+
+        The epochs after the best one, in whose state the training ended, are forgotten: they come
+        again and end as they did, unless the training had converged with them.
+        """
+        if self._trained_with["tol"] != self.tol:
+            count = self._track(len(self.loss_curve_)).n_no_improvement
+            self._scores = replace(self._scores, n_no_improvement=count)
+        self._trained_with = training_parameters(self)
+        done = self.trainer_.n_epochs_done
+        if done >= self.n_iter_ or self._scores.n_no_improvement >= self.n_iter_no_change:
             return
-        self.n_iter_, self._scores = done, ScoreTracker()
+        self.n_iter_, self._scores = done, self._track(done)
         for name in EPOCH_CURVES:
             if getattr(self, name, None) is not None:
                 setattr(self, name, getattr(self, name)[:done])
-        for score in self.validation_scores_:
-            self._scores.update(score, self.tol, self._perfect_score)
+
+    def _track(self, n_epochs: int) -> ScoreTracker:
+        """What the scores of the first epochs come to."""
+        tracker = ScoreTracker()
+        if self.validation_scores_ is None:
+            for loss in self.loss_curve_[:n_epochs]:
+                tracker.update(-loss, self.tol)
+        else:
+            for score in self.validation_scores_[:n_epochs]:
+                tracker.update(score, self.tol, self._perfect_score)
+        return tracker
 
     def _draw_seed(self) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

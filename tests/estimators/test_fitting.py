@@ -19,6 +19,8 @@ from kroncy import (
     KroneckerRidge,
     KroneckerRidgeClassifier,
     LimitKernelRegressor,
+    load,
+    save,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -128,7 +130,7 @@ def test_resume_needs_a_training_of_the_same_samples(plane, small):
     with pytest.raises(NotFittedError):
         small().fit(X, y, resume=True)
     model = small().fit(X, y)
-    with pytest.raises(ValueError, match="X, y, sample_weight and validation must be the same"):
+    with pytest.raises(ValueError, match="X, y, sample_weight and validation, and class_weight"):
         model.fit(X, y + 1, resume=True)
 
 
@@ -284,3 +286,68 @@ def test_resume_behind_the_best_epoch_ends_like_an_uninterrupted_training(estima
         assert model.n_iter_ == whole.n_iter_
         assert np.array_equal(model.predict(data), whole.predict(data))
     assert behind  # a training that did not end in its best epoch was among them
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("loss", "log_loss"), ("scoring", "log_loss"), ("class_weight", {0: 2.0}), ("base", "ridge"),
+    ("n_hidden", 128), ("threshold", 0.5), ("dtype", "float64"), ("solver", "gauss-newton"),
+    ("batch_size", 7), ("alpha", 0.5), ("early_stopping", False), ("random_state", 1),
+])
+@pytest.mark.parametrize("how", ["at once", "from a file"])
+def test_resume_needs_the_same_parameters(plane, small, tmp_path, name, value, how):
+    X, y = plane[0], (plane[1] > 0).astype(int)
+    model = small(KroneckerClassifier, n_hidden=64, loss="squared_error", max_iter=2).fit(X, y)
+    before, old = model.predict_proba(X), model.get_params()[name]
+    model.set_params(**{name: value})
+    if how == "from a file":  # which knows the parameters of the training as well
+        save(model, tmp_path / "model.npz")
+        model = load(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="resume=True continues a training with") as error:
+        model.set_params(max_iter=5).fit(X, y, resume=True)
+    assert f"with {name}={old!r}, but {name} is {value!r} now" in str(error.value)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    assert model.set_params(**{name: old}).fit(X, y, resume=True).n_iter_ > 2
+
+
+@pytest.mark.parametrize("base", [None, "ridge"])
+def test_warm_start_needs_the_same_base(plane, small, base):
+    model = small(n_hidden=64, max_iter=2, base=base, warm_start=True).fit(*plane)
+    model.set_params(base=None if base else "ridge")
+    with pytest.raises(ValueError, match="warm_start=True continues a training with base="):
+        model.fit(*plane)
+
+
+def test_resume_knows_equal_parameters(plane, small, tmp_path):
+    """A list and a tuple, the order of a dict, NumPy's numbers, and generators, which are used."""
+    X, y = plane[0], (plane[1] > 0).astype(int)
+    model = small(
+        KroneckerClassifier, n_hidden=64, layout=[1, 3], class_weight={0: 1.0, 1: np.float64(2)},
+        random_state=np.random.RandomState(0), max_iter=2,
+    ).fit(X, y)
+    same = {"layout": (1, 3), "class_weight": {1: 2, 0: 1}, "n_hidden": np.int64(64)}
+    same |= {"n_threads": 2, "verbose": 0, "memory_limit": 2**30, "max_iter": 3}
+    assert model.set_params(**same).fit(X, y, resume=True).n_iter_ == 3
+    # A seed of the same kind cannot be saved, but a training that had one can.
+    save(model.set_params(random_state=0, n_hidden=64), tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="random_state='RandomState'"):
+        load(tmp_path / "model.npz").fit(X, y, resume=True)
+
+
+def test_a_file_without_the_parameters_of_the_training_can_be_resumed(plane, small):
+    model = small(max_iter=2).fit(*plane)
+    meta, arrays = model.get_state(resumable=True)
+    del meta["trained_with"]
+    again = KroneckerRegressor.from_state(meta, arrays, resume=True).set_params(max_iter=4)
+    assert again.fit(*plane, resume=True).n_iter_ == 4
+    with pytest.raises(ValueError, match="trained_with must have a value for each parameter"):
+        KroneckerRegressor.from_state(meta | {"trained_with": {"n_hidden": 256}}, arrays)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_resume_with_another_tol_ends_like_a_training_with_it(plane, small, early_stopping):
+    options = {"max_iter": 12, "early_stopping": early_stopping}
+    short, whole = (small(tol=tol, **options).fit(*plane) for tol in (0.5, 1e-3))
+    assert short.n_iter_ < whole.n_iter_
+    short.set_params(tol=1e-3).fit(*plane, resume=True)
+    assert short.loss_curve_ == whole.loss_curve_
+    np.testing.assert_array_equal(short.predict(plane[0]), whole.predict(plane[0]))
