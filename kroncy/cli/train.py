@@ -208,7 +208,8 @@ def _train_one(
     if written:
         print(f"model: {path}")
     else:
-        print(f"{path} has not changed: the training had ended, at these --epochs and --patience")
+        settings = "--epochs, --patience and --tol"
+        print(f"{path} has not changed: the training had ended, at these {settings}")
 
 
 def _train_members(

@@ -192,6 +192,10 @@ def test_the_loss_of_labels(files, capsys):
     assert run("train", "--task", "classification", "--loss", "squared_error", target="binds") == 0
     assert "validation R2 " in capsys.readouterr().out
     assert kroncy.load("M.npz").loss_ == "squared_error"
+    other = "--task", "classification", "--loss", "log_loss", "--resume"
+    assert run("train", *other, target="binds") == 1
+    told = "was trained with --loss squared_error, not log_loss; --resume needs the same options"
+    assert told in capsys.readouterr().err
     newton = "--task", "classification", "--solver", "gauss-newton", "--loss", "log_loss"
     assert run("train", *newton, target="binds") == 1
     told = "--solver gauss-newton with --loss log_loss needs --alpha > 0: without a ridge"
@@ -306,6 +310,14 @@ def test_a_run_that_ended_goes_on_with_more_epochs(files, epoch):
     run("train", *options, "9", model="whole.npz")
     run("train", *options, str(epoch))
     assert run("train", *options, "9", "--resume") == 0
+    assert_same_files("M.npz", "whole.npz")
+
+
+def test_a_run_that_converged_goes_on_with_a_smaller_tol(files):
+    assert run("train", "--epochs", "40", "--tol", "0.3") == 0
+    assert kroncy.load("M.npz").n_iter_ < 40
+    assert run("train", "--epochs", "40", "--tol", "0.001", model="whole.npz") == 0
+    assert run("train", "--epochs", "40", "--tol", "0.001", "--resume") == 0
     assert_same_files("M.npz", "whole.npz")
 
 
