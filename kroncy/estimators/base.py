@@ -261,7 +261,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             wanted is None or np.array_equal(wanted, self.validation_indices_)
         ):
             raise ValueError(
-                "X, y, sample_weight and validation, and class_weight of a classifier, must be the "
+                "X, y, sample_weight, class_weight of a classifier, and validation must be the "
                 f"same as in the training that is continued; {START_ANEW}, or add samples with "
                 "partial_fit"
             )

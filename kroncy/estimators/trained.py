@@ -20,12 +20,7 @@ from .attributes import check_array, check_attributes
 from .early_stopping import ScoreTracker
 from .ridge_part import RidgePart
 from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
-from .stored import (
-    StoredEstimator,
-    first_changed,
-    loaded_parameters,
-    training_parameters,
-)
+from .stored import StoredEstimator, first_changed, loaded_parameters, training_parameters
 
 BASE = "base."  # prefix of the arrays of a ridge regression
 MOST_SEED = 2**32 - 1
@@ -123,7 +118,7 @@ class TrainedEstimator(StoredEstimator):
             self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
         # Older files do not tell it apart from the parameters of the estimator.
         self._trained_with = meta.get("trained_with", meta["parameters"])
-        if self._trained_with.keys() != meta["parameters"].keys():
+        if loaded_parameters(self._trained_with).keys() != meta["parameters"].keys():
             raise ValueError("trained_with must have a value for each parameter")
         trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
         self.trainer_, best = join_trainer(meta["trainer"], trainer_arrays, resume, self.comm)
