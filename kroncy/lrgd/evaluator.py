@@ -278,13 +278,15 @@ class Evaluator:
         self.nfev += len(points)
         if self.map_points is None:
             return [self.fun(point, *self.args) for point in points]
-        values = list(self.map_points(list(points)))
-        if len(values) != len(points):
-            raise TypeError(
-                f"workers must return {len(points)} values for {len(points)} points, got "
-                f"{len(values)}"
-            )
-        return values
+        returned = self.map_points(list(points))
+        if isinstance(returned, Iterable):
+            values = list(returned)
+            if len(values) == len(points):
+                return values
+        raise TypeError(
+            f"workers must return {len(points)} values for {len(points)} points, got "
+            f"{len(values) if isinstance(returned, Iterable) else returned!r}"
+        )
 
     def _most_points(self, size: int) -> int:
         """Points, of `size` numbers each, of one call of a map or a batched function."""

@@ -26,6 +26,7 @@ RADIUS = 0.25  # of the first trust region, in units of the scale of each variab
 LEAST_CURVATURE = 1e-3  # over the largest, of directions in which noise is looked at
 FAR = 1e12  # times the length scale of the start: a minimum there is none
 ITERATIONS = 9  # times the variables: of the BFGS method, before a model tries again
+FLAT = 1e-6  # second derivatives of a model, over its slopes: smaller ones were not measured
 LEAST_STEP = 1e-8  # of a difference, in units of the scale
 CHECKS = 3  # sums of directions along which second derivatives are compared
 TOLERANCE = 0.3  # of the comparison: a change of sign changes it by more than 1
@@ -35,17 +36,18 @@ ERRORS = 3.0  # times the error of a second difference: what is larger is no err
 def few_variables_descent(run: Run, rng: np.random.Generator) -> NoReturn:
     """Minimise from run.x, in its box, until Stop is raised."""
     p, hessian, radius = run.x.size, None, RADIUS
+    slopes = np.zeros(p)
     run.certified = True
     while True:
         scale = _scale(run)
         before = run.x
         if not run.objective.exact:
             model = model_descent(run, run.box, scale, radius, hessian)
-            hessian = model.hessian / np.outer(scale, scale)
+            hessian, slopes = model.hessian / np.outer(scale, scale), model.gradient / scale
             run.add_phase("model", rank=p)
             if not run.nit and np.all(model.values == run.f):
                 raise Stop(Status.STATIONARY_START, STATIONARY_START)
-        gradient, hessian, converged = _quasi_newton(run, scale, hessian)
+        gradient, hessian, converged = _quasi_newton(run, scale, hessian, slopes)
         if not converged:  # in a long valley: with this Hessian a model may see further
             radius = min(RADIUS, float(np.abs((run.x - before) / scale).max()))
             continue
@@ -75,19 +77,22 @@ def _independent(rows: np.ndarray) -> bool:
 
 
 def _scale(run: Run) -> np.ndarray:
-    """A change of each variable that may matter: half of its range, or its size."""
-    width = (run.box.upper - run.box.lower) / 2
-    size = np.maximum(1.0, np.abs(run.x))
-    return np.where(np.isfinite(width), np.where(width > 0, width, 1.0), size)
+    """A change of each variable that may matter: its size, and at most half of its range.
+
+    The range alone may be that of all numbers.
+    """
+    half = run.box.upper / 2 - run.box.lower / 2  # which does not overflow
+    return np.minimum(np.maximum(1.0, np.abs(run.x)), np.where(half > 0, half, 1.0))
 
 
 def _quasi_newton(
-    run: Run, scale: np.ndarray, hessian: np.ndarray | None
+    run: Run, scale: np.ndarray, hessian: np.ndarray | None, slopes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Projected BFGS with full gradients until the predicted decrease is noise.
 
     Returns the gradient, the Hessian, and False where the iterations ran out.  A model's Hessian
-    may be indefinite: its absolute value is taken.
+    may be indefinite: its absolute value is taken.  It may also know nothing of curvature, and the
+    steps of differences would be as long as f is linear: the model's `slopes` say how long at most.
     """
     p, objective, least = run.x.size, run.objective, LEAST_STEP * scale
     if hessian is None:
@@ -97,6 +102,9 @@ def _quasi_newton(
     else:
         scales = np.outer(scale, scale)
         hessian = definite(hessian * scales, least=1e2 * run.noise, relative=1e-8) / scales
+        sizes = np.abs(slopes * scale)
+        sizes = np.maximum(sizes, FLAT * sizes.max()) / scale**2
+        hessian += np.diag(np.maximum(sizes - np.diag(hessian), 0.0))
         gradient = objective.gradient_inside(run.x, run.f, run.box, np.diag(hessian), least)
     failures = iterations = 0
     while True:

@@ -159,11 +159,15 @@ def model_descent(
             run.accept(targets[j], float(values[j]))
 
     model.add(z[None], np.array([run.f]))
-    steps = inside.around(z, radius)
-    up = steps.upper >= -steps.lower
-    evaluate(z + np.diag(np.where(up, steps.upper, steps.lower)))
-    if len(model.values) < 2:
-        raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+    while True:
+        steps = inside.around(z, radius)
+        up = steps.upper >= -steps.lower
+        evaluate(z + np.diag(np.where(up, steps.upper, steps.lower)))
+        if len(model.values) > 1:
+            break
+        if radius <= LEAST_RADIUS:
+            raise Stop(Status.NOT_FINITE, NOT_FINITE_NEARBY)
+        radius = max(SHORT * radius, LEAST_RADIUS)
     failures = improvements = 0
     movable = np.where(inside.lower < inside.upper, 1.0, 0.0)
     while True:

@@ -123,3 +123,37 @@ def test_a_start_at_the_minimum_is_not_taken_for_noise():
     assert result.success
     assert "noise" not in result.message
     assert not result.x.any()
+
+
+@pytest.mark.parametrize("width", [3.0, 1e3, 1e8, 1e160, 1.7e308])
+def test_a_wide_box_is_as_good_as_none(width):
+    def fun(x):
+        return (x[0] - 1) ** 2 + (x[0] + 2 * x[1] - 2) ** 2
+
+    free = run(fun, np.zeros(2))
+    found = run(fun, np.zeros(2), bounds=[(-width, width)] * 2)
+    assert found.success
+    np.testing.assert_allclose(found.x, [1, 0.5], atol=1e-8)
+    assert found.nfev == free.nfev
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_success_at_a_start_on_all_bounds_is_at_a_minimum(size):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        p = int(rng.integers(1, 11))
+        A, b = rng.standard_normal((p + 1, p)), rng.standard_normal(p + 1) / 10
+        width = 10 ** rng.uniform(-1, 2)
+        found = run(lambda x, A=A, b=b: size * float(np.sum((A @ x - b) ** 2)), np.zeros(p),
+                    bounds=[(0, width)] * p)
+        assert found.success
+        slopes = 2 * size * A.T @ (A @ found.x - b)
+        np.testing.assert_allclose(found.jac, slopes, atol=1e-4 * size)
+        best = scipy.optimize.lsq_linear(A, b, bounds=(0, width), tol=1e-14)
+        assert found.fun <= size * (2 * best.cost + 1e-9)
+
+
+def test_first_points_that_are_not_finite_are_taken_nearer():
+    found = run(lambda x: (x[0] - 699) ** 2 if x[0] < 720 else np.inf, [700.0])
+    assert found.success
+    np.testing.assert_allclose(found.x, 699, atol=1e-5)

@@ -91,6 +91,7 @@ def test_other_names_of_arguments():
         ({"workers": 2}, TypeError, "top level of a module"),
         ({"workers": map, "fun_batch": lambda X: X[:, 0]}, ValueError, "workers are for fun"),
         ({"workers": lambda f, points: [1.0]}, TypeError, "workers must return 6 values for 6"),
+        ({"workers": lambda f, points: None}, TypeError, "workers must return .* got None"),
     ],
 )
 def test_bad_input_is_named(options, error, message):
