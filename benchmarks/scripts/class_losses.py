@@ -92,15 +92,16 @@ def compare(name, splits):
     print(f"| {name} | {min(shares):.2f} to {max(shares):.2f} | {' | '.join(cells)} |", flush=True)
 
 
+NAMES = ("digits", "ten", "bilinear", "nonlinear", "flights", "davis", "rare")
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "names", nargs="*", help="default: the first four",
-        choices=("digits", "ten", "bilinear", "nonlinear", "flights", "davis", "rare"),
-    )
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
     parser.add_argument("--file", help="davis.npz, as of davis_recipe.py")
     given = parser.parse_args()
-    names = given.names or ["digits", "ten", "bilinear", "nonlinear"]
+    names = given.names or NAMES[:4]
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if {"davis", "rare"} & set(names) and not given.file:
         parser.error("davis and rare need --file")
     warnings.simplefilter("ignore")

@@ -298,9 +298,11 @@ SECTIONS = {f.__name__: f for f in (few, bounds, fits, subspaces, saddles, noise
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=SECTIONS, help="default: all")
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
+    if unknown := set(options.sections) - set(SECTIONS):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     for name in options.sections or SECTIONS:
         print(f"\n== {name}")
         SECTIONS[name](options.seeds)
