@@ -25,7 +25,6 @@ cdef class Engine:
     cdef public int n_threads
     cdef readonly double threshold, skip
     cdef public double scale, start_scale       # W(t) = start_scale W(0) + scale C X
-    cdef readonly int64_t n_steps               # of SGD, of all calls
     cdef readonly Coefficients coefficients     # C
     cdef readonly Average average               # of the iterates; None: not asked for
     cdef Engine mean                            # reads at the average, while training stands still
@@ -63,8 +62,8 @@ cdef class Engine:
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil
     cdef void decay_weights(self, double factor) noexcept nogil
     cdef void skip_outputs(self, Workspace work, Py_ssize_t count, double *f) noexcept nogil
-    cdef void skip_descend(self, const int64_t *rows, Py_ssize_t count, const double *e,
-                           double step) noexcept nogil
+    cdef void skip_descend(self, const int64_t *rows, const int64_t *columns, Py_ssize_t count,
+                           const double *e, double step) noexcept nogil
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil
     cdef int64_t panel_gram_entries(self, Py_ssize_t count) noexcept nogil
 

@@ -18,7 +18,6 @@ class Engine:
     skip: float
     scale: float
     start_scale: float
-    n_steps: int
     coefficients: Coefficients
     columns: Columns
     average: Average | None

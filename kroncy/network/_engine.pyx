@@ -333,7 +333,7 @@ cdef class Engine:
             part.masks += self.n_masks(part.count)
             done += part.count
         if self.skip > 0:
-            self.skip_descend(rows, count, e, step)
+            self.skip_descend(rows, columns, count, e, step)
         return -1 if loop.failed else 0
 
     cdef double step_work(self, Py_ssize_t count) noexcept nogil:
@@ -368,11 +368,11 @@ cdef class Engine:
             self.scale = 1.0
 
     cdef void skip_descend(
-        self, const int64_t *rows, Py_ssize_t count, const double *e, double step
+        self, const int64_t *rows, const int64_t *columns, Py_ssize_t count, const double *e,
+        double step
     ) noexcept nogil:
-        """u <- u - step * skip * sum_i e_i x_i, in coefficients."""
+        """u <- u - step * skip * sum_i e_i x_i, in coefficients, which are those of `columns`."""
         cdef double factor = step * self.skip / self.scale
-        cdef const int64_t *columns = self.columns.of(rows, count, self.work.columns)
         kroncy_skip_add(self.is_double, count, self.n_outputs, -factor, columns, e,
                         self.skip_values)
         if self.average is not None:

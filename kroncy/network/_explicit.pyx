@@ -260,11 +260,10 @@ cdef class ExplicitEngine(Engine):
         kroncy_scale(self.is_double, self.n_features * block_rows(self.n_neurons, block), factor,
                      self.block_weights(block))
 
-    cdef void skip_descend(
-        self, const int64_t *rows, Py_ssize_t count, const double *e, double step
-    ) noexcept nogil:
+    cdef void skip_descend(self, const int64_t *rows, const int64_t *columns, Py_ssize_t count,
+                           const double *e, double step) noexcept nogil:
         cdef Py_ssize_t done = 0, now
-        Engine.skip_descend(self, rows, count, e, step)
+        Engine.skip_descend(self, rows, columns, count, e, step)
         while done < count:
             now = min(<Py_ssize_t> self.panel_width(), count - done)
             self.source.prepare(self.work, rows + done, now)

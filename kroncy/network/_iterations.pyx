@@ -67,7 +67,6 @@ def run_batches(
                     break
                 engine.ranks.failed = True      # all stop together, at the next batch
             begin += count
-            engine.n_steps += 1
             engine.ranks.n_batches += 1
             n_unaveraged -= 1
             if n_unaveraged < 0 and engine.average is not None:

@@ -342,10 +342,9 @@ cdef class PairsEngine(LazyEngine):
             failed |= self.steps.append(block, step, self.coefficients.block_signs(block))
         return failed
 
-    cdef void skip_descend(
-        self, const int64_t *rows, Py_ssize_t count, const double *e, double step
-    ) noexcept nogil:
-        Engine.skip_descend(self, rows, count, e, step)
+    cdef void skip_descend(self, const int64_t *rows, const int64_t *columns, Py_ssize_t count,
+                           const double *e, double step) noexcept nogil:
+        Engine.skip_descend(self, rows, columns, count, e, step)
         if self.begin >= 0:
             self.steps.add_skip(count, -step * self.skip / self.scale, e)
 

@@ -9,7 +9,7 @@ cdef class Ranks:
     cdef readonly bint alone            # there is one rank
     cdef public bint failed             # a step of this rank found no memory: others are told
     cdef readonly bint stopped          # a step of some rank has, or the ranks lost each other
-    cdef public int64_t n_batches       # since the training called, for messages
+    cdef public int64_t n_batches       # trained on so far
     cdef bint at_once                   # a step follows the sums, on the samples of one panel
     cdef uint32_t empty                 # bit c: its sample c has no pattern, on any rank
     cdef object error                   # the exception that separated this rank from the others

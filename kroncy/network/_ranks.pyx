@@ -64,7 +64,6 @@ cdef class Ranks:
     def settle_failure(self, bint failed):
         """After the batches of a call: whether a step failed on some rank."""
         self.check()
-        self.n_batches = 0
         failed = self.shard.comm.any(failed or self.failed)
         self.failed = self.stopped = False
         return failed

@@ -37,7 +37,7 @@ class DescentNetwork(NetworkView):
 
         It counts where steps are made, so that an exception of a signal cannot come between.
         """
-        return self._engine.n_steps
+        return self._engine.ranks.n_batches
 
     def run_batches(
         self,

@@ -47,8 +47,8 @@ class Communicator:
     size = 1
 
     def __init__(self) -> None:
-        self.iteration: int | None = None  # of the training, for messages: the last that began,
-        self.batches = 0  # and batches done since
+        self.iteration: int | None = None  # of the training, for messages, beside
+        self.batches = 0  # the batches that its network has been trained on
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
         self._within = False  # a method that all ranks call
