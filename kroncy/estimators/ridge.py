@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from .._base.guard import guard_of
 from ..data.kronecker_data import KroneckerData
 from .attributes import check_array
+from .class_losses import signs
 from .class_weight import weigh_classes
 from .labels import check_classes, check_labels, require_two
 from .parameters import CLASS_WEIGHTS, document
@@ -215,9 +216,7 @@ class KroneckerRidgeClassifier(ClassifierMixin, BaseKroneckerRidge):
         y, self.classes_ = check_labels(y)
         require_two(self.classes_)
         position = np.searchsorted(self.classes_, y)
-        target = np.where(np.arange(len(self.classes_)) == position[:, None], 1.0, -1.0)
-        if len(self.classes_) == 2:
-            target = target[:, 1:]
+        target = signs(position, len(self.classes_))
         weight = weight * weigh_classes(self.class_weight, self.classes_, position, weight)
         return target, position, weight
 
