@@ -13,8 +13,6 @@ RUN = [p for p in sorted(SCRIPTS.glob("*.py")) if "ArgumentParser(" in p.read_te
 
 @pytest.mark.parametrize("script", RUN, ids=lambda path: path.stem)
 def test_script_starts(script, tmp_path):
-    if script.stem == "torch_sgd":
-        pytest.importorskip("torch")
     done = subprocess.run(
         [sys.executable, str(script), "--help"], cwd=tmp_path, capture_output=True, text=True,
         timeout=120,

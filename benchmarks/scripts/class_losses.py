@@ -14,6 +14,7 @@ import time
 import warnings
 
 import numpy as np
+from names import one_of
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -96,12 +97,11 @@ NAMES = ("digits", "ten", "bilinear", "nonlinear", "flights", "davis", "rare")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", type=one_of(NAMES), metavar="name",
+                        help=", ".join(NAMES))
     parser.add_argument("--file", help="davis.npz, as of davis_recipe.py")
     given = parser.parse_args()
     names = given.names or NAMES[:4]
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if {"davis", "rare"} & set(names) and not given.file:
         parser.error("davis and rare need --file")
     warnings.simplefilter("ignore")

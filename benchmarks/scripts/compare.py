@@ -26,6 +26,7 @@ import scipy
 import sklearn
 from compare_methods import BATCH, METHODS, M
 from iteration import cores_received
+from names import one_of
 from sklearn.datasets import load_digits
 
 from kroncy import KroneckerData, KroneckerSGD
@@ -172,15 +173,13 @@ def table_row(row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="*", help=", ".join(TARGETS))
+    parser.add_argument("data", nargs="*", type=one_of(TARGETS), help=", ".join(TARGETS))
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
     parser.add_argument("--davis", help="davis.npz (not bundled)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of training a setting")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="limit of a competitor")
     parser.add_argument("--table", help="write the Markdown table to this file")
     options = parser.parse_args()
-    if unknown := set(options.data) - set(TARGETS):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     names = options.data or [name for name in TARGETS if name != "davis" or options.davis]
     versions = {"python": platform.python_version(), "numpy": np.__version__,
                 "scipy": scipy.__version__, "sklearn": sklearn.__version__}

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from names import one_of
 from scipy import LowLevelCallable
 
 from kroncy import AsynchronousTree, KroneckerData, KroneckerSGD
@@ -258,6 +259,7 @@ SECTIONS = {f.__name__: f for f in (large, small, between, smallest, tree, lrgd,
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="section", default=list(SECTIONS))
+    parser.add_argument("sections", nargs="*", type=one_of(SECTIONS), metavar="section",
+                        default=list(SECTIONS), help=", ".join(SECTIONS))
     for name in parser.parse_args().sections:
         SECTIONS[name]()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from lrgd_problems import FAMILIES, evaluations_to
+from names import one_of
 from scipy import LowLevelCallable
 from scipy.optimize import minimize
 
@@ -292,14 +293,11 @@ SECTIONS = {f.__name__: f for f in (sketch, dimension, published, others, flat, 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="section",
+    parser.add_argument("sections", nargs="*", type=one_of(SECTIONS), metavar="section",
                         help=f"among {', '.join(SECTIONS)}; all where none is named")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=4000)
     options = parser.parse_args()
-    unknown = set(options.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no such section: {', '.join(sorted(unknown))}")
     for name in options.sections or SECTIONS:
         print(f"\n== {name}")
         SECTIONS[name](range(options.first_seed, options.first_seed + options.seeds))

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from names import one_of
 from scipy.optimize import Bounds, minimize
 from scipy.stats import qmc
 
@@ -298,11 +299,10 @@ SECTIONS = {f.__name__: f for f in (few, bounds, fits, subspaces, saddles, noise
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
+    parser.add_argument("sections", nargs="*", type=one_of(SECTIONS), metavar="section",
+                        help=", ".join(SECTIONS))
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    if unknown := set(options.sections) - set(SECTIONS):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     for name in options.sections or SECTIONS:
         print(f"\n== {name}")
         SECTIONS[name](options.seeds)

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from names import one_of
 
 import kroncy.lrgd
 
@@ -100,12 +101,11 @@ def killed_and_resumed(name, kill_at, expected, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="problem", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", type=one_of(CASES), metavar="problem",
+                        help=", ".join(CASES))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.cases) - set(CASES):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(CASES)}")
     if options.child:
         name, path, *kill_at = options.child
         resume = {} if kill_at else {"resume": path}

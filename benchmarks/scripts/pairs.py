@@ -15,6 +15,7 @@ import resource
 import time
 
 import numpy as np
+from names import one_of
 from scipy.optimize import nnls
 
 from kroncy import KroneckerData, KroneckerSGD
@@ -227,15 +228,14 @@ def methods(threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("epochs", "validation", "weights", "large", "methods"))
-    parser.add_argument("sizes", nargs="*", metavar="SIZE", help=", ".join(SIZES))
+    parser.add_argument("sizes", nargs="*", type=one_of(SIZES), metavar="SIZE",
+                        help=", ".join(SIZES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--m", type=int, default=1024)
     parser.add_argument("--features", type=int, default=300)
     parser.add_argument("--shape", type=int, nargs=3, default=(10**6, 1000, 5000),
                         metavar=("PAIRS", "LEFT", "RIGHT"))
     arguments = parser.parse_args()
-    if unknown := set(arguments.sizes) - set(SIZES):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SIZES)}")
     if arguments.what == "epochs":
         epochs(arguments.sizes or SIZES, arguments.threads)
     elif arguments.what == "validation":

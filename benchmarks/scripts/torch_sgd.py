@@ -25,11 +25,16 @@ import math
 
 import numpy as np
 import scipy
-import torch
 from iteration import cores_received, medians
+from names import one_of
 
 import kroncy
 from kroncy import KroneckerData, KroneckerSGD
+
+try:
+    import torch
+except ImportError:  # --help works without
+    torch = None
 
 THREADS = 2
 BATCH = 32
@@ -305,10 +310,11 @@ def table(lines):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("configs", nargs="*", metavar="config", help=" ".join(CONFIGS))
+    parser.add_argument("configs", nargs="*", type=one_of(CONFIGS), metavar="config",
+                        help=" ".join(CONFIGS))
     chosen = parser.parse_args().configs or list(CONFIGS)
-    if unknown := set(chosen) - set(CONFIGS):
-        parser.error(f"unknown {sorted(unknown)}; choose from {list(CONFIGS)}")
+    if torch is None:
+        parser.error("PyTorch is not installed")
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     simd = kroncy.show_config(mode="dicts")["simd"]
