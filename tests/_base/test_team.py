@@ -28,15 +28,24 @@ def program(request, tmp_path_factory):
     flags = {
         "plain": [], "openmp": ["-fopenmp"], "watched": ["-fopenmp", "-g", "-fsanitize=thread"],
     }
-    out = tmp_path_factory.mktemp("team") / "driver"
-    command = [compiler(), "-std=gnu11", "-O2", "-Wall", "-Werror", *flags[request.param],
-               f"-I{BASE}", str(DRIVER), str(BASE / "_team_kernel.c"), "-pthread", "-o", str(out)]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    if made.returncode:
-        if request.param == "plain":
-            pytest.fail(made.stderr)
-        pytest.skip(f"{command[0]} does not support {flags[request.param]}")
+    folder = tmp_path_factory.mktemp("team")
+    empty, out = folder / "empty.c", folder / "driver"
+    empty.write_text("int main(void) { return 0; }\n")
+    if built(empty, flags=flags[request.param], out=folder / "empty").returncode:
+        assert request.param != "plain"
+        pytest.skip(f"{compiler()} does not support {flags[request.param]}")
+    made = built(
+        DRIVER, BASE / "_team_kernel.c",
+        flags=["-Wall", "-Werror", f"-I{BASE}", *flags[request.param]], out=out,
+    )
+    assert made.returncode == 0, made.stderr
     return request.param, out
+
+
+def built(*sources, flags, out):
+    """How the compiler ended."""
+    command = [compiler(), "-std=gnu11", "-O2", *flags, *map(str, sources), "-pthread", "-o", out]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def ran(program, case):
