@@ -82,8 +82,8 @@ int kroncy_values_add(int is_double, kroncy_tile *tiles /* IN, OUT */, int n_row
 
 /* The same for C' with shared values, whose columns[c] is of samples[c].  fired: the block's first word
  * in the (samples, n_words) bitsets of the fired sets, recorded before; bits: that of the pattern,
- * (columns, n_words).  Bit c of `adopt`: the pattern of columns[c] was empty, it becomes the fired set.  shared, and their sums, NULL without an average, are
- * read, and not yet changed by the step. */
+ * (columns, n_words).  Bit c of `adopt`: the pattern of columns[c] was empty, it becomes the fired set.
+ * shared, and their sums, NULL without an average, are read, and not yet changed by the step. */
 int kroncy_shared_add(int is_double, kroncy_tile *pattern /* IN, OUT */,
                       kroncy_tile *tiles /* IN, OUT */, int count, uint32_t adopt,
                       const int64_t *columns /* IN */, const int64_t *samples /* IN */,
