@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from .state import PER_SAMPLE as PER_SAMPLE
+PER_SAMPLE: tuple[str, ...]
 
 def renumbered(
     arrays: Mapping[str, np.ndarray], new: np.ndarray, old: np.ndarray

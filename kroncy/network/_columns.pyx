@@ -1,7 +1,9 @@
 """The order of the columns of C: which of them each training sample has.
 
 An engine may store C, and the coefficients of the skip, with its columns in an order in which they
-are read faster.  Whatever it is given, and returns, is in the order of the samples.
+are read faster.  What it is given and returns is in the order of the samples, except for the arrays
+of a `NetworkState`, which says in which order they are: to sort all entries would take longer than
+an epoch of a small network.
 """
 import numpy as np
 import scipy.sparse
@@ -10,7 +12,9 @@ from libc.stdint cimport int64_t
 
 from .._base._buffers cimport address
 
-from .state import PER_SAMPLE
+PER_SAMPLE = (  # parts of the coefficients with a row for each sample
+    "pattern_bits", "shared_values", "shared_sums", "skip_coefficients", "skip_sums",
+)
 
 
 cdef class Columns:

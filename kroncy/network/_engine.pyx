@@ -100,16 +100,18 @@ cdef class Engine:
     # -- state ----------------------------------------------------------------------------------
 
     def coefficient_arrays(self):
-        """C / scale, the skip and an average: copies, for `set_coefficient_arrays`."""
+        """C / scale, the skip and an average, in the order of the columns of C.
+
+        Copies, for `set_coefficient_arrays`.
+        """
         arrays = self.coefficients.arrays() | {"skip_coefficients": self.skip_store.copy()}
         if self.average is not None:
             arrays |= self.average.arrays()
-        return self.columns.by_sample(arrays)
+        return arrays
 
     def set_coefficient_arrays(self, arrays, double scale, double start_scale, average=None):
         """Replace C, the skip's coefficients, the two scales, and the scalars of an average."""
         self.mean = None
-        arrays = self.columns.by_column(arrays)
         self.coefficients.set_arrays(arrays)
         self.skip_store[...] = arrays["skip_coefficients"]
         self.scale, self.start_scale = scale, start_scale

@@ -223,6 +223,7 @@ class Network(DescentNetwork):
             return NetworkState(
                 engine.coefficient_arrays(), engine.scale, engine.start_scale,
                 engine.arrays(copy=True), engine.fired_bits.copy(), average,
+                engine.columns.samples,
             )
 
     def restore(self, state: NetworkState) -> None:
@@ -234,6 +235,7 @@ class Network(DescentNetwork):
             As `snapshot` returned it.
         """
         engine = self._engine
+        state = state.ordered(engine.columns.samples)
         with self.guard.change("restore"):
             engine.set_coefficient_arrays(
                 state.coefficients, state.scale, state.start_scale, state.average
@@ -266,7 +268,7 @@ class Network(DescentNetwork):
             )
         with self.guard.read():
             bits = self._engine.fired_bits
-        self.restore(other.snapshot().extended(bits))
+        self.restore(other.snapshot().ordered().extended(bits))
 
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """Plain values and named arrays, for `from_state`.
@@ -278,7 +280,7 @@ class Network(DescentNetwork):
         arrays : dict of ndarray
             Copies, but for those of the data, which never change.
         """
-        state = whole_state(self.snapshot(), self.shard)
+        state = whole_state(self.snapshot().ordered(), self.shard)
         return to_members(
             self.data, self._signs, self.settings, self.compression, state, self.counters
         )

@@ -16,6 +16,7 @@ from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
 from ..init.streams import Streams
 from . import bitsets
+from ._columns import PER_SAMPLE, Columns
 from .settings import ENGINES, STARTS, NetworkSettings
 
 COUNTERS = ("multiply_adds", "gram_entries", "neurons_fired", "neurons_flipped", "samples")
@@ -26,9 +27,6 @@ MORE_COUNTERS = {
 SAVED_SETTINGS = (  # the others belong to the machine, or are arrays
     "n_hidden", "threshold", "skip", "antithetic", "start", "engine", "dtype", "seed",
     "memory_limit", "n_snapshots", "n_bound", "average",
-)
-PER_SAMPLE = (  # parts of the coefficients with a row for each sample
-    "pattern_bits", "shared_values", "shared_sums", "skip_coefficients", "skip_sums",
 )
 BLOCK_WORDS = 4  # 64-bit integers of the fired bits of a block of 256 neurons
 
@@ -52,6 +50,9 @@ class NetworkState:
     average : tuple (float, float, int), optional
         ``(alpha, beta, count)``: the average is
         ``(beta W(0) + (alpha C / scale + D) X) / count``.  None for a network without.
+    columns : ndarray of int64, shape (n_samples,), optional
+        Training sample of each column of the coefficients.  None: they are in the order of the
+        samples, as in files.
     """
 
     coefficients: dict[str, NDArray]
@@ -60,11 +61,20 @@ class NetworkState:
     engine_arrays: dict[str, NDArray]
     fired_bits: NDArray[np.uint64]
     average: tuple[float, float, int] | None = None
+    columns: NDArray[np.int64] | None = None
+
+    def ordered(self, columns: NDArray[np.int64] | None = None) -> "NetworkState":
+        """The same state with the coefficients in another order of their columns."""
+        if columns is self.columns:
+            return self
+        by_sample = Columns(self.columns).by_sample(self.coefficients)
+        return replace(self, coefficients=Columns(columns).by_column(by_sample), columns=columns)
 
     def extended(self, fired_bits: NDArray[np.uint64]) -> "NetworkState":
         """The same weights as the state of a network on further samples beside these.
 
-        `fired_bits` are those of that network before any step.
+        `fired_bits` are those of that network before any step; the columns of both are in the
+        order of the samples.
         """
         new_bits = fired_bits[len(self.fired_bits):]
         coefficients = dict(self.coefficients)  # CSR: further columns have no entries
