@@ -83,9 +83,8 @@ cdef class Coefficients:
 
     def arrays(self):
         """C as it is stored: copies by name, for `set_arrays`."""
-        csr = self.entries.to_csr()
-        parts = {"c_values": csr.data, "c_indices": csr.indices.astype(np.int32),
-                 "c_indptr": csr.indptr}
+        indptr, indices = self.entries.positions()
+        parts = {"c_values": self.entries.values(), "c_indices": indices, "c_indptr": indptr}
         return parts | ({"c_sums": self.entries.sums()} if self.averaged else {})
 
     def set_arrays(self, arrays):

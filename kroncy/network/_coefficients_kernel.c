@@ -56,16 +56,45 @@ static inline void shift(void *values, uint32_t place, int left, size_t itemsize
     memmove(at + itemsize, at, left * itemsize);
 }
 
-/* First place in [0, count) whose offset is not below `offset`. */
+/* First place in [0, count) whose offset is not below `offset`.  Places before `low` are below it, those
+ * from `high` on are not. */
 static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
-    int low = 0;
-    while (count > 0) {
-        int half = count / 2;
-        int below = offsets[low + half] < offset;
+    const int guess = count * offset >> 16; /* entries are spread more or less evenly */
+    int low = 0, high = count;
+    if (guess < count && offsets[guess] < offset) {
+        low = guess + 1;
+        for (int step = 4; low + step < high; step *= 2) {
+            if (offsets[low + step] >= offset) {
+                high = low + step;
+                break;
+            }
+            low += step + 1;
+        }
+    } else {
+        high = guess;
+        for (int step = 4; high - step >= low; step *= 2) {
+            if (offsets[high - step] < offset) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+        }
+    }
+    for (int left = high - low; left > 0;) {
+        const int half = left / 2, below = offsets[low + half] < offset;
         low = below ? low + half + 1 : low;
-        count = below ? count - half - 1 : half;
+        left = below ? left - half - 1 : half;
     }
     return low;
+}
+
+/* Place of a sample in a row of a tile; -1: it is not there. */
+static inline int row_find(const kroncy_tile *tile, int row, int sample) {
+    if (tile->offset == NULL) return -1;
+    const uint16_t *offsets = tile->offset + tile->begin[row];
+    const int count = tile->count[row], offset = sample << KRONCY_OFFSET_SHIFT;
+    const int at = lower_bound(offsets, count, offset);
+    return at < count && offsets[at] == offset ? at : -1;
 }
 
 /* The place of (row, sample) in offset, value and sum, made if it is not there; -1: no memory. */
@@ -91,12 +120,10 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
     return (int64_t)begin + at;
 }
 
-/* Bring the place where C[row, sample] lies into cache; itemsize 0: of a tile without values. */
-static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample, int itemsize) {
+/* Bring what `row_find` reads first into cache. */
+static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample) {
     uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
     __builtin_prefetch(tile->offset + guess);
-    if (itemsize) __builtin_prefetch((const char *)tile->value + (uint64_t)guess * itemsize, 1);
-    if (tile->sum) __builtin_prefetch((const char *)tile->sum + (uint64_t)guess * itemsize, 1);
 }
 
 static void pattern_remove(kroncy_tile *tile, int row, int sample) {

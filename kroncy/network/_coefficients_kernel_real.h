@@ -87,24 +87,44 @@ static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, i
                                     const uint32_t *masks, const int64_t *samples, const double *e,
                                     double alpha, const REAL *signs) {
     int tile[32], sample[32];
+    int16_t places[KRONCY_BLOCK * 32], *place = places;
     for (int c = 0; c < count; c++) {
         tile[c] = (int)(samples[c] / KRONCY_TILE);
         sample[c] = (int)(samples[c] % KRONCY_TILE);
     }
-    /* C is far larger than the caches and its places are known in advance: ask for them all first. */
+    /* C is far larger than the caches: ask for all offsets first, then for what lies at their places. */
     for (int r = 0; r < n_rows; r++)
         for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
             int c = __builtin_ctz(mask);
-            if (tiles[tile[c]].offset != NULL)
-                tile_prefetch(tiles + tile[c], r, sample[c], sizeof(REAL));
+            if (tiles[tile[c]].offset != NULL) tile_prefetch(tiles + tile[c], r, sample[c]);
         }
     for (int r = 0; r < n_rows; r++)
         for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
             int c = __builtin_ctz(mask);
+            const kroncy_tile *of = tiles + tile[c];
+            *place = (int16_t)row_find(of, r, sample[c]);
+            if (*place >= 0) {
+                __builtin_prefetch((REAL *)of->value + of->begin[r] + *place, 1);
+                if (of->sum) __builtin_prefetch((REAL *)of->sum + of->begin[r] + *place, 1);
+            }
+            place++;
+        }
+    place = places;
+    for (int r = 0; r < n_rows; r++) {
+        int moved = 0; /* entries of the row, by a new one */
+        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
+            int c = __builtin_ctz(mask), at = *place++;
             REAL delta = NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
-            if (NAMED(tile_add)(tiles + tile[c], r, sample[c], delta, (REAL)(-alpha * delta)) != 0)
-                return -1;
+            kroncy_tile *of = tiles + tile[c];
+            if (at >= 0 && !moved) {
+                ((REAL *)of->value + of->begin[r])[at] += delta;
+                if (of->sum) ((REAL *)of->sum + of->begin[r])[at] += (REAL)(-alpha * delta);
+                continue;
+            }
+            moved = 1;
+            if (NAMED(tile_add)(of, r, sample[c], delta, (REAL)(-alpha * delta)) != 0) return -1;
         }
+    }
     return 0;
 }
 
@@ -135,9 +155,9 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
         for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
             for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1) {
                 const int bit = __builtin_ctzll(left), column = (int)(columns[c] % KRONCY_TILE);
-                tile_prefetch(tile, 64 * w + bit, column, sizeof(REAL));
+                tile_prefetch(tile, 64 * w + bit, column);
                 if (old[w] >> bit & 1)
-                    tile_prefetch(pattern + columns[c] / KRONCY_TILE, 64 * w + bit, column, 0);
+                    tile_prefetch(pattern + columns[c] / KRONCY_TILE, 64 * w + bit, column);
             }
     }
     for (int c = 0; c < count; c++) {

@@ -7,7 +7,7 @@ from which the average of the matrix over the iterations is had.
 import numpy as np
 import scipy.sparse
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -92,10 +92,11 @@ cdef class TiledMatrix:
         self.multiply(factor)
 
     def positions(self):
-        """``(indptr, indices)`` of the entries as CSR, int64."""
+        """``(indptr, indices)`` of the entries as CSR, int64 and int32."""
         indptr = np.zeros(self.n_neurons + 1, dtype=np.int64)
-        indices = np.empty(self.nnz, dtype=np.int64)
-        cdef int64_t[::1] ends = indptr, column = indices
+        indices = np.empty(self.nnz, dtype=np.int32)
+        cdef int64_t[::1] ends = indptr
+        cdef int32_t[::1] column = indices
         cdef int64_t row, t, at = 0
         cdef uint32_t begin, j
         cdef kroncy_tile *tile
@@ -104,7 +105,7 @@ cdef class TiledMatrix:
                 tile = self.block_tiles(row // KRONCY_BLOCK) + t
                 begin = tile.begin[row % KRONCY_BLOCK]
                 for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
-                    column[at] = t * KRONCY_TILE + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
+                    column[at] = <int32_t> (t * KRONCY_TILE) + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
                     at += 1
             ends[row + 1] = at
         return indptr, indices
@@ -113,7 +114,7 @@ cdef class TiledMatrix:
         """A scipy.sparse.csr_array copy."""
         indptr, indices = self.positions()
         return scipy.sparse.csr_array(
-            (self.gather(False), indices, indptr), shape=(self.n_neurons, self.n_samples))
+            (self.values(), indices, indptr), shape=(self.n_neurons, self.n_samples))
 
     @classmethod
     def from_csr(cls, matrix, sums=None):
@@ -145,6 +146,10 @@ cdef class TiledMatrix:
     def sums(self):
         """The sums in the order of the values of `to_csr`."""
         return self.gather(True)
+
+    def values(self):
+        """The values in the same order."""
+        return self.gather(False)
 
     def average(self, double alpha, double count):
         """(alpha C + D) / count without sums, where the sums are D."""
