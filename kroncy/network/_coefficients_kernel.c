@@ -5,6 +5,8 @@
 
 #include "_simd.h"
 
+#define ADDITIONS 1024 /* to C, whose places are found before the first is made */
+
 void kroncy_tile_free(kroncy_tile *tile) {
     free(tile->offset);
     free(tile->value);

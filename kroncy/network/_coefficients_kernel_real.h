@@ -83,49 +83,69 @@ static int NAMED(kroncy_tiles_add)(kroncy_tile *tiles, int64_t n_tiles, int64_t 
     return 0;
 }
 
+/* Additions that are still to be made: C is far larger than the caches, so the offsets of all of them
+ * are asked for first, then what lies at their places. */
+typedef struct {
+    kroncy_tile *tile;
+    int row, sample;
+    REAL delta, to_sum;
+} NAMED(addition);
+
+typedef struct {
+    int n;
+    NAMED(addition) list[ADDITIONS];
+} NAMED(additions);
+
+/* Make them, in order; -1: out of memory. */
+static int NAMED(flush)(NAMED(additions) *pending) {
+    int places[ADDITIONS];
+    unsigned char moved[KRONCY_BLOCK] = {0}; /* rows that have a new entry: places in them are others */
+    const int n = pending->n;
+    pending->n = 0;
+    for (int j = 0; j < n; j++) {
+        const NAMED(addition) *one = pending->list + j;
+        const kroncy_tile *tile = one->tile;
+        places[j] = row_find(tile, one->row, one->sample);
+        if (places[j] < 0) continue;
+        __builtin_prefetch((REAL *)tile->value + tile->begin[one->row] + places[j], 1);
+        if (tile->sum) __builtin_prefetch((REAL *)tile->sum + tile->begin[one->row] + places[j], 1);
+    }
+    for (int j = 0; j < n; j++) {
+        const NAMED(addition) *one = pending->list + j;
+        kroncy_tile *tile = one->tile;
+        if (places[j] < 0 || moved[one->row]) {
+            moved[one->row] = 1;
+            if (NAMED(tile_add)(tile, one->row, one->sample, one->delta, one->to_sum) != 0) return -1;
+            continue;
+        }
+        ((REAL *)tile->value + tile->begin[one->row])[places[j]] += one->delta;
+        if (tile->sum) ((REAL *)tile->sum + tile->begin[one->row])[places[j]] += one->to_sum;
+    }
+    return 0;
+}
+
+/* Another one; -1: out of memory. */
+static inline int NAMED(push)(NAMED(additions) *pending, kroncy_tile *tile, int row, int sample,
+                              REAL delta, REAL to_sum) {
+    if (tile->offset != NULL) tile_prefetch(tile, row, sample);
+    pending->list[pending->n++] = (NAMED(addition)){tile, row, sample, delta, to_sum};
+    return pending->n < ADDITIONS ? 0 : NAMED(flush)(pending);
+}
+
 static int NAMED(kroncy_values_add)(kroncy_tile *tiles, int n_rows, int count, int n_outputs,
                                     const uint32_t *masks, const int64_t *samples, const double *e,
                                     double alpha, const REAL *signs) {
-    int tile[32], sample[32];
-    int16_t places[KRONCY_BLOCK * 32], *place = places;
-    for (int c = 0; c < count; c++) {
-        tile[c] = (int)(samples[c] / KRONCY_TILE);
-        sample[c] = (int)(samples[c] % KRONCY_TILE);
-    }
-    /* C is far larger than the caches: ask for all offsets first, then for what lies at their places. */
+    NAMED(additions) pending;
+    pending.n = 0;
     for (int r = 0; r < n_rows; r++)
         for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
-            int c = __builtin_ctz(mask);
-            if (tiles[tile[c]].offset != NULL) tile_prefetch(tiles + tile[c], r, sample[c]);
+            const int c = __builtin_ctz(mask);
+            const REAL delta = NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
+            if (NAMED(push)(&pending, tiles + samples[c] / KRONCY_TILE, r,
+                            (int)(samples[c] % KRONCY_TILE), delta, (REAL)(-alpha * delta)) != 0)
+                return -1;
         }
-    for (int r = 0; r < n_rows; r++)
-        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
-            int c = __builtin_ctz(mask);
-            const kroncy_tile *of = tiles + tile[c];
-            *place = (int16_t)row_find(of, r, sample[c]);
-            if (*place >= 0) {
-                __builtin_prefetch((REAL *)of->value + of->begin[r] + *place, 1);
-                if (of->sum) __builtin_prefetch((REAL *)of->sum + of->begin[r] + *place, 1);
-            }
-            place++;
-        }
-    place = places;
-    for (int r = 0; r < n_rows; r++) {
-        int moved = 0; /* entries of the row, by a new one */
-        for (uint32_t mask = masks[r]; mask; mask &= mask - 1) {
-            int c = __builtin_ctz(mask), at = *place++;
-            REAL delta = NAMED(delta)(n_outputs, signs + r * n_outputs, e + c * n_outputs);
-            kroncy_tile *of = tiles + tile[c];
-            if (at >= 0 && !moved) {
-                ((REAL *)of->value + of->begin[r])[at] += delta;
-                if (of->sum) ((REAL *)of->sum + of->begin[r])[at] += (REAL)(-alpha * delta);
-                continue;
-            }
-            moved = 1;
-            if (NAMED(tile_add)(of, r, sample[c], delta, (REAL)(-alpha * delta)) != 0) return -1;
-        }
-    }
-    return 0;
+    return NAMED(flush)(&pending);
 }
 
 static int NAMED(kroncy_values_append)(kroncy_tile *tile, int n_rows, int n_outputs,
@@ -147,19 +167,8 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
                                     const int64_t *samples, int64_t n_words,
                                     const uint64_t *fired, uint64_t *bits, const double *e,
                                     double alpha, const REAL *shared, const REAL *sums) {
-    /* As above: all places first. */
-    for (int c = 0; c < count; c++) {
-        const kroncy_tile *tile = tiles + columns[c] / KRONCY_TILE;
-        const uint64_t *now = fired + samples[c] * n_words, *old = bits + columns[c] * n_words;
-        if ((adopt >> c & 1) || tile->offset == NULL) continue;
-        for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
-            for (uint64_t left = now[w] ^ old[w]; left; left &= left - 1) {
-                const int bit = __builtin_ctzll(left), column = (int)(columns[c] % KRONCY_TILE);
-                tile_prefetch(tile, 64 * w + bit, column);
-                if (old[w] >> bit & 1)
-                    tile_prefetch(pattern + columns[c] / KRONCY_TILE, 64 * w + bit, column);
-            }
-    }
+    NAMED(additions) pending;
+    pending.n = 0;
     for (int c = 0; c < count; c++) {
         const int64_t t = columns[c] / KRONCY_TILE;
         const int column = (int)(columns[c] % KRONCY_TILE);
@@ -176,20 +185,20 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
             const uint64_t stopped = old[w] & ~now[w], other = now[w] & ~old[w];
             for (uint64_t left = stopped; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(tile_add)(tiles + t, r, column, shared[columns[c]],
-                                    sums ? sums[columns[c]] : 0) != 0)
-                    return -1;
                 pattern_remove(pattern + t, r, column);
+                if (NAMED(push)(&pending, tiles + t, r, column, shared[columns[c]],
+                                sums ? sums[columns[c]] : 0) != 0)
+                    return -1;
             }
             old[w] &= now[w];
             for (uint64_t left = other; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(tile_add)(tiles + t, r, column, (REAL)e[c], (REAL)(-alpha * e[c])) != 0)
+                if (NAMED(push)(&pending, tiles + t, r, column, (REAL)e[c], (REAL)(-alpha * e[c])) != 0)
                     return -1;
             }
         }
     }
-    return 0;
+    return NAMED(flush)(&pending);
 }
 
 static void NAMED(kroncy_shared_settle)(int count, const int64_t *columns, const double *e,
