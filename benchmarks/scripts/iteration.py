@@ -3,6 +3,7 @@
     python iteration.py product     coefficient product against GEMM and scipy.sparse
     python iteration.py features    an iteration at d = 10^4 and at d = 10^8
     python iteration.py memory      peak memory of n = 8192, m = 16384, d = 10^8
+    python iteration.py average     what the average of the iterates costs
 
 Run alone on the machine: the first line says how much of two cores the process really got.
 Timings alternate in bursts A A A A B B B B A A A A ..., the first call of a burst left out:
@@ -164,9 +165,39 @@ def memory():
     }
 
 
+def average():
+    """Iterations of trainings that differ in `average` alone, epoch by epoch in turns."""
+    rng = np.random.default_rng(0)
+    a, b, core = (rng.standard_normal(shape) for shape in ((200, 10), (240, 10), (10, 10, 10)))
+    found = []
+    for engine, n, n_epochs in (("pairs", 20_000, 25), ("lazy", 6000, 9)):
+        left, right = np.divmod(rng.permutation(200 * 240)[:n], 240)
+        data = KroneckerData([a, b], [left, right], normalize=True, bias=1.0)
+        targets = np.tanh(np.einsum("ij,jkl,ik->il", a[left], core, b[right]) / 10)
+        for outputs in (1, 10):
+            trainers = [
+                KroneckerSGD(data, targets[:, :outputs].squeeze(), n_hidden=1024, random_state=0,
+                             n_threads=2, engine=engine, average=choice).run(2)
+                for choice in (False, True, "epoch")
+            ]
+            for turn in range(n_epochs):
+                for trainer in trainers[:: 1 if turn % 2 else -1]:
+                    trainer.run(1)
+            ms = np.array([[1e3 * record["seconds"] / record["iterations"]
+                            for record in trainer.history[2:]] for trainer in trainers])
+            ratios = np.median(ms[1:] / ms[0], axis=1), ms[1:].min(axis=1) / ms[0].min()
+            found.append({
+                "engine": engine, "outputs": outputs, "median_ms": np.median(ms, axis=1).round(3),
+                "ratios, average=True and 'epoch'": ratios[0].round(3),
+                "the same of minima": ratios[1].round(3),
+            })
+    return [{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
+            for row in found]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("section", choices=["product", "features", "memory"])
+    parser.add_argument("section", choices=["product", "features", "memory", "average"])
     section = parser.parse_args().section
     config = kroncy.show_config(mode="dicts")
     print(json.dumps({"cores": round(cores_received(), 2), "simd": config["simd"]}))
