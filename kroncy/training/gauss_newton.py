@@ -25,12 +25,15 @@ samples, and the step is v = R u of
 With K outputs H is the full (|S| K) x (|S| K) matrix, signs included.
 """
 
+from functools import cached_property
+
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .._base.memory import require_memory
+from ..data.modes import Modes
 from ..network import bitsets
 from ..network._fired import fired_counts, padded_bits
 from ..network._losses import LARGEST, LOSSES, loss_and_residuals
@@ -104,6 +107,15 @@ class GaussNewton:
             if duals is not None:
                 self.duals[: len(duals)] = duals
 
+    @cached_property
+    def _modes(self) -> Modes:
+        """Those of the training samples, in float64."""
+        return self._network.rows.modes.astype(np.float64)
+
+    @cached_property
+    def _squared_norms(self) -> NDArray[np.float64]:
+        return self._modes.squared_norms()
+
     def step(self, samples: NDArray[np.int64], length: float) -> float | None:
         """A step on these samples, repeats allowed, at most `length` times the solution long.
 
@@ -123,7 +135,7 @@ class GaussNewton:
             return None
         duals = np.zeros_like(outputs) if self.duals is None else self.duals[rows]
         if now > 0 or duals.any():
-            tangent = Tangent(self._network, batch)
+            tangent = Tangent(self._network, batch, self._modes, self._squared_norms)
             curvature = Curvature(self._loss, outputs, weights)
             direction = self._solve(tangent, curvature, gradient, duals)
             path = _Path(tangent, direction, gradient, duals, self._ridge)
@@ -247,10 +259,17 @@ class Tangent:
     ----------
     network : Network
     batch : Batch
+    modes : Modes
+        Of the training samples, in float64.
+    squared_norms : ndarray of float64, shape (n_samples,)
+        Theirs.
     """
 
-    def __init__(self, network: Network, batch: Batch) -> None:
-        self.rows, self.data, self.skip = batch.rows, network.rows.astype(np.float64), network.skip
+    def __init__(
+        self, network: Network, batch: Batch, modes: Modes, squared_norms: NDArray[np.float64]
+    ) -> None:
+        self.rows, self.modes, self.skip = batch.rows, modes, network.skip
+        self.squared_norms = squared_norms
         self.n_hidden, self.n_threads = network.n_hidden, network.n_threads
         self.n_outputs = network.n_outputs
         self.bits = padded_bits(batch.fired_bits)
@@ -271,7 +290,7 @@ class Tangent:
         """Rows of H that belong to the samples `part` of the batch."""
         k_all = self.n_outputs
         left = np.ascontiguousarray(self.bits[part])
-        gram = self.data.gram(self.rows[part], self.rows)
+        gram = self.modes.gram(self.rows[part], self.modes, self.rows)
         out = np.empty((len(left), k_all, len(self.rows), k_all))
         both = fired_counts(left, self.bits, self.n_threads, symmetric=symmetric)
         for k in range(k_all):
@@ -287,7 +306,7 @@ class Tangent:
     def diagonal_mean(self) -> float:
         """Mean of the diagonal of H."""
         fired = np.unpackbits(self.bits.view(np.uint8), axis=1).sum(axis=1, dtype=np.int64)
-        norms = self.data.gram_diagonal()[self.rows]
+        norms = self.squared_norms[self.rows]
         return float(np.mean(norms * (fired / self.n_hidden + self.skip)))
 
     def apply(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
