@@ -65,7 +65,10 @@ def test_the_tangent_is_the_jacobian_product():
     expected = np.einsum("irk,jrl->ikjl", gradient, gradient) * DATA.gram(rows)[:, None, :, None]
     for k in range(2):
         expected[:, k, :, k] += 0.3 * DATA.gram(rows)
-    tangent = gauss_newton.Tangent(sgd.network, sgd.network.read_batch(rows))
+    modes = sgd.network.rows.modes
+    tangent = gauss_newton.Tangent(
+        sgd.network, sgd.network.read_batch(rows), modes, modes.squared_norms()
+    )
     np.testing.assert_allclose(tangent.matrix, expected.reshape(40, 40), rtol=1e-10, atol=1e-14)
     assert tangent.diagonal_mean() == pytest.approx(np.diagonal(tangent.matrix).mean())
 
