@@ -47,8 +47,8 @@ Parameters
     ----------
     alpha : "auto", float or array-like of float, default="auto"
         Ridge, as in scikit-learn's `KernelRidge`: a number that is added to the diagonal of the
-        kernel.  Of several, or of "auto", which tries 15 in units of the mean squared norm of a
-        row, `selection` chooses one.
+        kernel, divided by the weight of the sample.  Of several, or of "auto", which tries 15 in
+        units of the mean squared norm of a row and of the mean weight, `selection` chooses one.
     selection : {"validation", "loo"}, default="validation"
         How a ridge is chosen: by the error on held-out samples, or by an estimate of the
         leave-one-out error.
