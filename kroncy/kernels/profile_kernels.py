@@ -89,7 +89,7 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         X : array-like of int, shape (n_samples, n_sides)
             Objects of each training pair.
         y : array-like of shape (n_samples,)
-            Their labels, numbers.
+            Their labels: numbers, or the names of two classes.
 
         Returns
         -------

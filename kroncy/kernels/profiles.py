@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
 from .._base.validation import check_integer, check_real
 from .from_features import gaussian, squared_distances
@@ -28,8 +29,8 @@ def interaction_profile(
     pairs : array-like of int, shape (n_samples, n_sides)
         Objects of each training pair, for example ``np.column_stack([drugs, targets])``.
     y : array-like of shape (n_samples,)
-        Their labels.  Only labels of training pairs may be given: those of test pairs would be
-        predicted from themselves.
+        Their labels: numbers in any unit, or the names of two classes.  Only labels of training
+        pairs may be given: those of test pairs would be predicted from themselves.
     side : int
         Column of `pairs` whose objects are compared.
     gamma : float > 0, default=1.0
@@ -92,6 +93,7 @@ class Profiles:
 
     def __init__(self, pairs: NDArray[np.int64], labels: Reals, side: int, n_objects: int) -> None:
         others, column = np.unique(np.delete(pairs, side, axis=1), axis=0, return_inverse=True)
+        labels = scale(labels, -exponents(labels))
         cells = Cells(pairs[:, side], column.reshape(-1), (n_objects, len(others)))
         profiles = cells.sparse(labels - labels.mean())
         profiles.data /= cells.sparse(np.ones(len(labels))).data
