@@ -118,7 +118,8 @@ n_threads : int, default=None
 CLASS_WEIGHT = """\
 class_weight : dict, "balanced" or None, default=None
         Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
-        them by the inverse of their frequency; a class that a dict does not name has weight 1.\
+        them by the inverse of their frequency; a class that a dict does not name has weight 1.
+        A dict of all classes may name others, as in the folds of a cross-validation.\
 """
 
 NETWORK_PARAMETERS = """\
