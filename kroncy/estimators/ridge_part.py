@@ -113,7 +113,7 @@ def fit_ridge_part(
     seed : int
         Of the folds.
     **resources
-        Of `PairRidge`.
+        Of `PairRidge` and of its functions.
     """
     train, held = rows
     problem, mean = _problem(data, target, weight, train, resources)
@@ -122,7 +122,7 @@ def fit_ridge_part(
     def evaluate(solution: RidgeSolution) -> Reals:
         if held_data is None:
             return problem.left_out(target[train] - mean, solution) + mean
-        return solution.function(held_data) + mean
+        return solution.function(held_data, **resources) + mean
 
     left = held if len(held) else train
     choice = choose_ridge(
@@ -136,7 +136,7 @@ def fit_ridge_part(
         rest, fold = train[groups != number], train[groups == number]
         others, center = _problem(data, target, weight, rest, resources)
         solved = others.solve(target[rest] - center, alpha, tol=TOL)
-        outputs[groups == number] = solved.function(data.take(fold)) + center
+        outputs[groups == number] = solved.function(data.take(fold), **resources) + center
     slope, intercept = link(outputs, train)
     held_out = choice.outputs if len(held) else target[held]
     whole, mean = _problem(data, target, weight, np.arange(len(target)), resources)
