@@ -12,7 +12,7 @@ from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from .pairs import check_labels, check_pairs
 from .profiles import Profiles
-from .transforms import check_kernel, clip, normalize, power
+from .transforms import check_kernel, clip, power, unit_diagonal
 from .vec_trick import Reals
 
 PerSide = float | Sequence[float]
@@ -152,10 +152,11 @@ def check_kernels(kernels: Sequence[ArrayLike]) -> list[Reals]:
         raise TypeError(f"kernels must be a sequence of arrays, one for each side, got {kind}")
     if len(kernels) < 2:
         raise ValueError(f"kernels must hold at least 2 arrays, got {len(kernels)}")
-    return [
-        normalize(clip(check_kernel(kernel, f"kernels[{side}]")))
-        for side, kernel in enumerate(kernels)
-    ]
+    given = []
+    for side, kernel in enumerate(kernels):
+        name = f"kernels[{side}]"
+        given.append(unit_diagonal(clip(check_kernel(kernel, name)), name))
+    return given
 
 
 def per_side(

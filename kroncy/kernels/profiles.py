@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
 from .._base.validation import check_integer, check_real
-from .from_features import gaussian, squared_distances
+from .from_features import gaussian, require_kernel, squared_distances
 from .pairs import check_labels, check_pairs
 from .vec_trick import Cells, Reals, is_dense, multiply_matrices
 
@@ -48,6 +48,8 @@ def interaction_profile(
     ------
     ValueError, TypeError
         Pairs or labels are not of the stated form, or an argument is out of range.
+    MemoryError
+        The kernel does not fit; the message has the estimate.
 
     See Also
     --------
@@ -76,6 +78,7 @@ def interaction_profile(
     if n_objects is None:
         n_objects = largest + 1
     n_objects = check_integer(n_objects, "n_objects", minimum=largest + 1)
+    require_kernel(n_objects)
     return Profiles(pairs, labels, side, n_objects).kernel(gamma)
 
 

@@ -147,7 +147,8 @@ test_bad_input = refuses({
         lambda: ProfileKernels(KERNELS, power=(1, 2, 3)).fit(PAIRS, Y), "power must be a number or"
     ),
     "one object": (
-        lambda: ProfileKernels([np.zeros((1, 1)), KERNELS[1]]).fit(PAIRS * [0, 1], Y), "object 0"
+        lambda: ProfileKernels([np.zeros((1, 1)), KERNELS[1]]).fit(PAIRS * [0, 1], Y),
+        r"kernels\[0\]: object 0",
     ),
 })  # fmt: skip
 
