@@ -4,7 +4,7 @@ The network is trained on what predictions of *other* samples leave: the residua
 that has seen a sample are smaller than those that remain to be learned.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Self
@@ -66,6 +66,17 @@ class RidgePart:
         for name, array in parts.items():
             check_array(array, name, shape, np.float64)
         return cls(function, check_real(meta["alpha"], "alpha", minimum=0.0, strict=True), **parts)
+
+
+def base_in_words(part: RidgePart | None, weights: Sequence[float]) -> str:
+    """What a network completes, and the weights of that and of the network."""
+    if part is None:
+        return "none"
+    of_base, of_network = weights
+    return (
+        f"ridge regression, alpha {part.alpha:.4g}; weights: {of_base:g} of it, {of_network:g} of "
+        "the network"
+    )
 
 
 @dataclass(frozen=True, eq=False)
