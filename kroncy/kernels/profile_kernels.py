@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from .pairs import check_labels, check_pairs
+from .profiled_pairs import ProfiledPairs, number_pairs
 from .profiles import Profiles
 from .transforms import check_kernel, clip, power, unit_diagonal
 from .vec_trick import Reals
@@ -53,6 +54,10 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
     -----
     Profiles say nothing about objects without a training pair, whose rows in P are 0.  About
     ``10 * u_l**3`` operations for each side.
+
+    The kernels know the labels of the training pairs.  A model that is fitted to these cannot hold
+    some of them out: `alpha` is to be chosen by `tune`, and a network takes
+    ``early_stopping=False``.
 
     Examples
     --------
@@ -111,6 +116,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         for side, kernel in enumerate(given):
             profile = Profiles(pairs, labels, side, len(kernel)).kernel(gammas[side])
             kernels.append(mixed_kernel(kernel, profile, powers[side], weights[side]))
+        sizes = [len(kernel) for kernel in kernels]
+        self._profiled = np.unique(number_pairs(pairs, sizes)) if any(weights) else None
         self.kernels_ = tuple(kernels)
         self.n_features_in_ = len(kernels)
         return self
@@ -126,7 +133,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         Returns
         -------
         KroneckerData
-            A sample for each pair.
+            A sample for each pair.  An estimator warns where it holds out samples whose labels the
+            kernels were made from.
 
         Raises
         ------
@@ -137,7 +145,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         pairs = check_pairs(X, [len(kernel) for kernel in self.kernels_])
-        return KroneckerData.from_kernels(self.kernels_, list(pairs.T), normalize=False)
+        data = KroneckerData.from_kernels(self.kernels_, list(pairs.T), normalize=False)
+        return data if self._profiled is None else ProfiledPairs.of(data, self._profiled)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
