@@ -268,6 +268,7 @@ class Search:
                 if best[1].error >= (1 - IMPROVED) * before:
                     break
             named = [("plain ridge", *plain), *self._ablations(best, bar), ("tuned", *best)]
+            bar.total = bar.n  # the search ended before the last sweep that it may make
         rows = [_row(name, candidate, score, unit) for name, candidate, score in named]
         candidate, score = best
         settings = {name: getattr(candidate, name) for name in ("power", "weight", "gamma")}

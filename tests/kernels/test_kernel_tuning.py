@@ -124,7 +124,8 @@ def test_weights_leave_pairs_out():
 
 def test_progress_bar(capsys):
     tune(KERNELS, PAIRS, Y, max_sweeps=1, verbose=True, **FAST)
-    assert "kernels" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "kernels" in shown and "100%" in shown
 
 
 test_bad_input = refuses({
