@@ -1,6 +1,6 @@
 """ProfiledPairs: samples whose kernels were made from the labels of some pairs."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,13 @@ class ProfiledPairs(KroneckerData):
         sizes = [len(mode.table) for mode in self.modes]
         given = number_pairs(np.column_stack(self.indices)[samples], sizes)
         return bool(np.isin(given, self.profiled).any())
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (*super().__getstate__(), self.profiled)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *samples, self.profiled = state
+        super().__setstate__(tuple(samples))
 
 
 def number_pairs(pairs: Pairs, sizes: list[int]) -> Codes:

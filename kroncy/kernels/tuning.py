@@ -17,6 +17,7 @@ from ..data.kronecker_data import KroneckerData
 from ..training.targets import check_sample_weight
 from .pairs import FOLDS, Fold, check_labels, check_pairs, one_fold
 from .profile_kernels import ProfileKernels, check_kernels
+from .profiled_pairs import ProfiledPairs
 from .search import CACHED, Candidate, HeldOut, Score
 
 POWERS = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
@@ -190,6 +191,11 @@ def tune(
     if isinstance(kernels, KroneckerData):
         if pairs is not None:
             raise TypeError("pairs must be None with a KroneckerData, which has them")
+        if isinstance(kernels, ProfiledPairs):
+            raise ValueError(
+                "kernels must not come from ProfileKernels: they hold labels of pairs that tune "
+                "holds out; give the kernels that ProfileKernels was given, and the pairs"
+            )
         pairs = np.column_stack(kernels.indices)
         _require([len(mode.table) for mode in kernels.modes], 2, memory_limit)
         kernels = [mode.table.gram(mode.table) for mode in kernels.modes]

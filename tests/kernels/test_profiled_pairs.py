@@ -1,8 +1,11 @@
 """Samples that know whose labels their kernels hold."""
 
-import numpy as np
+import pickle
 
-from kroncy.kernels import ProfileKernels
+import numpy as np
+import pytest
+
+from kroncy.kernels import ProfileKernels, tune
 from kroncy.kernels.profiled_pairs import ProfiledPairs
 
 PAIRS = np.column_stack([np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)])
@@ -22,6 +25,8 @@ def test_whatever_is_taken_from_them_knows_as_well():
     assert some.dtype == np.float32
     assert [some.knows(np.array([sample])) for sample in range(3)] == [False, True, True]
     assert data[5:].append(data[:1]).knows(np.array([7]))
+    again = pickle.loads(pickle.dumps(some))
+    assert again.knows(np.array([1])) and not again.knows(np.array([0]))
 
 
 def test_profiles_without_weight_hold_no_labels():
@@ -29,3 +34,8 @@ def test_profiles_without_weight_hold_no_labels():
     assert not isinstance(maker.transform(PAIRS), ProfiledPairs)
     partly = ProfileKernels([np.eye(4), np.eye(3)], weight=(0.0, 0.3)).fit(PAIRS, np.arange(12.0))
     assert partly.transform(PAIRS).knows(np.array([0]))
+
+
+def test_tune_refuses_them():
+    with pytest.raises(ValueError, match="must not come from ProfileKernels"):
+        tune(MAKER.transform(PAIRS), None, np.arange(12.0))
