@@ -35,7 +35,8 @@ def _print_samples(data: Any) -> None:
 
 def _print_ridge(model: BaseKroneckerRidge) -> None:
     _print_samples(model.function_.data)
-    print(f"  ridge      {model.alpha_:.4g}, of {max(len(model.alphas_), 1)} that were tried")
+    tried = len(model.alphas_)
+    print(f"  ridge      {model.alpha_:.4g}, {f'the best of {tried}' if tried > 1 else 'as given'}")
 
 
 def _print_network(model: Any) -> None:

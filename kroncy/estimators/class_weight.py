@@ -38,7 +38,8 @@ def weigh_classes(
         found = np.flatnonzero(classes == label)
         factors[found] = check_real(value, f"class_weight[{label!r}]", minimum=0.0, strict=True)
         n_named += len(found)
-        unknown += [label] if not len(found) else []
+        if not len(found):
+            unknown.append(label)
     if unknown and n_named < len(classes):
         raise ValueError(
             f"class_weight names {unknown[0]!r}, which is not a class of y, and not all classes of "

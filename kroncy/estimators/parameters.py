@@ -183,10 +183,10 @@ Parameters
     validation_by : {"pairs", "left", "right", "both"}, default="pairs"
         What is new in the held-out samples.  "pairs": only the pair; its objects occur in training
         pairs too, so that the score says nothing about new objects, and so may the pair itself
-        where it occurs several times.  "left" and "right":
-        the object of the first or of the last factor, of which `validation_fraction` is held out
-        with all samples.  "both": the objects of all factors; samples that share only some
-        objects with held-out ones are then neither trained on nor scored.
+        where it occurs several times.  "left" and "right": the object of the first or of the last
+        factor, of which `validation_fraction` is held out with all samples.  "both": the objects
+        of all factors; samples that share only some objects with held-out ones are then neither
+        trained on nor scored.
     n_iter_no_change : int, default=2
         Training has converged after this number of consecutive epochs without an improvement by
         `tol`.

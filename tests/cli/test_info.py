@@ -16,11 +16,13 @@ def trainer():
 
 
 MODELS = {
-    "ridge": (lambda: kroncy.KroneckerRidge().fit(X, Y), ["ridge      ", "that were tried"]),
+    "ridge": (lambda: kroncy.KroneckerRidge().fit(X, Y), ["ridge      ", ", the best of "]),
     "one ridge": (
-        lambda: kroncy.KroneckerRidgeClassifier(0.5).fit(X, Y > 0), ["ridge      0.5, of"]
+        lambda: kroncy.KroneckerRidgeClassifier(0.5).fit(X, Y > 0), ["ridge      0.5, as given"]
     ),
-    "limit kernel": (lambda: kroncy.LimitKernelRegressor(0.5).fit(X, Y), ["ridge      0.5, of 1"]),
+    "limit kernel": (
+        lambda: kroncy.LimitKernelRegressor(0.5).fit(X, Y), ["ridge      0.5, as given"]
+    ),
     "base": (
         lambda: kroncy.KroneckerRegressor(base="ridge", **NETWORK).fit(X, Y),
         ["neurons    64", "base       ridge regression, alpha ", "validation R2"],
