@@ -44,6 +44,11 @@ def scale_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return scale(weights, -exponents(weights))
 
 
+def mean_weight(weights: NDArray[np.float64]) -> float:
+    """The mean of non-negative weights in any unit."""
+    return float(scale(scale_weights(weights).mean(), exponents(weights)))
+
+
 def center_and_spread(
     values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

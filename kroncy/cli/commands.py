@@ -1,16 +1,13 @@
-"""The parser of the command line, and the commands demo, report and info."""
+"""The parser of the command line, and the commands demo and report."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from .._base.config import show_config
 from .._base.files import check_writable
 from .._base.version import __version__
-from ..estimators.early_stopping import best_epoch, scores_in_words
-from ..estimators.ensemble import KroneckerEnsemble
-from ..estimators.members import first_member
 from ..persistence import read_model
+from . import info as info_of
 from . import predict, suggest, train
 from .demo import run_demo
 from .options import check_output, integer, output_file
@@ -129,30 +126,4 @@ def _add_info(commands: Any) -> None:
         "info", help="describe this build, or a model file", description=INFO
     )
     info.add_argument("--model", metavar="NPZ", help="model file of kroncy train or kroncy.save")
-    info.set_defaults(run=_info)
-
-
-def _info(arguments: argparse.Namespace) -> None:
-    show_config()
-    if arguments.model is None:
-        return
-    model, note = read_model(arguments.model)
-    print(f"\n{arguments.model}: {type(model).__name__}")
-    if note is not None:
-        left, right = len(note["left"]["names"]), len(note["right"]["names"])
-        print(f"  task       {note['task']} of {note['target']!r}")
-        print(f"  tables     {left} left and {right} right columns; missing: {note['missing']}")
-    if isinstance(model, KroneckerEnsemble):
-        print(f"  members    {model.n_members}, of which the first:")
-    model = first_member(model)
-    trainer = getattr(model, "trainer_", model)
-    print(f"  samples    {trainer.data.n_samples:,}")
-    print(f"  features   {trainer.data.n_features:,}")
-    print(f"  neurons    {trainer.n_hidden:,}, threshold {trainer.threshold:.3f}")
-    print(f"  training   {trainer.n_epochs_done} epochs, engine {trainer.engine}, "
-          f"start {trainer.start}")
-    print(f"  order      {trainer.order}")
-    print(f"  cost       {trainer.engine_costs}")
-    if getattr(model, "best_validation_score_", None) is not None:
-        print(f"  validation {scores_in_words(model, best_epoch(model))}, on "
-              f"{len(model.validation_indices_):,} held-out samples")
+    info.set_defaults(run=info_of.run)

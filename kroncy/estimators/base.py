@@ -209,7 +209,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             `max_iter` epochs were run and the score was still improving; or `alpha` or `threshold`
             is so large that fewer than one neuron fires on a sample, or predictions are constant.
         UserWarning
-            The targets of a regressor are constant.
+            The targets of a regressor are constant, or X has kernels made from held-out labels.
 
         Notes
         -----

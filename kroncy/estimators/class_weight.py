@@ -33,10 +33,16 @@ def weigh_classes(
         factors = np.divide(mean, totals, out=np.ones(len(classes)), where=totals > 0)
         return factors[position]
     factors = np.ones(len(classes))
+    unknown, n_named = [], 0
     for label, value in class_weight.items():
         found = np.flatnonzero(classes == label)
-        if not len(found):
-            known = in_python(classes[:5])
-            raise ValueError(f"class_weight names {label!r}, which is not a class of y: {known}")
         factors[found] = check_real(value, f"class_weight[{label!r}]", minimum=0.0, strict=True)
+        n_named += len(found)
+        if not len(found):
+            unknown.append(label)
+    if unknown and n_named < len(classes):
+        raise ValueError(
+            f"class_weight names {unknown[0]!r}, which is not a class of y, and not all classes of "
+            f"y: {in_python(classes[:5])}"
+        )
     return factors[position]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._base.validation import check_indices
 from ..data.kronecker_data import KroneckerData
 from .ridge_part import FittedPart
+from .samples import warn_if_known
 
 VALIDATION_BY = ("pairs", "left", "right", "both")
 
@@ -132,6 +133,8 @@ def split_samples(
         raise ValueError(
             f"{cause} leaves {len(train)} of {len(rows)} samples to train on; at least 2 are needed"
         )
+    remedy = "set early_stopping=False, with the number of epochs as max_iter"
+    warn_if_known(data, held_out, "for early stopping", remedy, stacklevel=6)  # the caller of fit
     return train, held_out
 
 

@@ -28,8 +28,9 @@ class LimitKernelRegressor(BaseRidgeRegressor):
     ----------
     alpha : "auto", float or array-like of float, default="auto"
         Ridge, as in scikit-learn's `KernelRidge`: a number that is added to the diagonal of the
-        kernel.  Of several, or of "auto", which tries 15 in units of the mean of the diagonal,
-        `selection` chooses one.  0 interpolates the targets and needs a nonsingular kernel.
+        kernel, divided by the weight of the sample.  Of several, or of "auto", which tries 15 in
+        units of the mean of the diagonal and of the mean weight, `selection` chooses one.  0
+        interpolates the targets and needs a nonsingular kernel.
     threshold : float, default=1.0
         Threshold of the neurons; non-negative.  The default of `KroneckerRegressor` is
         ``sqrt(0.4 * log(n_hidden))``.

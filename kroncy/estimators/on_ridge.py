@@ -12,7 +12,7 @@ from ..data.kronecker_data import KroneckerData
 from ..parallel.mpi import as_communicator
 from .early_stopping import ValidationSet
 from .ridge_part import FittedPart, fit_ridge_part, weigh
-from .samples import check_rows
+from .samples import check_rows, warn_if_known
 from .state import join_trainer, split_trainer
 from .trained import TrainedEstimator
 
@@ -82,6 +82,10 @@ class NetworkOnRidge(TrainedEstimator):
         """The ridge regression, if there is to be one, with (train, held_out) samples."""
         if self.base is None:
             return None
+        train, held_out = rows
+        if not len(held_out):
+            why = "one by one to choose the ridge of the base"
+            warn_if_known(data, train, why, "set base=None", stacklevel=6)  # the caller of fit
         fitted = fit_ridge_part(
             data, self._base_targets(target), weight, rows,
             lambda outputs, train: self._base_link(outputs, target[train], weight[train]),

@@ -118,7 +118,8 @@ n_threads : int, default=None
 CLASS_WEIGHT = """\
 class_weight : dict, "balanced" or None, default=None
         Weights of the classes, by which those of the samples are multiplied.  "balanced" weights
-        them by the inverse of their frequency; a class that a dict does not name has weight 1.\
+        them by the inverse of their frequency; a class that a dict does not name has weight 1.
+        A dict of all classes may name others, as in the folds of a cross-validation.\
 """
 
 NETWORK_PARAMETERS = """\
@@ -181,10 +182,11 @@ Parameters
         Fraction of the samples that early stopping holds out; see `validation_by`.
     validation_by : {"pairs", "left", "right", "both"}, default="pairs"
         What is new in the held-out samples.  "pairs": only the pair; its objects occur in training
-        pairs too, so that the score says nothing about new objects.  "left" and "right":
-        the object of the first or of the last factor, of which `validation_fraction` is held out
-        with all samples.  "both": the objects of all factors; samples that share only some
-        objects with held-out ones are then neither trained on nor scored.
+        pairs too, so that the score says nothing about new objects, and so may the pair itself
+        where it occurs several times.  "left" and "right": the object of the first or of the last
+        factor, of which `validation_fraction` is held out with all samples.  "both": the objects
+        of all factors; samples that share only some objects with held-out ones are then neither
+        trained on nor scored.
     n_iter_no_change : int, default=2
         Training has converged after this number of consecutive epochs without an improvement by
         `tol`.

@@ -25,7 +25,7 @@ from .early_stopping import split_validation
 from .parameters import POSITIVE_INTEGER, SAMPLE_CONSTRAINTS
 from .real_targets import RealTargets
 from .ridge_path import TOL, choose_ridge, default_alphas
-from .samples import check_rows, check_samples, check_weight, named
+from .samples import check_rows, check_samples, check_weight, named, warn_if_known
 from .state import State, add_prefix, take_prefix
 from .stored import StoredEstimator, replaced_at_once
 
@@ -47,8 +47,8 @@ Parameters
     ----------
     alpha : "auto", float or array-like of float, default="auto"
         Ridge, as in scikit-learn's `KernelRidge`: a number that is added to the diagonal of the
-        kernel.  Of several, or of "auto", which tries 15 in units of the mean squared norm of a
-        row, `selection` chooses one.
+        kernel, divided by the weight of the sample.  Of several, or of "auto", which tries 15 in
+        units of the mean squared norm of a row and of the mean weight, `selection` chooses one.
     selection : {"validation", "loo"}, default="validation"
         How a ridge is chosen: by the error on held-out samples, or by an estimate of the
         leave-one-out error.
@@ -176,7 +176,8 @@ class BaseKroneckerRidge(StoredEstimator):
         sklearn.exceptions.ConvergenceWarning
             The conjugate gradients did not reach `tol` in `max_iter` iterations.
         UserWarning
-            The targets of a regressor are constant.
+            The targets of a regressor are constant; or X comes from `kroncy.kernels.ProfileKernels`
+            that were made from the labels of samples which are held out.
 
         Notes
         -----
@@ -247,6 +248,11 @@ class BaseKroneckerRidge(StoredEstimator):
             train, held = split_validation(strata, self.validation_fraction, seed)
         if self.selection == "loo" or not len(held):
             train = held = np.arange(len(target))
+        why, remedy = "to choose alpha", "choose it by kroncy.kernels.tune"
+        if len(alphas) == 1:
+            why = "to make probabilities of outputs"
+            remedy = "use decision_function, for probabilities are too sure"
+        warn_if_known(data, held, why, remedy, stacklevel=5)  # the caller of fit
         tol = max(float(self.tol), TOL)
         problem = self._problem(data.take(train), weight[train], min(alphas), tol)
         rows = data.take(held)

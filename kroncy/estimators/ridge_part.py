@@ -4,7 +4,7 @@ The network is trained on what predictions of *other* samples leave: the residua
 that has seen a sample are smaller than those that remain to be learned.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Self
@@ -68,6 +68,17 @@ class RidgePart:
         return cls(function, check_real(meta["alpha"], "alpha", minimum=0.0, strict=True), **parts)
 
 
+def base_in_words(part: RidgePart | None, weights: Sequence[float]) -> str:
+    """What a network completes, and the weights of that and of the network."""
+    if part is None:
+        return "none"
+    of_base, of_network = weights
+    return (
+        f"ridge regression, alpha {part.alpha:.4g}; weights: {of_base:g} of it, {of_network:g} of "
+        "the network"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class FittedPart:
     """A ridge regression on all samples, and outputs at samples that others had not seen.
@@ -113,7 +124,7 @@ def fit_ridge_part(
     seed : int
         Of the folds.
     **resources
-        Of `PairRidge`.
+        Of `PairRidge` and of its functions.
     """
     train, held = rows
     problem, mean = _problem(data, target, weight, train, resources)
@@ -122,7 +133,7 @@ def fit_ridge_part(
     def evaluate(solution: RidgeSolution) -> Reals:
         if held_data is None:
             return problem.left_out(target[train] - mean, solution) + mean
-        return solution.function(held_data) + mean
+        return solution.function(held_data, **resources) + mean
 
     left = held if len(held) else train
     choice = choose_ridge(
@@ -136,7 +147,7 @@ def fit_ridge_part(
         rest, fold = train[groups != number], train[groups == number]
         others, center = _problem(data, target, weight, rest, resources)
         solved = others.solve(target[rest] - center, alpha, tol=TOL)
-        outputs[groups == number] = solved.function(data.take(fold)) + center
+        outputs[groups == number] = solved.function(data.take(fold), **resources) + center
     slope, intercept = link(outputs, train)
     held_out = choice.outputs if len(held) else target[held]
     whole, mean = _problem(data, target, weight, np.arange(len(target)), resources)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.scaling import scale_weights
+from .._base.scaling import mean_weight, scale_weights
 from ..kernels.ridge_problem import MAX_ITER, RidgeProblem, RidgeSolution
 
 EXPONENTS = np.arange(3, -4.1, -0.5)  # of the ridges that "auto" tries, in units of |x|**2
@@ -36,8 +36,12 @@ class RidgeChoice:
 
 
 def default_alphas(diagonal: NDArray[np.floating], weight: Reals) -> list[float]:
-    """Ridges in units of the mean of the diagonal of the kernel."""
+    """Ridges in units of the mean of the diagonal of the kernel, and of the mean weight.
+
+    So the weights of the samples count relative to each other.
+    """
     unit = float(np.average(diagonal, weights=scale_weights(weight))) or 1.0
+    unit *= mean_weight(weight)
     return [float(alpha) for alpha in unit * 10.0**EXPONENTS]
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from .._base.scaling import is_constant
 from .._base.validation import FLOATS, refuse_masked
 from ..data.kronecker_data import KroneckerData
+from ..kernels.profiled_pairs import ProfiledPairs
 
 
 def check_samples(
@@ -104,6 +105,19 @@ def check_weight(
             f"{'are' if minimum > 1 else 'is'} needed, got n_samples={len(rows)}"
         )
     return weight, rows
+
+
+def warn_if_known(
+    data: KroneckerData, held_out: NDArray[np.integer], why: str, remedy: str, stacklevel: int
+) -> None:
+    """Warn of samples that are held out, although the kernels were made from their labels."""
+    if isinstance(data, ProfiledPairs) and data.knows(held_out):
+        warnings.warn(
+            f"X has kernels of ProfileKernels that were made from the labels of samples which are "
+            f"held out {why}: these are predicted from themselves. Fit ProfileKernels to other "
+            f"pairs, or {remedy}.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def check_rows(estimator: Any, X: Any, like: KroneckerData) -> KroneckerData:

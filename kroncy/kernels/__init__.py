@@ -2,7 +2,8 @@
 
 - `transforms`, `from_features`, `profiles`: kernels of the objects of one side
 - `pairs`: checks of pairs, and folds that leave objects out
-- `profile_kernels`, `search`, `tuning`: mixed kernels, and the choice of their parameters
+- `profiled_pairs`, `profile_kernels`, `search`, `tuning`: mixed kernels, and the choice of their
+  parameters
 - `groups`, `vec_trick`, `conjugate_gradients`, `systems`, `ridge_problem`, `pair_ridge`: ridge
   regression on pairs
 - `limit_series`, `limit_ridge`: the same with the limit kernel

@@ -6,12 +6,15 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.memory import require_memory
 from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
 from .._base.validation import check_matrix, check_real, check_sparse
 from ..data.sparse_rows import canonical
 from ..data.sparse_table import SparseRowTable
 from .vec_trick import Reals, multiply_matrices
+
+COPIES = 3.2  # arrays of its size while a kernel is made
 
 
 def rbf(features: ArrayLike, gamma: float = 1.0) -> NDArray[np.float64]:
@@ -33,6 +36,8 @@ def rbf(features: ArrayLike, gamma: float = 1.0) -> NDArray[np.float64]:
     ------
     ValueError, TypeError
         The features are not a finite matrix, or `gamma` is not positive.
+    MemoryError
+        The kernel does not fit; the message has the estimate.
 
     Examples
     --------
@@ -86,6 +91,8 @@ def tanimoto(features: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError, TypeError
         The features are not a matrix of 0 and 1.
+    MemoryError
+        The kernel does not fit; the message has the estimate.
 
     References
     ----------
@@ -116,8 +123,16 @@ def _check_rows(features: Any) -> Any:
     return check_matrix(features, "features").astype(np.float64)
 
 
+def require_kernel(n_objects: int) -> None:
+    """Raise MemoryError unless a kernel fits, and the arrays of its size that it is made from."""
+    require_memory(
+        8 * COPIES * n_objects**2, f"a kernel of {n_objects} objects", remedy="Use fewer objects"
+    )
+
+
 def _products(rows: Any) -> Reals:
-    """Inner products of all rows."""
+    """Inner products of all rows; MemoryError if what is made from them does not fit."""
+    require_kernel(rows.shape[0])
     if scipy.sparse.issparse(rows):
         table = SparseRowTable(canonical(rows))
         return table.gram(table).astype(np.float64, copy=False)

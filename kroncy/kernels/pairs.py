@@ -38,11 +38,24 @@ def check_pairs(pairs: ArrayLike, sizes: list[int] | None = None) -> Pairs:
 
 
 def check_labels(y: ArrayLike, n_samples: int) -> Reals:
-    """`y` as float64 (n_samples,), or ValueError or TypeError."""
-    if np.shape(y) != (n_samples,):
+    """`y` as float64 (n_samples,), or ValueError or TypeError.
+
+    Strings are the names of two classes: 0 for the first in alphabetical order, 1 for the second.
+    """
+    refuse_masked(y, "y")
+    values = np.asarray(y)
+    if values.shape != (n_samples,):
         raise ValueError(f"y must have shape ({n_samples},), one label for each pair, got "
-                         f"{np.shape(y)}")
-    return check_targets(y, n_samples, "squared")[:, 0]
+                         f"{values.shape}")
+    if not all(isinstance(value, str) for value in values):
+        return check_targets(y, n_samples, "squared")[:, 0]
+    names = sorted(set(values.tolist()))
+    if len(names) > 2:
+        raise ValueError(
+            f"y must hold numbers or the names of two classes, got {len(names)} names, such as "
+            f"{names[:3]}"
+        )
+    return (values == names[-1]).astype(np.float64)
 
 
 def pair_folds(
@@ -72,7 +85,7 @@ def pair_folds(
     -------
     list of (train, test)
         Two ascending arrays of samples for each fold, as the parameter `cv` of scikit-learn's
-        functions takes them.
+        functions takes them.  Samples of the same pair are in the same set.
 
     Raises
     ------
@@ -91,27 +104,46 @@ def pair_folds(
     pairs = check_pairs(pairs)
     check_choice(kind, "kind", FOLDS)
     n_folds = check_integer(n_folds, "n_folds", minimum=2)
-    if random_state is not None:
-        check_integer(random_state, "random_state", minimum=0)
-    generator = np.random.default_rng(random_state)
-    last = pairs.shape[1] - 1
-    sides = {"left": [0], "right": [last], "both": range(last + 1)}.get(kind)
-    if sides is None:
-        groups = _deal(np.arange(len(pairs)), n_folds, generator)[:, None]
-    else:
-        groups = np.column_stack([_deal(pairs[:, side], n_folds, generator) for side in sides])
-    folds = []
-    for number in range(n_folds):
-        within = groups == number
-        train, test = np.flatnonzero(~within.any(axis=1)), np.flatnonzero(within.all(axis=1))
+    folds = _split(pairs, kind, n_folds, random_state)
+    for number, (train, test) in enumerate(folds):
         if not (len(train) and len(test)):
             part = "test" if len(train) else "training"
             raise ValueError(
                 f"kind={kind!r} with n_folds={n_folds} leaves no {part} pairs in fold {number}: "
                 "use fewer folds, or another kind"
             )
-        folds.append((train, test))
     return folds
+
+
+def one_fold(pairs: Pairs, kind: str, n_folds: int, random_state: int | None) -> Fold:
+    """The first of `n_folds` folds of this kind, or of as many as leave none of them empty."""
+    for number in range(n_folds, 1, -1):
+        folds = _split(pairs, kind, number, random_state)
+        if all(len(train) and len(test) for train, test in folds):
+            return folds[0]
+    new = {"random": "pairs", "both": "objects of all sides"}.get(kind, f"objects on the {kind}")
+    raise ValueError(
+        f"folds={kind!r}: there are too few pairs to leave some with new {new} to test on and "
+        "others to train on; use another kind, or folds of your own"
+    )
+
+
+def _split(pairs: Pairs, kind: str, n_folds: int, random_state: int | None) -> list[Fold]:
+    """Folds of this kind, of which some may be empty."""
+    if random_state is not None:
+        check_integer(random_state, "random_state", minimum=0)
+    generator = np.random.default_rng(random_state)
+    last = pairs.shape[1] - 1
+    sides = {"left": [0], "right": [last], "both": range(last + 1)}.get(kind)
+    if sides is None:
+        _, first, pair = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        groups = _deal(first[pair.reshape(-1)], n_folds, generator)[:, None]
+    else:
+        groups = np.column_stack([_deal(pairs[:, side], n_folds, generator) for side in sides])
+    within = [groups == number for number in range(n_folds)]
+    return [
+        (np.flatnonzero(~some.any(axis=1)), np.flatnonzero(some.all(axis=1))) for some in within
+    ]
 
 
 def _deal(

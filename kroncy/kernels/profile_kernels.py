@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from .pairs import check_labels, check_pairs
+from .profiled_pairs import ProfiledPairs, number_pairs
 from .profiles import Profiles
-from .transforms import check_kernel, clip, normalize, power
+from .transforms import check_kernel, clip, power, unit_diagonal
 from .vec_trick import Reals
 
 PerSide = float | Sequence[float]
@@ -54,6 +55,10 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
     Profiles say nothing about objects without a training pair, whose rows in P are 0.  About
     ``10 * u_l**3`` operations for each side.
 
+    The kernels know the labels of the training pairs.  A model that is fitted to these cannot hold
+    some of them out: `alpha` is to be chosen by `tune`, and a network takes
+    ``early_stopping=False``.
+
     Examples
     --------
     >>> import numpy as np
@@ -89,7 +94,7 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         X : array-like of int, shape (n_samples, n_sides)
             Objects of each training pair.
         y : array-like of shape (n_samples,)
-            Their labels, numbers.
+            Their labels: numbers, or the names of two classes.
 
         Returns
         -------
@@ -111,6 +116,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         for side, kernel in enumerate(given):
             profile = Profiles(pairs, labels, side, len(kernel)).kernel(gammas[side])
             kernels.append(mixed_kernel(kernel, profile, powers[side], weights[side]))
+        sizes = [len(kernel) for kernel in kernels]
+        self._profiled = np.unique(number_pairs(pairs, sizes)) if any(weights) else None
         self.kernels_ = tuple(kernels)
         self.n_features_in_ = len(kernels)
         return self
@@ -126,7 +133,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         Returns
         -------
         KroneckerData
-            A sample for each pair.
+            A sample for each pair.  An estimator warns where it holds out samples whose labels the
+            kernels were made from.
 
         Raises
         ------
@@ -137,7 +145,8 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         pairs = check_pairs(X, [len(kernel) for kernel in self.kernels_])
-        return KroneckerData.from_kernels(self.kernels_, list(pairs.T), normalize=False)
+        data = KroneckerData.from_kernels(self.kernels_, list(pairs.T), normalize=False)
+        return data if self._profiled is None else ProfiledPairs.of(data, self._profiled)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -152,10 +161,11 @@ def check_kernels(kernels: Sequence[ArrayLike]) -> list[Reals]:
         raise TypeError(f"kernels must be a sequence of arrays, one for each side, got {kind}")
     if len(kernels) < 2:
         raise ValueError(f"kernels must hold at least 2 arrays, got {len(kernels)}")
-    return [
-        normalize(clip(check_kernel(kernel, f"kernels[{side}]")))
-        for side, kernel in enumerate(kernels)
-    ]
+    given = []
+    for side, kernel in enumerate(kernels):
+        name = f"kernels[{side}]"
+        given.append(unit_diagonal(clip(check_kernel(kernel, name)), name))
+    return given
 
 
 def per_side(

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.scaling import exponents, scale
 from .._base.threads import resolve_threads
 from .._base.validation import check_integer, check_real
-from .from_features import gaussian, squared_distances
+from .from_features import gaussian, require_kernel, squared_distances
 from .pairs import check_labels, check_pairs
 from .vec_trick import Cells, Reals, is_dense, multiply_matrices
 
@@ -28,8 +29,8 @@ def interaction_profile(
     pairs : array-like of int, shape (n_samples, n_sides)
         Objects of each training pair, for example ``np.column_stack([drugs, targets])``.
     y : array-like of shape (n_samples,)
-        Their labels.  Only labels of training pairs may be given: those of test pairs would be
-        predicted from themselves.
+        Their labels: numbers in any unit, or the names of two classes.  Only labels of training
+        pairs may be given: those of test pairs would be predicted from themselves.
     side : int
         Column of `pairs` whose objects are compared.
     gamma : float > 0, default=1.0
@@ -47,6 +48,8 @@ def interaction_profile(
     ------
     ValueError, TypeError
         Pairs or labels are not of the stated form, or an argument is out of range.
+    MemoryError
+        The kernel does not fit; the message has the estimate.
 
     See Also
     --------
@@ -75,6 +78,7 @@ def interaction_profile(
     if n_objects is None:
         n_objects = largest + 1
     n_objects = check_integer(n_objects, "n_objects", minimum=largest + 1)
+    require_kernel(n_objects)
     return Profiles(pairs, labels, side, n_objects).kernel(gamma)
 
 
@@ -92,6 +96,7 @@ class Profiles:
 
     def __init__(self, pairs: NDArray[np.int64], labels: Reals, side: int, n_objects: int) -> None:
         others, column = np.unique(np.delete(pairs, side, axis=1), axis=0, return_inverse=True)
+        labels = scale(labels, -exponents(labels))
         cells = Cells(pairs[:, side], column.reshape(-1), (n_objects, len(others)))
         profiles = cells.sparse(labels - labels.mean())
         profiles.data /= cells.sparse(np.ones(len(labels))).data

@@ -43,11 +43,15 @@ def normalize(kernel: ArrayLike) -> NDArray[np.float64]:
            [0.5, 1. ]])
     """
     entries, _, _ = symmetric_entries(kernel, "kernel")
-    entries = entries.astype(np.float64)
+    return unit_diagonal(entries.astype(np.float64), "kernel")
+
+
+def unit_diagonal(entries: Reals, name: str) -> Reals:
+    """A kernel scaled to a unit diagonal; ValueError unless its diagonal is positive."""
     diagonal = np.diagonal(entries)
     if not np.all(diagonal > 0):
         raise ValueError(
-            f"kernel: object {int(np.argmin(diagonal))} has the diagonal entry {diagonal.min():.3g}"
+            f"{name}: object {int(np.argmin(diagonal))} has the diagonal entry {diagonal.min():.3g}"
             ", which must be > 0; leave the object out"
         )
     root = np.sqrt(diagonal)
@@ -147,7 +151,7 @@ def power(kernel: ArrayLike, exponent: float) -> NDArray[np.float64]:
     ------
     ValueError, TypeError
         The kernel is not square, symmetric and finite, the exponent is not positive, or it is not
-        an integer and the kernel has negative entries.
+        an integer and the kernel has negative entries, or a power leaves the range of float64.
 
     Examples
     --------
@@ -164,8 +168,14 @@ def power(kernel: ArrayLike, exponent: float) -> NDArray[np.float64]:
             f"kernel has negative entries, down to {lowest:.3g}, which have no power {exponent:g}: "
             "use an integer exponent, or set them to 0"
         )
-    with np.errstate(under="ignore"):
-        return entries**exponent
+    with np.errstate(under="ignore", over="ignore"):
+        powers = entries**exponent
+    if not np.all(np.isfinite(powers)):
+        raise ValueError(
+            f"kernel has entries up to {np.abs(entries).max():.3g}, whose power {exponent:g} "
+            "leaves the range of float64: use normalize first, or a smaller exponent"
+        )
+    return powers
 
 
 def mix(
@@ -202,7 +212,9 @@ def mix(
     sizes = [len(kernel) for kernel in checked]
     if not checked or len(set(sizes)) > 1:
         raise ValueError(f"kernels must be of the same objects, got {sizes or 'none'} objects")
-    values = np.ones(len(checked)) if weights is None else np.asarray(weights, dtype=np.float64)
+    values = np.ones(len(checked)) if weights is None else np.asarray(weights)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"weights must be numbers, got dtype {values.dtype}")
     if values.shape != (len(checked),):
         raise ValueError(
             f"weights must have shape ({len(checked)},), one for each kernel, got {values.shape}"

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from .._base.memory import require_memory
+from .._base.scaling import exponents, mean_weight, scale
 from .._base.threads import blas_threads, resolve_threads
 from .._base.validation import check_bool, check_indices, check_integer, check_real
 from ..data.kronecker_data import KroneckerData
 from ..training.targets import check_sample_weight
-from .pairs import FOLDS, Fold, check_labels, check_pairs, pair_folds
+from .pairs import FOLDS, Fold, check_labels, check_pairs, one_fold
 from .profile_kernels import ProfileKernels, check_kernels
+from .profiled_pairs import ProfiledPairs
 from .search import CACHED, Candidate, HeldOut, Score
 
 POWERS = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
@@ -126,18 +128,18 @@ def tune(
     pairs : array-like of int, shape (n_samples, n_sides), or None
         Objects of each training pair; None for a `KroneckerData`, which has them.
     y : array-like of shape (n_samples,)
-        Labels, numbers.
+        Labels: numbers, or the names of two classes, which count as 0 and 1 in alphabetical order.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights.  Pairs of weight 0 are left out.
     folds : {"random", "left", "right", "both"} or iterable of (train, test), default="random"
         Which pairs are held out: a kind of `pair_folds`, of which the first of 10 folds is used
-        (of 5 with "both"); or any folds, over which scores are averaged.  Choose the kind of
-        question that the model shall answer.
+        (of 5 with "both"; of fewer where one would be empty); or any folds, over which scores are
+        averaged.  Choose the kind of question that the model shall answer.
     powers, weights, gammas : sequence of float
         Values of the parameters of `ProfileKernels` to try.  Powers that are no integers are not
         tried for a kernel with negative entries.
     alphas : sequence of float
-        Ridges to try.
+        Ridges to try, in units of the mean weight.
     max_sweeps : int, default=4
         Most passes over all parameters; the search ends before where a pass gains little.
     n_threads : int, default=None
@@ -182,12 +184,20 @@ def tune(
     True
     """
     check_bool(verbose, "verbose")
+    if memory_limit is not None:
+        memory_limit = check_integer(memory_limit, "memory_limit", minimum=1)
     max_sweeps = check_integer(max_sweeps, "max_sweeps", minimum=1)
     n_threads = resolve_threads(n_threads)
     if isinstance(kernels, KroneckerData):
         if pairs is not None:
             raise TypeError("pairs must be None with a KroneckerData, which has them")
+        if isinstance(kernels, ProfiledPairs):
+            raise ValueError(
+                "kernels must not come from ProfileKernels: they hold labels of pairs that tune "
+                "holds out; give the kernels that ProfileKernels was given, and the pairs"
+            )
         pairs = np.column_stack(kernels.indices)
+        _require([len(mode.table) for mode in kernels.modes], 2, memory_limit)
         kernels = [mode.table.gram(mode.table) for mode in kernels.modes]
     elif pairs is None:
         raise TypeError("pairs must be given with kernels: an object of each side for each sample")
@@ -196,23 +206,30 @@ def tune(
     labels = check_labels(y, len(pairs))
     weight = check_sample_weight(sample_weight, len(pairs))
     weight = np.ones(len(pairs)) if weight is None else weight
+    mean = mean_weight(weight[weight > 0])
     grids = Grids(
         _check_grid(powers, "powers", strict=True),
         _check_grid(weights, "weights", maximum=1.0),
         _check_grid(gammas, "gammas", strict=True),
-        _check_grid(alphas, "alphas", strict=True),
+        tuple(mean * alpha for alpha in _check_grid(alphas, "alphas", strict=True)),
     )
     found = _check_folds(folds, pairs, labels, weight, random_state)
-    sizes = sum(len(kernel) ** 2 for kernel in given)
-    require_memory(
-        8 * sizes * (CACHED * len(found) + 6 * n_threads),
-        f"tuning of kernels of {[len(kernel) for kernel in given]} objects",
-        limit=memory_limit,
-        remedy="Use fewer objects, or fewer folds",
-    )
+    _require([len(kernel) for kernel in given], CACHED * len(found) + 6 * n_threads, memory_limit)
+    unit = exponents(labels)
+    labels = scale(labels, -unit)
     with blas_threads(1):  # candidates are fitted side by side, and their products are small
         parts = [HeldOut(given, pairs, labels, weight, fold) for fold in found]
-        return Search(given, parts, grids, n_threads, verbose).run(max_sweeps)
+        return Search(given, parts, grids, n_threads, verbose).run(max_sweeps, int(unit))
+
+
+def _require(sizes: Sequence[int], copies: int, limit: int | None) -> None:
+    """Raise MemoryError unless so many kernels of each of these sides fit."""
+    require_memory(
+        8 * copies * sum(size**2 for size in sizes),
+        f"tuning of kernels of {list(sizes)} objects",
+        limit=limit,
+        remedy="Use fewer objects, or fewer folds",
+    )
 
 
 @dataclass(frozen=True)
@@ -241,8 +258,8 @@ class Search:
         self._signed = [bool(kernel.min() < 0) for kernel in kernels]
         self._n_fits = 0
 
-    def run(self, max_sweeps: int) -> TuningResult:
-        """Search, and say what matters."""
+    def run(self, max_sweeps: int, unit: int) -> TuningResult:
+        """Search, and say what matters; of labels that were divided by ``2**unit``."""
         n_sides = len(self._kernels)
         coordinates = [
             (name, side) for side in range(n_sides) for name in ("weight", "power", "gamma")
@@ -256,11 +273,13 @@ class Search:
                     best = self._improve(best, name, side, bar)
                 if best[1].error >= (1 - IMPROVED) * before:
                     break
-            rows = [_row("plain ridge", *plain), *self._ablations(best, bar), _row("tuned", *best)]
+            named = [("plain ridge", *plain), *self._ablations(best, bar), ("tuned", *best)]
+            bar.total = bar.n  # the search ended before the last sweep that it may make
+        rows = [_row(name, candidate, score, unit) for name, candidate, score in named]
         candidate, score = best
         settings = {name: getattr(candidate, name) for name in ("power", "weight", "gamma")}
         return TuningResult(
-            **settings, alpha=candidate.alpha, error=score.error, r2=score.r2,
+            **settings, alpha=candidate.alpha, error=rows[-1]["error"], r2=score.r2,
             concordance=score.concordance, rows=rows, n_fits=self._n_fits,
             kernels=ProfileKernels(self._kernels, **settings),
         )  # fmt: skip
@@ -293,7 +312,7 @@ class Search:
         scored = self._score(candidates, bar, self._near(candidate.alpha))
         return min([best, *scored], key=_error)
 
-    def _ablations(self, best: "Scored", bar: Any) -> list[dict[str, Any]]:
+    def _ablations(self, best: "Scored", bar: Any) -> list[tuple[str, Candidate, Score]]:
         """The scores without one thing that was found."""
         candidate = best[0]
         names, candidates = [], []
@@ -305,7 +324,7 @@ class Search:
                 names.append(f"without the power of side {side}")
                 candidates.append(candidate.changed("power", side, 1.0))
         scored = self._score(candidates, bar, self._grids.alpha)
-        return [_row(name, *found) for name, found in zip(names, scored, strict=True)]
+        return [(name, *found) for name, found in zip(names, scored, strict=True)]
 
     def _score(
         self, candidates: Sequence[Candidate], bar: Any, alphas: Sequence[float]
@@ -346,8 +365,10 @@ def _error(scored: Scored) -> float:
     return scored[1].error
 
 
-def _row(name: str, candidate: Candidate, score: Score) -> dict[str, Any]:
-    return {"kernels": name, "alpha": candidate.alpha, **vars(score)}
+def _row(name: str, candidate: Candidate, score: Score, unit: int) -> dict[str, Any]:
+    with np.errstate(over="ignore"):
+        error = float(scale(score.error, 2 * unit))
+    return {"kernels": name, "alpha": candidate.alpha, **vars(score), "error": error}
 
 
 def _nearest(values: Sequence[float], wanted: float) -> float:
@@ -377,14 +398,20 @@ def _check_folds(
     if isinstance(folds, str):
         if folds not in FOLDS:
             raise ValueError(f"folds must be one of {', '.join(FOLDS)}, or folds, got {folds!r}")
-        n_folds = HELD_OUT.get(folds, 10)
-        found: list[Any] = pair_folds(pairs, folds, n_folds, random_state=random_state)[:1]
-    else:
+        found: list[Any] = [one_fold(pairs, folds, HELD_OUT.get(folds, 10), random_state)]
+    elif np.iterable(folds):
         found = list(folds)
+    else:
+        raise TypeError(
+            f"folds must be one of {', '.join(FOLDS)}, or (train, test) pairs, such as those of "
+            f"KFold().split(pairs), got {folds!r}"
+        )
     if not found:
         raise ValueError("folds must hold at least one (train, test)")
     checked = []
     for number, fold in enumerate(found):
+        if not isinstance(fold, (tuple, list)) or len(fold) != 2:
+            raise ValueError(f"folds[{number}] must be (train, test), got {fold!r}")
         train, test = (
             check_indices(part, f"folds[{number}]", len(pairs), what="pairs") for part in fold
         )

@@ -49,9 +49,22 @@ def test_partial_fit():
         model(KroneckerClassifier, class_weight="balanced").partial_fit(X, LABELS)
 
 
+@pytest.mark.filterwarnings("ignore:Maximum number of epochs")
+@pytest.mark.parametrize("cls", [KroneckerClassifier, KroneckerRidgeClassifier])
+def test_a_fold_may_lack_a_class(cls):
+    weights = {1: 1.0, 3: 7.0}
+    ours = model(cls, class_weight=weights | {5: 2.0}).fit(X, LABELS)
+    expected = model(cls, class_weight=weights).fit(X, LABELS)
+    assert np.array_equal(ours.decision_function(X), expected.decision_function(X))
+
+
 @pytest.mark.parametrize("cls", [KroneckerClassifier, KroneckerRidgeClassifier])
 def test_bad_weights_and_labels(cls):
-    for bad, message in (({5: 1.0}, "class_weight names 5"), ({3: -1.0}, "must be > 0")):
+    for bad, message in (
+        ({5: 1.0}, "class_weight names 5"),
+        ({3: 1.0, 5: 1.0}, "names 5, which is not a class of y, and not all"),
+        ({1: 1.0, 3: 1.0, 5: -1.0}, "must be > 0"),
+    ):
         with pytest.raises(ValueError, match=message):
             model(cls, class_weight=bad).fit(X, LABELS)
     mixed = LABELS.astype(object)

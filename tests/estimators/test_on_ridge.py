@@ -72,6 +72,14 @@ def test_no_output_is_of_a_function_that_saw_the_sample(monkeypatch):
         np.testing.assert_allclose(fitted.train[sample], expected, rtol=2e-3, atol=2e-3)
 
 
+def test_weights_of_samples_count_relative_to_each_other(small):
+    model, light = (
+        small(base="ridge").fit(DATA, Y, np.full(1200, weight)) for weight in (1.0, 2.0**-40)
+    )
+    assert light.base_weights_ == model.base_weights_ and light.base_weights_[0] > 0
+    np.testing.assert_allclose(light.predict(DATA), model.predict(DATA), atol=1e-3)
+
+
 def test_weights_of_the_two():
     base, network = RNG.normal(size=50), RNG.normal(size=50)
     for weights in ([1.0, 0.0], [0.75, 0.5], [0.0, 1.0], [0.3, 0.25]):

@@ -12,7 +12,12 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss, roc_auc_score
 
 import kroncy
-from kroncy import KroneckerData, KroneckerRidge, KroneckerRidgeClassifier
+from kroncy import (
+    KroneckerData,
+    KroneckerRidge,
+    KroneckerRidgeClassifier,
+    LimitKernelRegressor,
+)
 from kroncy.estimators.platt import platt_scaling
 from kroncy.kernels.pair_ridge import PairRidge
 
@@ -58,6 +63,13 @@ def test_the_ridge_suits_the_noise(selection):
     assert model.alpha_ == model.alphas_[np.argmin(model.errors_)]
     fixed = KroneckerRidge(model.alpha_).fit(X, Y)
     np.testing.assert_allclose(fixed.predict(X), model.predict(X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [KroneckerRidge, LimitKernelRegressor])
+def test_the_default_ridge_goes_with_the_weights(cls):
+    model, light = (cls().fit(X, Y, np.full(200, weight)) for weight in (1.0, 2.0**-40))
+    assert light.alpha_ == pytest.approx(2.0**-40 * model.alpha_)
+    np.testing.assert_allclose(light.predict(X), model.predict(X), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1e200])

@@ -57,8 +57,20 @@ test_bad_input = refuses({
 
 
 def test_labels_that_are_no_numbers():
+    names = np.where(Y > 0, "yes", "no")
+    for given in (names, names.astype(object)):
+        found = interaction_profile(PAIRS, given, 0)
+        np.testing.assert_array_equal(found, interaction_profile(PAIRS, Y > 0, 0))
+    with pytest.raises(ValueError, match="the names of two classes, got 3 names"):
+        interaction_profile(PAIRS, list("abca" * 10), 0)
     with pytest.raises(TypeError, match="y must be numeric"):
-        interaction_profile(PAIRS, list("ab" * 20), 0)
+        interaction_profile(PAIRS, np.array(["a", 1] * 20, dtype=object), 0)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_profiles_of_labels_in_any_unit(unit):
+    found = interaction_profile(PAIRS, unit * Y, 0)
+    np.testing.assert_allclose(found, interaction_profile(PAIRS, Y, 0), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["random", "left", "right", "both"])
@@ -75,6 +87,13 @@ def test_folds(kind):
             assert bool(shared.size) != new
     again = pair_folds(pairs, kind, 4, random_state=1)
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(folds, again, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["random", "left", "right", "both"])
+def test_samples_of_one_pair_are_in_one_set(kind):
+    for train, test in pair_folds(np.tile(PAIRS, (3, 1)), kind, 2, random_state=1):
+        assert set(train % 40).isdisjoint(test % 40)
+        assert np.all(np.bincount(test % 40) % 3 == 0)
 
 
 @pytest.mark.parametrize("n", [2, 7, 60])

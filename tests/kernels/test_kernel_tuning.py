@@ -124,7 +124,8 @@ def test_weights_leave_pairs_out():
 
 def test_progress_bar(capsys):
     tune(KERNELS, PAIRS, Y, max_sweeps=1, verbose=True, **FAST)
-    assert "kernels" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "kernels" in shown and "100%" in shown
 
 
 test_bad_input = refuses({
@@ -136,7 +137,10 @@ test_bad_input = refuses({
     "no folds": (lambda: tune(KERNELS, PAIRS, Y, folds=[]), "at least one"),
     "empty fold": (lambda: tune(KERNELS, PAIRS, Y, folds=[([0, 1], [])]), "no test pairs"),
     "overlap": (lambda: tune(KERNELS, PAIRS, Y, folds=[([0, 1, 2], [2])]), "in both its parts"),
-    "few pairs": (lambda: tune(KERNELS, PAIRS[:5], Y[:5], folds="left"), "no test pairs in fold"),
+    "few pairs": (
+        lambda: tune(KERNELS, PAIRS * [0, 1], Y, folds="both"), "folds='both': there are too few"
+    ),
+    "no pair": (lambda: tune(KERNELS, PAIRS, Y, folds=[[0, 1, 2]]), r"folds\[0\] must be \(train"),
     "weights": (lambda: tune(KERNELS, PAIRS, Y, weights=[2.0]), "weights must be <= 1"),
     "powers": (lambda: tune(KERNELS, PAIRS, Y, powers=[0]), "powers must hold numbers > 0"),
     "sample_weight": (lambda: tune(KERNELS, PAIRS, Y, -np.ones(500)), "sample_weight must be"),
@@ -144,7 +148,8 @@ test_bad_input = refuses({
         lambda: ProfileKernels(KERNELS, power=(1, 2, 3)).fit(PAIRS, Y), "power must be a number or"
     ),
     "one object": (
-        lambda: ProfileKernels([np.zeros((1, 1)), KERNELS[1]]).fit(PAIRS * [0, 1], Y), "object 0"
+        lambda: ProfileKernels([np.zeros((1, 1)), KERNELS[1]]).fit(PAIRS * [0, 1], Y),
+        r"kernels\[0\]: object 0",
     ),
 })  # fmt: skip
 
@@ -156,8 +161,13 @@ def test_kinds_of_arguments():
         tune(KroneckerData([LEFT, RIGHT], PAIRS.T), PAIRS, Y)
     with pytest.raises(TypeError, match="kernels must be a sequence"):
         ProfileKernels(3).fit(PAIRS, Y)
-    with pytest.raises(MemoryError, match="tuning of kernels"):
-        tune(KERNELS, PAIRS, Y, memory_limit=1000)
+    with pytest.raises(TypeError, match="folds must be one of random, left, right, both, or"):
+        tune(KERNELS, PAIRS, Y, folds=5)
+    with pytest.raises(TypeError, match="memory_limit must be an integer"):
+        tune(KERNELS, PAIRS, Y, memory_limit="1 GB")
+    for samples in ((KERNELS, PAIRS), (KroneckerData([LEFT, RIGHT], PAIRS.T), None)):
+        with pytest.raises(MemoryError, match=r"tuning of kernels of \[30, 25\] objects"):
+            tune(*samples, Y, memory_limit=1000)
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0])
@@ -177,5 +187,40 @@ def test_new_objects_constant_labels_and_one_object(weight):
     assert np.all(np.isfinite(model.fit(alone, y).predict(PAIRS)))
     result = tune(KERNELS, alone, y, folds="random", max_sweeps=1, **FAST)
     assert np.isfinite(result.error) and np.isfinite(result.r2)
-    with pytest.raises(ValueError, match=r"no (test|training) pairs in fold"):
+    with pytest.raises(ValueError, match="new objects on the left"):
         tune(KERNELS, alone, y, folds="left")
+
+
+@pytest.mark.parametrize("kind", ["random", "left", "right", "both"])
+def test_few_objects(kind):
+    """A kind of folds needs no ten objects of a side."""
+    few = (PAIRS[:, 0] < 5) & (PAIRS[:, 1] < 4)
+    result = tune(KERNELS, PAIRS[few], Y[few], folds=kind, random_state=0, max_sweeps=1, **FAST)
+    assert np.isfinite(result.error)
+
+
+def test_pairs_that_are_measured_twice():
+    """A held-out pair has no other label among those that profiles are made from."""
+    scores = []
+    for seed in range(3):
+        y = np.random.default_rng(seed).permutation(Y)
+        again = np.tile(PAIRS, (2, 1)), np.tile(y, 2)
+        scores.append(tune(KERNELS, *again, random_state=seed, max_sweeps=1, **FAST))
+    assert np.mean([score.r2 for score in scores]) < 0.1
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_labels_in_any_unit(unit):
+    expected = tune(KERNELS, PAIRS, Y, random_state=0, max_sweeps=1, **FAST)
+    found = tune(KERNELS, PAIRS, unit * Y, random_state=0, max_sweeps=1, **FAST)
+    assert found.weight == expected.weight and found.r2 == pytest.approx(expected.r2)
+    assert found.error == pytest.approx(unit**2 * expected.error, rel=1e-9, abs=0)
+
+
+def test_weights_count_relative_to_their_mean():
+    expected = tune(KERNELS, PAIRS, Y, random_state=0, max_sweeps=1, **FAST)
+    found = tune(
+        KERNELS, PAIRS, Y, np.full(500, 2.0**-20), random_state=0, max_sweeps=1, **FAST
+    )
+    assert found.alpha == pytest.approx(2.0**-20 * expected.alpha)
+    assert found.error == pytest.approx(expected.error)

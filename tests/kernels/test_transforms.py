@@ -99,4 +99,21 @@ test_bad_input = refuses({
     "sparse, not binary": (lambda: kernels.tanimoto(csr_array(ROWS)), "features must be 0 or 1"),
     "sparse, NaN": (lambda: kernels.rbf(csr_array(np.full((2, 2), np.nan))), "features.*NaN"),
     "gamma": (lambda: kernels.rbf(ROWS, 0), "gamma must be > 0"),
+    "overflow": (lambda: kernels.power(1e10 * KERNEL, 40), "leaves the range of float64"),
 })
+
+
+def test_weights_that_are_no_numbers():
+    with pytest.raises(TypeError, match="weights must be numbers"):
+        kernels.mix([KERNEL], ["1"])
+
+
+def test_kernels_that_do_not_fit():
+    rows = np.broadcast_to(np.zeros((1, 1)), (10**7, 1))
+    for make in (
+        lambda: kernels.rbf(rows),
+        lambda: kernels.tanimoto(csr_array((10**7, 3))),
+        lambda: kernels.interaction_profile([[0, 0], [1, 0]], [0, 1], 0, n_objects=10**7),
+    ):
+        with pytest.raises(MemoryError, match=r"a kernel of 10000000 objects needs .* PB"):
+            make()

@@ -7,6 +7,7 @@ from ..._base.config import show_config
 from ..._base.memory import format_bytes
 from ...estimators.early_stopping import best_epoch, scores_in_words
 from ...estimators.ensemble import KroneckerEnsemble
+from ...estimators.ridge_part import base_in_words
 from ...plot import plot_fired, plot_loss, plot_validation
 from .html import Rows, picture, table
 
@@ -124,19 +125,9 @@ def _configuration_rows(member: Any, trainer: Any) -> Rows:
     for name, attribute in of_trainer.items():
         yield name, _in_words(getattr(trainer, attribute))
     if member is not trainer:
-        yield "base", _base_in_words(member)
+        yield "base", base_in_words(member.base_, member.base_weights_)
         for name, attribute in of_estimator.items():
             yield name, _in_words(getattr(member, attribute))
-
-
-def _base_in_words(member: Any) -> str:
-    if member.base_ is None:
-        return "none"
-    of_base, of_network = member.base_weights_
-    return (
-        f"ridge regression, alpha {member.base_.alpha:.4g}; weights: {of_base:g} of it, "
-        f"{of_network:g} of the network"
-    )
 
 
 def _in_words(value: Any) -> Any:
