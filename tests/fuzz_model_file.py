@@ -50,7 +50,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 FREE = re.compile(
     r"(array\.)?(best\.|last\.|function\.|base\.|trainer/best/|trainer/last/)?("
     r"(data_)?table\d(\.(values|columns|starts))?|(data_)?index\d|signs|c_values|c_indices|c_indptr|pattern_bits|shared_values"
-    r"|c_sums|shared_sums|skip_sums|weight_sums|skip_weight_sums|network/average/\d"
+    r"|c_sums|shared_sums|skip_sums|network/average/\d"
     r"|skip_coefficients|weights|skip_weights|tree_values|tree_scale|basis\d|basis_numbers"
     r"|network/(settings/(n_hidden|threshold|skip|antithetic|start|engine|dtype)|scales/\d"
     r"|compress|data/(kind|bias|normalize|modes)(/\d)*|data/sparse/table\d)"

@@ -170,7 +170,7 @@ def average():
     rng = np.random.default_rng(0)
     a, b, core = (rng.standard_normal(shape) for shape in ((200, 10), (240, 10), (10, 10, 10)))
     found = []
-    for engine, n, n_epochs in (("pairs", 20_000, 25), ("lazy", 6000, 9)):
+    for engine, n, n_epochs in (("pairs", 20_000, 25), ("lazy", 6000, 9), ("explicit", 20_000, 9)):
         left, right = np.divmod(rng.permutation(200 * 240)[:n], 240)
         data = KroneckerData([a, b], [left, right], normalize=True, bias=1.0)
         targets = np.tanh(np.einsum("ij,jkl,ik->il", a[left], core, b[right]) / 10)

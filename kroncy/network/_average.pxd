@@ -17,6 +17,6 @@ cdef class Average:
     cdef Coefficients mean_coefficients(self)
     cdef mean(self, values, sums, double factor)
     cdef void count_iterate(self, double scale, double start_scale) noexcept nogil
-    cdef void settle(self, double scale) noexcept nogil
+    cdef void settle(self) noexcept nogil
     cdef void skip_descend(self, const int64_t *columns, Py_ssize_t count, const double *e,
                            double step) noexcept nogil

@@ -82,12 +82,12 @@ cdef class Average:
     cdef void count_iterate(self, double scale, double start_scale) noexcept nogil:
         """The present iterate becomes one of those that are averaged."""
         if self.alpha > MOST_CANCELLED * self.count * scale:
-            self.settle(scale)
+            self.settle()
         self.alpha += scale
         self.beta += start_scale
         self.count += 1
 
-    cdef void settle(self, double scale) noexcept nogil:
+    cdef void settle(self) noexcept nogil:
         """D += alpha C, alpha = 0: the same sum."""
         self.coefficients.settle(self.alpha)
         kroncy_add_scaled(

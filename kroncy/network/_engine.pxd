@@ -42,6 +42,7 @@ cdef class Engine:
 
     cdef int64_t n_masks(self, Py_ssize_t batch_size) noexcept nogil
     cdef Engine make_mean(self)
+    cdef derive_weights(self)
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1
     cdef void forward(self, Workspace work, Source source, const int64_t *rows, Py_ssize_t count,
                       double *f, void *z_out, const int64_t *places) noexcept nogil

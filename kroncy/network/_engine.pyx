@@ -100,10 +100,7 @@ cdef class Engine:
     # -- state ----------------------------------------------------------------------------------
 
     def coefficient_arrays(self):
-        """C / scale, the skip and an average, in the order of the columns of C.
-
-        Copies, for `set_coefficient_arrays`.
-        """
+        """Copies of C / scale, the skip and an average, as they are stored."""
         arrays = self.coefficients.arrays() | {"skip_coefficients": self.skip_store.copy()}
         if self.average is not None:
             arrays |= self.average.arrays()
@@ -361,7 +358,7 @@ cdef class Engine:
     cdef void decay_weights(self, double factor) noexcept nogil:
         """W *= factor; the scale is folded into C before it could underflow."""
         if self.average is not None and near_underflow(factor * self.scale):
-            self.average.settle(self.scale)
+            self.average.settle()
         self.scale, self.start_scale = self.scale * factor, self.start_scale * factor
         if near_underflow(self.scale):
             self.coefficients.scale(self.scale)
@@ -421,6 +418,9 @@ cdef class Engine:
 
     cdef Engine make_mean(self):
         """An engine for the same rows, to be given the average of C."""
+
+    cdef derive_weights(self):
+        """What the engine holds beside C, if it holds W, from W(0) and the C that it was given."""
 
     cdef int begin_batches(self, Py_ssize_t batch_size) except -1:
         """Memory for `forward` and `backward` in the workspace of the training."""

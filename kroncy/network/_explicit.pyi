@@ -2,8 +2,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._average import Average
-from ._coefficients import Coefficients
 from ._engine import Engine
 from ._workspace import Source
 
@@ -13,15 +11,6 @@ class DenseSource(Source):
         factors: Sequence[np.ndarray],
         indices: Sequence[np.ndarray],
         z0: np.ndarray | None = None,
-    ) -> None: ...
-
-class DenseAverage(Average):
-    def __init__(
-        self,
-        coefficients: Coefficients,
-        skip_coefficients: np.ndarray,
-        weights: np.ndarray,
-        skip_weights: np.ndarray,
     ) -> None: ...
 
 class ExplicitEngine(Engine):

@@ -11,16 +11,17 @@ from .._base._blas cimport gemm
 from .._base._buffers cimport address, allocate, holds_doubles
 from .._base._team cimport team_run
 from ..data._gram_panels cimport MAX_MODES, ROW_BYTES
-from ._average cimport Average
 from ._coefficients cimport Step
 from ._engine cimport Engine
 from ._tiles cimport KRONCY_BLOCK, block_rows
 from ._workspace cimport Source, Workspace
 
+from .._base._buffers import aligned_empty
+from .._base.threads import blas_threads
+
 
 cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_scale(bint, int64_t, double, void *)
-    void kroncy_add_scaled(bint, int64_t, double, const void *, void *)
 
 cdef extern from "_explicit_kernel.h" nogil:
     void kroncy_expand(bint, int, const void **, const int64_t *, void *)
@@ -74,6 +75,18 @@ cdef class DenseSource(Source):
             self.widths[l] = factors[l].shape[1]
             self.n_features *= self.widths[l]
 
+    cdef int64_t copy_columns(self, int64_t begin, panel) except -1:
+        """panel (n_rows, width) = columns of the rows from `begin` on, then 0; how many there are."""
+        factors, indices, _ = self.keep
+        width = min(panel.shape[1], self.n_features - begin)
+        columns = np.unravel_index(
+            np.arange(begin, begin + width), [factor.shape[1] for factor in factors])
+        panel[...] = 0
+        panel[:, :width] = 1
+        for factor, index, column in zip(factors, indices, columns):
+            panel[:, :width] *= factor[:, column][index]
+        return width
+
     cdef int reserve(self, Workspace work) except -1:
         work.prepared = allocate(ROW_BYTES * self.n_features)
         return 0
@@ -94,59 +107,6 @@ cdef class DenseSource(Source):
         memset(x, 0, ROW_BYTES * self.n_features - count * row_bytes)
 
 
-cdef class DenseAverage(Average):
-    """Sums over the iterates of an engine that holds W: alpha W / scale + D, with D of W's shape.
-
-    Parameters
-    ----------
-    coefficients : Coefficients
-    skip_coefficients : ndarray of shape (n_samples, n_outputs)
-    weights : ndarray of shape (n_neurons, n_features)
-        W, which is read, as are the skip's u, when they are needed.
-    skip_weights : ndarray of shape (n_outputs, n_features)
-    """
-
-    cdef object weights, skip_weights, weight_sums, skip_weight_sums
-    cdef void *values[2]
-    cdef void *sums[2]
-    cdef int64_t sizes[2]
-
-    def __init__(self, coefficients, skip_coefficients, weights, skip_weights):
-        super().__init__(coefficients, skip_coefficients)
-        self.weights, self.skip_weights = weights, skip_weights
-        self.weight_sums = np.zeros_like(weights)
-        self.skip_weight_sums = np.zeros_like(skip_weights)
-        for part, array in enumerate((weights, skip_weights)):
-            self.values[part], self.sizes[part] = address(array), array.size
-        self.sums[0], self.sums[1] = address(self.weight_sums), address(self.skip_weight_sums)
-
-    def arrays(self):
-        sums = {"weight_sums": self.weight_sums, "skip_weight_sums": self.skip_weight_sums}
-        return super().arrays() | {name: array.copy() for name, array in sums.items()}
-
-    def set(self, arrays, scalars):
-        super().set(arrays, scalars)
-        self.weight_sums[...] = arrays["weight_sums"]
-        self.skip_weight_sums[...] = arrays["skip_weight_sums"]
-
-    def restart(self):
-        super().restart()
-        self.weight_sums[...] = 0
-        self.skip_weight_sums[...] = 0
-
-    cdef mean_weights(self, double scale):
-        """``(W, u)`` averaged."""
-        return (self.mean(self.weights, self.weight_sums, self.alpha / scale),
-                self.mean(self.skip_weights, self.skip_weight_sums, self.alpha / scale))
-
-    cdef void settle(self, double scale) noexcept nogil:
-        cdef int part
-        for part in range(2):
-            kroncy_add_scaled(self.is_double, self.sizes[part], self.alpha / scale,
-                              self.values[part], self.sums[part])
-        Average.settle(self, scale)
-
-
 cdef class ExplicitEngine(Engine):
     """Engine that holds W (n_neurons, n_features) and the skip's u (n_outputs, n_features).
 
@@ -157,10 +117,9 @@ cdef class ExplicitEngine(Engine):
     """
 
     cdef readonly object weights, skip_weights
+    cdef object start_weights           # W(0), where there is an average
     cdef char *weight_values
-    cdef char *weight_sums              # of the average, as W
     cdef void *skip_weight_values
-    cdef void *skip_weight_sums
     cdef int64_t n_features
 
     def __init__(self, DenseSource source, signs, threshold, skip, n_threads, weights):
@@ -172,17 +131,29 @@ cdef class ExplicitEngine(Engine):
         self.skip_weight_values = address(self.skip_weights)
 
     def start_average(self):
-        self.average = DenseAverage(
-            self.coefficients, self.skip_store, self.weights, self.skip_weights)
-        self.weight_sums = <char *> (<DenseAverage> self.average).sums[0]
-        self.skip_weight_sums = (<DenseAverage> self.average).sums[1]
+        super().start_average()
+        self.start_weights = self.weights.copy()
 
     cdef Engine make_mean(self):
-        weights, skip_weights = (<DenseAverage> self.average).mean_weights(self.scale)
-        mean = ExplicitEngine(
-            self.source, self.signs, self.threshold, self.skip, self.n_threads, weights)
-        mean.skip_weights[...] = skip_weights
-        return mean
+        return ExplicitEngine(self.source, self.signs, self.threshold, self.skip, self.n_threads,
+                              self.start_weights.copy())
+
+    cdef derive_weights(self):
+        # W = start_scale W(0) + C X, some columns of X at a time.
+        cdef DenseSource source = self.source
+        cdef int64_t begin, n_columns
+        cdef int width = self.panel_width()
+        panel = aligned_empty((self.n_samples, width), self.weights.dtype)
+        product = aligned_empty((self.n_blocks * KRONCY_BLOCK, width), self.weights.dtype)
+        signs = self.signs if self.coefficients.row_signs(0) != NULL else 1
+        self.weights *= self.start_scale
+        for begin in range(0, self.n_features, width):
+            n_columns = source.copy_columns(begin, panel)
+            part = slice(begin, begin + n_columns)
+            self.coefficients.multiply(panel, product, self.group_size(), self.n_threads)
+            self.weights[:, part] += (signs * product[:self.n_neurons])[:, :n_columns]
+            with blas_threads(1):
+                self.skip_weights[:, part] = (self.skip_store.T @ panel)[:, :n_columns]
 
     def arrays(self, bint copy):
         live = {"weights": self.weights, "skip_weights": self.skip_weights}
@@ -193,11 +164,7 @@ cdef class ExplicitEngine(Engine):
         self.skip_weights[...] = arrays["skip_weights"]
 
     cdef void *block_weights(self, int64_t block) noexcept nogil:
-        return self.weight_values + self.block_offset(block)
-
-    cdef int64_t block_offset(self, int64_t block) noexcept nogil:
-        """Bytes of W before a block."""
-        return block * KRONCY_BLOCK * self.n_features * self.itemsize
+        return self.weight_values + block * KRONCY_BLOCK * self.n_features * self.itemsize
 
     cdef void group_z(
         self, Workspace work, Source source, int64_t first, int n_blocks, const int64_t *rows,
@@ -233,18 +200,10 @@ cdef class ExplicitEngine(Engine):
                 + 0.1 * WEIGHT * self.n_neurons * self.n_features * count)
 
     cdef void block_descend(self, int64_t block, const Step *step) noexcept nogil:
-        self.add_rows(block, step, self.scale, self.block_weights(block))
-        if self.average is not None and step.alpha > 0:
-            self.add_rows(block, step, -step.alpha, self.weight_sums + self.block_offset(block))
-
-    cdef void add_rows(
-        self, int64_t block, const Step *step, double factor, void *weights
-    ) noexcept nogil:
-        """weights (256, n_features) += factor times what the step adds to C, times the rows."""
         kroncy_block_descend(
-            self.is_double, block_rows(self.n_neurons, block), factor, self.n_outputs,
+            self.is_double, block_rows(self.n_neurons, block), self.scale, self.n_outputs,
             self.n_features, step.masks + block * KRONCY_BLOCK, step.e,
-            self.coefficients.block_signs(block), self.work.prepared, weights)
+            self.coefficients.block_signs(block), self.work.prepared, self.block_weights(block))
 
     cdef void decay_weights(self, double factor) noexcept nogil:
         cdef DecayLoop loop
@@ -270,11 +229,6 @@ cdef class ExplicitEngine(Engine):
             kroncy_linear_descend(
                 self.is_double, now, self.n_outputs, self.n_features, -step * self.skip,
                 e + done * self.n_outputs, self.work.prepared, self.skip_weight_values)
-            if self.average is not None:
-                kroncy_linear_descend(
-                    self.is_double, now, self.n_outputs, self.n_features,
-                    step * self.skip / self.scale * self.average.alpha, e + done * self.n_outputs,
-                    self.work.prepared, self.skip_weight_sums)
             done += now
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:

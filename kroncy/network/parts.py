@@ -16,8 +16,7 @@ from .state import NetworkState
 # "pairs" have as many neurons in a place as a row of a panel has numbers, and the skip behind them.
 # Further arrays are CSR matrices with a row for each neuron, or the same on every rank.
 PLACES = {
-    "pattern_bits": (1, 64), "pairs_step_bits": (1, 64), "weights": (0, 1), "weight_sums": (0, 1),
-    "tree_values": (1, 1),
+    "pattern_bits": (1, 64), "pairs_step_bits": (1, 64), "weights": (0, 1), "tree_values": (1, 1),
 }  # fmt: skip
 GROUPS = ("pairs_linear", "pairs_table")
 # CSR matrices: the name of each before _indptr, and the arrays with a number for each entry.

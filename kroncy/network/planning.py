@@ -247,11 +247,11 @@ def _engine_nbytes(
     n, itemsize = rows.n_samples, rows.dtype.itemsize
     if settings.engine == "explicit":
         weights = m * int(rows.n_features) * itemsize
-        sums = weights if settings.average else 0
+        start = weights if settings.average else 0
         sparse = [table for table in rows.modes.tables if table.is_sparse]
         copies = sum(len(table) * int(table.width) * itemsize for table in sparse)
-        base = weights + sums + copies + ROW_BYTES * int(rows.n_features)
-        return 0, base, weights + sums, weights
+        base = weights + start + copies + ROW_BYTES * int(rows.n_features)
+        return 0, base, weights, weights + ROW_BYTES * (n + 2 * m)
     z0 = n * m * itemsize
     panels = sum(table.panel_nbytes for table in rows.modes.tables)
     if settings.engine == "pairs":

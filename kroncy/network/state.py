@@ -131,10 +131,10 @@ class NetworkState:
         if average != (self.average is not None):
             raise ValueError("average and the sums of the iterates contradict each other")
         if self.average is not None:
-            self._check_average(self.average, shape, n_features, dtype, engine)
+            self._check_average(self.average, shape, dtype)
 
     def _check_average(self, average: tuple[float, float, int], shape: tuple[int, int, int],
-                       n_features: float, dtype: DTypeLike, engine: str) -> None:
+                       dtype: DTypeLike) -> None:
         m, n, k = shape
         alpha, beta, count = average
         count = check_integer(count, "count of the average", minimum=0, maximum=2**63 - 1)
@@ -145,9 +145,6 @@ class NetworkState:
         check_values(parts["skip_sums"], "skip_sums", (n, k), dtype)
         if k == 1:
             check_values(parts["shared_sums"], "shared_sums", (n,), dtype)
-        if engine == "explicit":
-            check_values(parts["weight_sums"], "weight_sums", (m, n_features), dtype)
-            check_values(parts["skip_weight_sums"], "skip_weight_sums", (k, n_features), dtype)
 
 
 def to_members(
