@@ -90,13 +90,12 @@ static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
     return low;
 }
 
-/* Place of a sample in a row of a tile; -1: it is not there. */
+/* Place of a sample in a row of a tile that has rows; ~place: it is not there, but would be. */
 static inline int row_find(const kroncy_tile *tile, int row, int sample) {
-    if (tile->offset == NULL) return -1;
     const uint16_t *offsets = tile->offset + tile->begin[row];
     const int count = tile->count[row], offset = sample << KRONCY_OFFSET_SHIFT;
     const int at = lower_bound(offsets, count, offset);
-    return at < count && offsets[at] == offset ? at : -1;
+    return at < count && offsets[at] == offset ? at : ~at;
 }
 
 /* The place of (row, sample) in offset, value and sum, made if it is not there; -1: no memory. */

@@ -105,10 +105,12 @@ static int NAMED(flush)(NAMED(additions) *pending) {
     for (int j = 0; j < n; j++) {
         const NAMED(addition) *one = pending->list + j;
         const kroncy_tile *tile = one->tile;
+        places[j] = -1;
+        if (tile->offset == NULL) continue;
         places[j] = row_find(tile, one->row, one->sample);
-        if (places[j] < 0) continue;
-        __builtin_prefetch((REAL *)tile->value + tile->begin[one->row] + places[j], 1);
-        if (tile->sum) __builtin_prefetch((REAL *)tile->sum + tile->begin[one->row] + places[j], 1);
+        const int64_t at = (int64_t)tile->begin[one->row] + (places[j] < 0 ? ~places[j] : places[j]);
+        __builtin_prefetch((REAL *)tile->value + at, 1);
+        if (tile->sum) __builtin_prefetch((REAL *)tile->sum + at, 1);
     }
     for (int j = 0; j < n; j++) {
         const NAMED(addition) *one = pending->list + j;
