@@ -131,8 +131,7 @@ class TrainedEstimator(StoredEstimator):
         self.base_ = None
         if base is not None:
             self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
-        # Older files do not tell it apart from the parameters of the estimator.
-        self._trained_with = meta.get("trained_with", meta["parameters"])
+        self._trained_with = meta["trained_with"]
         if loaded_parameters(self._trained_with).keys() != meta["parameters"].keys():
             raise ValueError("trained_with must have a value for each parameter")
         trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
