@@ -237,7 +237,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         with as_communicator(self.comm).same_error():
             if not reset:
-                self._require_unchanged(resume)
+                self._require_unchanged("resume=True" if resume else "warm_start=True")
             data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
             wanted = None if validation is None else check_validation(validation, _num_samples(X))
             samples = fingerprint(data, target, weight)

@@ -25,6 +25,10 @@ MAY_CHANGE = frozenset({
 })  # fmt: skip
 # and in these, too, one that is continued by `warm_start`.
 OF_STEPS = frozenset({"learning_rate_init", "learning_rate", "power_t", "batch_size", "alpha"})
+# What a call of `partial_fit` does not read, or reads of its own samples.
+OF_FIT = frozenset({
+    "early_stopping", "validation_fraction", "validation_by", "scoring", "class_weight",
+})  # fmt: skip
 
 
 class StoredEstimator(BaseEstimator):

@@ -24,6 +24,7 @@ from .ridge_part import RidgePart
 from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
 from .stored import (
     MAY_CHANGE,
+    OF_FIT,
     OF_STEPS,
     StoredEstimator,
     first_changed,
@@ -161,28 +162,33 @@ class TrainedEstimator(StoredEstimator):
     def _target_encoding(self) -> Any:
         """What turns encoded targets back into those of the user: plain values in a list."""
 
-    def _require_unchanged(self, resume: bool) -> None:
-        """ValueError if a training cannot go on with the present parameters."""
+    def _require_unchanged(self, how: str) -> None:
+        """ValueError if a training cannot go on with the present parameters.
+
+        It goes on by "resume=True" or "warm_start=True" of `fit`, or by "partial_fit".
+        """
         before = loaded_parameters(self._trained_with)
         now = loaded_parameters(training_parameters(self))
-        how, may_change = "resume", MAY_CHANGE
-        if not resume:
-            how, may_change = "warm_start", MAY_CHANGE | OF_STEPS
+        may_change = MAY_CHANGE
+        if how != "resume=True":
+            may_change |= OF_STEPS
             if self.solver_ == "gauss-newton":  # whose duals are those of one ridge
                 may_change -= {"alpha"}
+        if how == "partial_fit":
+            may_change |= OF_FIT
         name = first_changed(before, now, may_change)
         if name is not None:
             raise ValueError(
-                f"{how}=True continues a training with {name}={before[name]!r}, but {name} is "
+                f"{how} continues a training with {name}={before[name]!r}, but {name} is "
                 f"{now[name]!r} now: set it back, or {START_ANEW}"
             )
         changed = self._changed_options()
-        if changed and self.solver == "auto":
+        if how == "warm_start=True" and changed and self.solver == "auto":
             chosen = choose_solver(self, self.trainer_.data, self.trainer_.loss)["solver"]
             if chosen != self.solver_:
                 values = ", ".join(f"{name}={now[name]!r}" for name in changed)
                 raise ValueError(
-                    f"warm_start=True continues a training by {self.solver_!r}, but with {values} "
+                    f"{how} continues a training by {self.solver_!r}, but with {values} "
                     f"solver='auto' is {chosen!r}: set it back, or {START_ANEW}"
                 )
 
