@@ -1,6 +1,7 @@
 """The benchmark scripts that the docs quote still find what they import."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ def test_script_starts(script, tmp_path):
 
 def test_there_are_scripts():
     assert len(RUN) >= 10
+
+
+def test_scripts_are_listed():
+    text = (SCRIPTS.parent / "README.md").read_text()
+    listed = set(re.findall(r"`(\w+\.py)`", text.partition("## Scripts")[2]))
+    assert listed == {path.name for path in SCRIPTS.glob("*.py")}
 
 
 def script(name):

@@ -193,7 +193,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         ------
         ValueError, TypeError
             A parameter or an argument is invalid, or differs from that of the training to be
-            resumed; nothing has been trained.
+            resumed or, with `warm_start`, continued; nothing has been trained.
         MemoryError
             The training would exceed `memory_limit` or the available memory.
         kroncy.DivergenceError
@@ -237,7 +237,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
         reset = not (resume or (self.warm_start and hasattr(self, "trainer_")))
         with as_communicator(self.comm).same_error():
             if not reset:
-                self._require_unchanged(resume)
+                self._require_unchanged("resume=True" if resume else "warm_start=True")
             data, target, weight, rows = self._check_training_samples(X, y, sample_weight, reset)
             wanted = None if validation is None else check_validation(validation, _num_samples(X))
             samples = fingerprint(data, target, weight)
@@ -267,8 +267,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             )
         if not reset:
             self._take_resources()
-        if resume:
-            self._take_up_epochs()
         validation_set = None
         if self.validation_indices_ is not None:
             held_out = np.searchsorted(rows, self.validation_indices_)
@@ -277,11 +275,7 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
                 fitted = self._fit_base(data, target, weight, (train, held_out))
             bound = self.trainer_.bind(data.take(held_out))
             validation_set = ValidationSet(bound, target[held_out], weight[held_out], fitted)
-        max_epochs = self.max_iter
-        if not (reset or resume):
-            max_epochs += self.n_iter_
-            self._scores.n_no_improvement = 0
-        return max_epochs, validation_set
+        return self.max_iter if reset else self._take_up_training(resume), validation_set
 
     def _check_training_samples(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: NDArray | None = None,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import mean_squared_error, r2_score
 
 from .._base.scaling import scale_weights
 from .platt import shrinkage, softmax_scaling
@@ -176,12 +177,14 @@ def explained(
     Where all samples have the same targets, `variance` takes the place of that of each output; with
     None nothing is explained.
     """
-    weight = scale_weights(weight)
-    mean = np.average(targets, axis=0, weights=weight)
-    left, total = (
-        np.average((targets - guess) ** 2, axis=0, weights=weight).sum()
-        for guess in (outputs.reshape(targets.shape), mean)
-    )
+    weight, outputs = scale_weights(weight), outputs.reshape(targets.shape)
     if np.all(targets == targets[0]):
-        total = 0.0 if variance is None else variance * targets.shape[1]
-    return float(1 - left / total) if total else 0.0
+        if variance is None:
+            return 0.0
+        return float(1 - mean_squared_error(targets, outputs, sample_weight=weight) / variance)
+    # About the means all outputs are as one: errors count in those without variance, too.
+    mean = np.average(targets, axis=0, weights=weight)
+    weight = np.repeat(weight, targets.shape[1])
+    return float(
+        r2_score((targets - mean).ravel(), (outputs - mean).ravel(), sample_weight=weight)
+    )

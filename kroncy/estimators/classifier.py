@@ -295,8 +295,9 @@ class KroneckerClassifier(ClassifierMixin, LabelledNetwork):
         ------
         ValueError
             A parameter or an argument is invalid, such as ``class_weight="balanced"`` when the
-            samples to come are not known, or new samples cannot be added because the training
-            began with ``start="gram"``.
+            samples to come are not known, or a parameter of the network is not what it was in the
+            call before, or new samples cannot be added because the training began with
+            ``start="gram"``.
         MemoryError
             The training would exceed `memory_limit` or the available memory.  The estimator is
             as it was before the call.

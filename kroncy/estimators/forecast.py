@@ -14,7 +14,7 @@ from ..network.planning import NetworkPlan, plan_network
 from ..network.settings import NetworkSettings, default_threshold
 from ..training.trainer import KroneckerSGD
 from .class_losses import signs
-from .recipe import choose_solver
+from .recipe import choose_solver, needs_squared_loss
 from .ridge_part import fit_ridge_part
 
 PROBED_SAMPLES, PROBED_NEURONS = 4096, 1024  # of a short training whose time is measured
@@ -101,7 +101,10 @@ def forecast(model: Any, data: KroneckerData, loss: str, y: NDArray) -> Forecast
     """
     n_outputs = 1 + int(y.max()) if loss == "softmax" else 1
     real = y if loss == "squared" else signs(y, max(2, n_outputs))
-    if loss != "squared" and model.loss == "squared_error":
+    # Where the log loss would be refused, "auto" trains on the squared error or not at all.
+    if loss != "squared" and (
+        model.loss == "squared_error" or (model.loss == "auto" and needs_squared_loss(model))
+    ):
         loss, y = "squared", real
     plan = plan_training(model, data, n_outputs)
     few = _few_samples(data)

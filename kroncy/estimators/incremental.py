@@ -28,7 +28,8 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
             )
         with unchanged_on_error(self):
             rows = self._take_samples(X, y, sample_weight, classes)
-        self._take_resources()
+            self._take_resources()
+            self._take_options()
         trainer = self.trainer_
         # The samples to come may have another curvature.
         schedule = "constant" if self.learning_rate == "auto" else self.learning_rate
@@ -53,6 +54,8 @@ class IncrementalKroneckerEstimator(BaseKroneckerEstimator):
         reset = not hasattr(self, "trainer_")
         comm = as_communicator(self.comm)
         with comm.same_error():
+            if not reset:
+                self._require_unchanged("partial_fit")
             data, target, weight, _ = self._check_training_samples(
                 X, y, sample_weight, reset, classes, minimum=1
             )

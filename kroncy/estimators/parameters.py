@@ -198,7 +198,10 @@ Parameters
         scores and predictions, is of the average.
     warm_start : bool, default=False
         Whether `fit` continues from the previous state for up to `max_iter` further epochs.  The
-        samples must be the same as in the previous call of `fit`.
+        samples must be the same as in the previous call of `fit`, and so must the parameters but
+        those of the steps, which then apply (`learning_rate_init`, `learning_rate`, `power_t`,
+        `batch_size` and, with ``solver="sgd"``, `alpha`), and those that `fit` may change when it
+        resumes a training.
     start : {"auto", "gaussian", "gram"}, default="auto"
         Initial state.  "gaussian" draws weights; "gram" draws pre-activations from the same
         distribution.  "auto" chooses the cheaper one in `fit`, and "gaussian" in `partial_fit`

@@ -10,6 +10,11 @@ SAMPLES = 32  # of an object on average, from which on its batch is worth a syst
 MANY = 10_000  # samples; with fewer either was the better one on parts of training sets
 
 
+def needs_squared_loss(estimator: Any) -> bool:
+    """Whether Gauss-Newton has no ridge, without which it learns no other loss."""
+    return estimator.solver == "gauss-newton" and estimator.alpha == 0
+
+
 def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, Any]:
     """Solver and order of a training on these samples.
 
@@ -24,7 +29,7 @@ def choose_solver(estimator: Any, data: KroneckerData, loss: str) -> dict[str, A
         Labels are to be learned by Gauss-Newton without a ridge.
     """
     solver, order = estimator.solver, estimator.order
-    if solver == "gauss-newton" and loss != "squared" and estimator.alpha == 0:
+    if loss != "squared" and needs_squared_loss(estimator):
         raise ValueError(
             f"solver='gauss-newton' with loss='log_loss' needs alpha > 0: {NO_RIDGE}"
         )

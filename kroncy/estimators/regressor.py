@@ -111,8 +111,9 @@ class KroneckerRegressor(RegressorMixin, RealTargets, IncrementalKroneckerEstima
         Raises
         ------
         ValueError
-            A parameter or an argument is invalid, or new samples cannot be added because the
-            training began with ``start="gram"``.
+            A parameter or an argument is invalid, or a parameter of the network is not what it
+            was in the call before, or new samples cannot be added because the training began with
+            ``start="gram"``.
         MemoryError
             The training would exceed `memory_limit` or the available memory.  The estimator is
             as it was before the call.

@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -18,11 +18,17 @@ from ..parallel.mpi import as_communicator
 from .attributes import OPTIONAL_ATTRIBUTES, check_names
 from .state import State, join_attributes, split_attributes
 
-# A training that is resumed may differ in these parameters from what it was before.
-MAY_CHANGE = (
+# A training that is resumed may differ in these parameters from what it was before,
+MAY_CHANGE = frozenset({
     "max_iter", "tol", "n_iter_no_change", "warm_start", "n_threads", "memory_limit", "verbose",
     "comm",
-)
+})  # fmt: skip
+# and in these, too, one that is continued by `warm_start`.
+OF_STEPS = frozenset({"learning_rate_init", "learning_rate", "power_t", "batch_size", "alpha"})
+# What a call of `partial_fit` does not read, or reads of its own samples.
+OF_FIT = frozenset({
+    "early_stopping", "validation_fraction", "validation_by", "scoring", "class_weight",
+})  # fmt: skip
 
 
 class StoredEstimator(BaseEstimator):
@@ -169,10 +175,12 @@ def training_parameters(estimator: BaseEstimator) -> dict[str, Any]:
     return parameters
 
 
-def first_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first parameter for which a training that had those of `before` cannot be resumed."""
+def first_changed(
+    before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str] = MAY_CHANGE
+) -> str | None:
+    """The first parameter that has another value `now` than `before`, but for those that may."""
     for name, value in before.items():
-        if name not in MAY_CHANGE and value != now[name]:
+        if name not in may_change and value != now[name]:
             return name
     return None
 

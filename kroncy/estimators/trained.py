@@ -18,13 +18,24 @@ from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .attributes import check_array, check_attributes
 from .early_stopping import ScoreTracker
+from .parameters import check_decay
+from .recipe import choose_solver
 from .ridge_part import RidgePart
 from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
-from .stored import StoredEstimator, first_changed, loaded_parameters, training_parameters
+from .stored import (
+    MAY_CHANGE,
+    OF_FIT,
+    OF_STEPS,
+    StoredEstimator,
+    first_changed,
+    loaded_parameters,
+    training_parameters,
+)
 
 BASE = "base."  # prefix of the arrays of a ridge regression
 MOST_SEED = 2**32 - 1
 START_ANEW = "start a new training, with warm_start=False and resume=False"
+TRAINER_OPTIONS = "learning_rate_init", "batch_size", "alpha"  # of OF_STEPS
 EPOCH_CURVES = "loss_curve_", "validation_scores_", "validation_average_precision_"
 
 
@@ -32,6 +43,11 @@ class TrainedEstimator(StoredEstimator):
     """The fitted attributes of an estimator with a trainer, and their form outside of it."""
 
     comm: Any
+    solver: str
+    max_iter: int
+    alpha: float
+    learning_rate_init: float | str
+    batch_size: int | str
     tol: float
     n_iter_no_change: int
     trainer_: KroneckerSGD
@@ -116,8 +132,7 @@ class TrainedEstimator(StoredEstimator):
         self.base_ = None
         if base is not None:
             self.base_ = RidgePart.from_state(base, take_prefix(BASE, arrays))
-        # Older files do not tell it apart from the parameters of the estimator.
-        self._trained_with = meta.get("trained_with", meta["parameters"])
+        self._trained_with = meta["trained_with"]
         if loaded_parameters(self._trained_with).keys() != meta["parameters"].keys():
             raise ValueError("trained_with must have a value for each parameter")
         trainer_arrays = {k: a for k, a in arrays.items() if not k.startswith(BASE)}
@@ -147,20 +162,63 @@ class TrainedEstimator(StoredEstimator):
     def _target_encoding(self) -> Any:
         """What turns encoded targets back into those of the user: plain values in a list."""
 
-    def _require_unchanged(self, resume: bool) -> None:
-        """ValueError if a training cannot be continued with the present parameters.
+    def _require_unchanged(self, how: str) -> None:
+        """ValueError if a training cannot go on with the present parameters.
 
-        With `warm_start` all may change but the base, which the trainer's targets leave out.
+        It goes on by "resume=True" or "warm_start=True" of `fit`, or by "partial_fit".
         """
         before = loaded_parameters(self._trained_with)
         now = loaded_parameters(training_parameters(self))
-        name = first_changed(before if resume else {"base": before["base"]}, now)
+        may_change = MAY_CHANGE
+        if how != "resume=True":
+            may_change |= OF_STEPS
+            if self.solver_ == "gauss-newton":  # whose duals are those of one ridge
+                may_change -= {"alpha"}
+        if how == "partial_fit":
+            may_change |= OF_FIT
+        name = first_changed(before, now, may_change)
         if name is not None:
-            how = "resume" if resume else "warm_start"
             raise ValueError(
-                f"{how}=True continues a training with {name}={before[name]!r}, but {name} is "
+                f"{how} continues a training with {name}={before[name]!r}, but {name} is "
                 f"{now[name]!r} now: set it back, or {START_ANEW}"
             )
+        changed = self._changed_options()
+        if how == "warm_start=True" and changed and self.solver == "auto":
+            chosen = choose_solver(self, self.trainer_.data, self.trainer_.loss)["solver"]
+            if chosen != self.solver_:
+                values = ", ".join(f"{name}={now[name]!r}" for name in changed)
+                raise ValueError(
+                    f"{how} continues a training by {self.solver_!r}, but with {values} "
+                    f"solver='auto' is {chosen!r}: set it back, or {START_ANEW}"
+                )
+
+    def _changed_options(self) -> list[str]:
+        """Parameters that are options of the trainer, and not what they were."""
+        now = training_parameters(self)
+        return [name for name in TRAINER_OPTIONS if self._trained_with[name] != now[name]]
+
+    def _take_up_training(self, resume: bool) -> int:
+        """Go on with the present parameters; the number of epochs in all."""
+        if resume:
+            self._take_up_epochs()
+            return self.max_iter
+        self._take_options()
+        self._scores.n_no_improvement = 0
+        return self.max_iter + self.n_iter_
+
+    def _take_options(self) -> None:
+        """Let the trainer use the present parameters of its steps."""
+        if self._changed_options():
+            trainer = self.trainer_
+            weight_decay = self.alpha / trainer.data.n_samples
+            if trainer.solver == "sgd":
+                check_decay(self, weight_decay)
+            trainer.set_options(
+                learning_rate=self.learning_rate_init, batch_size=self.batch_size,
+                weight_decay=weight_decay,
+            )
+            self.learning_rate_init_ = trainer.learning_rate
+        self._trained_with = training_parameters(self)
 
     def _take_up_epochs(self) -> None:
         """Let the epochs so far be those of the training that is resumed, with the present `tol`.

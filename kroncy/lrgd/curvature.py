@@ -23,6 +23,9 @@ HESSIAN_PRODUCTS = 16  # of the Lanczos method: finds a twentieth of the largest
 FEW_PRODUCTS = 3  # finds what is about as large as the largest
 GAIN = 0.1  # part of the decrease that negative curvature predicts that a step must achieve
 SHORTER = 0.2  # the next step, where one gains too little
+MOST_CURVATURE = 1e10  # along the gradient, over the mean one of the way so far, that is believed
+KINK_STEPS = 0.01 / 16.0 ** np.arange(3)  # of that way, at which second differences are compared
+KINKED = 64.0  # times the next: 256 where f is smooth, 16 where it has a kink
 
 
 def curvature_holds(run: Run, rng: np.random.Generator, sketch: Sketch) -> bool:
@@ -53,6 +56,31 @@ def curvature_holds(run: Run, rng: np.random.Generator, sketch: Sketch) -> bool:
     found = (ahead + behind - 2 * run.f) / h**2
     allowed = DRIFT * q + ERRORS * (error + sketch.error) * lengths**2
     return bool(np.all(np.abs(found - np.sum(sketch.second)) <= allowed))
+
+
+def has_kink(run: Run) -> bool:
+    """Whether f is not smooth near run.x, where a descent predicts no further decrease.
+
+    Differences across a kink show second derivatives without bound, and so a Newton step that
+    gains nothing, however steep f is.  Where the gradient is so large that only such curvature
+    explains the end, values along it tell: f is lower after all, or its second differences grow
+    with the step, as at a kink, and not with the square of it.
+    """
+    gradient = run.gradient_estimate()
+    gradient = np.where(run.box.free(run.x, gradient), gradient, 0.0)
+    size, way = float(np.linalg.norm(gradient)), float(np.linalg.norm(run.x - run.x_start))
+    least, decrease = run.min_decrease(max(run.rank, 1)), run.f_start - run.f
+    # Of slopes that are not known, which are NaN, nothing is said.
+    if not (decrease > 0 and (size * way) ** 2 > 2 * MOST_CURVATURE * least * decrease):
+        return False
+    steps = min(way, run.box.reach_both_ways(run.x, gradient / size) * INSIDE) * KINK_STEPS
+    line = np.tile(gradient / size, (steps.size, 1))
+    ahead = run.objective.values(run.x, line, steps)
+    behind = run.objective.values(run.x, line, -steps)
+    second = ahead + behind - 2 * run.f
+    kinked = (second[1:] > ERRORS * run.noise) & (second[:-1] < KINKED * second[1:])
+    lowest = min(ahead.min(), behind.min())
+    return bool(np.any(kinked) or run.f - lowest > ERRORS * least)
 
 
 def descend_along(run: Run, rows: np.ndarray) -> bool:

@@ -100,16 +100,9 @@ def descend_to_noise(run: Run, rng: np.random.Generator, rows: np.ndarray) -> No
         if f < least - LOWER * run.min_decrease(1):  # steps by chance gain nothing
             patience, complete, least = PATIENCE, q == run.x.size, f
         if predicted > (_aim(q) * run.min_decrease(q) if patience > 1 else run.hidden_decrease):
-            before = run.nit
-            _descend_to_bound(run, rows, slopes)
-            moved = run.nit > before
+            moved = _descend_to_bound(run, rows, slopes)
             if patience <= (1 - PATIENCE if moved else 1):
-                raise Stop(
-                    Status.NO_DECREASE,
-                    f"No step achieves a predicted decrease of {predicted:.2g}, though a noise of "
-                    f"{run.objective.noise:.2g} hides no more than {run.hidden_decrease:.2g} "
-                    f"along {q} directions.",
-                )
+                raise _unachieved(run, predicted, q)
             if moved:
                 patience -= 1
                 continue
@@ -132,23 +125,44 @@ def _aim(q: int) -> float:
     return AIM / math.sqrt(max(q, 1))
 
 
-def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> None:
-    """Descend along scaled `rows`, or take the part of a step that leads to a bound."""
+def _unachieved(run: Run, predicted: float, q: int) -> Stop:
+    """The end where steps along q rows do not achieve what these promise."""
+    return Stop(
+        Status.NO_DECREASE,
+        f"No step achieves a predicted decrease of {predicted:.2g}, though a noise of "
+        f"{run.objective.noise:.2g} hides no more than {run.hidden_decrease:.2g} along {q} "
+        "directions.",
+    )
+
+
+def _descend_to_bound(run: Run, rows: np.ndarray, slopes: np.ndarray) -> bool:
+    """Descend along scaled `rows`, or take the part of a step that leads to a bound.
+
+    Returns whether run.x has changed.
+    """
+    before = run.nit
     run.hessian = np.eye(len(rows))
     try:
         descend(run, rows, slopes, run.hessian, REDUCTION, len(rows), share=_aim(len(rows)))
     except Stop as stop:
         if stop.status != Status.BOUND_REACHED:
             raise
-        if run.slopes is None:  # a difference met the bound, after a step
-            return
-        step, _ = newton_step(run.hessian, run.slopes)
-        reach = run.box.reach(run.x, step @ rows)
-        direction, slope = reach * step @ rows, reach * float(run.slopes @ step)
-        found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
-        if found is not None:
-            t, f = found
-            run.accept(run.box.clip(run.x + t * direction), f)
+        if run.slopes is not None:  # else a difference met the bound, after a step
+            _step_to_bound(run, rows, run.hessian, run.slopes)
+    return run.nit > before
+
+
+def _step_to_bound(
+    run: Run, rows: np.ndarray, hessian: np.ndarray, slopes: np.ndarray
+) -> None:
+    """Take the part of the Newton step along `rows` that leads to a bound, if it leads down."""
+    step, _ = newton_step(hessian, slopes)
+    reach = run.box.reach(run.x, step @ rows)
+    direction, slope = reach * step @ rows, reach * float(slopes @ step)
+    found = line_search(run.objective, run.x, run.f, direction, slope, run.box)
+    if found is not None:
+        t, f = found
+        run.accept(run.box.clip(run.x + t * direction), f)
 
 
 def _scaled(
@@ -308,7 +322,9 @@ def _outside(
 def _step_near_bounds(run: Run, near: np.ndarray, f: float) -> bool:
     """Step along the axes of variables `near` bounds where that beats the noise.
 
-    Otherwise `run.near_bounds` counts those whose slopes do not tell that they belong there.
+    Otherwise `run.near_bounds` counts those whose slopes do not tell that they belong there.  Where
+    the descent goes on, the count is that of an earlier point until the next look.  Success needs
+    one after each new lowest value, unless rows span all variables: these are then all counted.
     """
     above, below = (steps[near] for steps in run.box.steps(run.x))
     movable = np.maximum(above, below) > 0

@@ -241,6 +241,10 @@ def minimize(
     directions or has at most 64 variables.  For other functions 3 to 16 further gradients find one
     that is not small beside the largest.
 
+    For functions that are smooth.  At a kink differences tell nothing of a minimum: where the
+    gradient is not small there, and no decrease is predicted, six more evaluations tell, and the
+    status is 6.
+
     With noise, success means that no decrease is left that exceeds what the noise hides, about four
     times its size for each direction, and for each variable near a bound whose slope is not clear;
     the message says how much.  Noise that is not declared is

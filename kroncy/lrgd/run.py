@@ -131,8 +131,8 @@ class Run:
 
     @property
     def noisy_directions(self) -> int:
-        """How many directions were searched last, with variables near bounds."""
-        return max(self.rank + self.near_bounds, 1)
+        """How many directions were searched last, with variables near bounds: at most all."""
+        return max(min(self.rank + self.near_bounds, self.x.size), 1)
 
     def is_noise(self, predicted: float, q: int) -> bool:
         """Whether a decrease predicted along q directions may be noise where no step achieves it.

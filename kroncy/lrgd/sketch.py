@@ -53,6 +53,21 @@ class Sketch:
     error: float  # of a second derivative along a Gaussian direction
 
 
+@dataclass(frozen=True)
+class _Eigenpairs:
+    """Eigenpairs of second differences above their error, largest first, and what is below."""
+
+    values: np.ndarray  # (q,)
+    vectors: np.ndarray  # (d, q)
+    second: np.ndarray  # (q,), the `second` of a `Sketch`: the signs of the values, or 0
+    rest: np.ndarray  # (d - q,), the other values
+
+    @property
+    def size(self) -> int:
+        """Rows d of the sketch."""
+        return len(self.vectors)
+
+
 def column_limits(p: int) -> tuple[int, int]:
     """Directions that a sketch may take whatever it finds, and those where its rank is near.
 
@@ -116,8 +131,7 @@ def make_sketch(
     widest = most
     if limit is not None:
         usual = most = min(p, limit + oversampling)
-    found = SecondDifferences(objective, x, f, rng, weights)
-    error, d = found.error, 0
+    found, d = SecondDifferences(objective, x, f, rng, weights), 0
     needed = oversampling  # rows without which no decision falls: evaluated side by side
     # From that many on, a row may show that the rank is far away, and be the last one.
     one_by_one = min(usual, LEAST_FLAT) if limit is None and p > SMALL_P else usual
@@ -127,39 +141,61 @@ def make_sketch(
         needed = 1
         if d < most and d != usual and d > SMALL_P and d % (d // 32):
             continue  # eigenvalues of a large matrix are not computed after each row
-        rows, slopes = found.rows, found.slopes
-        eigenvalues, vectors, second, rest = _split(
-            found.matrix, slopes, error, length_scale(x), found.step)
-        q = len(eigenvalues)
+        pairs = _split(found, length_scale(x))
+        q = len(pairs.values)
         if steps is not None and d > oversampling:
             # As long as the rank rises, as if it were known: the last pairs make wild steps.
-            known = q if d == p else min(q, d - oversampling)
-            leading = vectors[:, :known]
-            inside = -(leading.T @ slopes) / np.abs(eigenvalues[:known])
-            check_bounds(leading, inside, rows, steps, q)
+            _check_step(found, pairs, q if d == p else min(q, d - oversampling), steps)
         needed = max(oversampling, math.ceil(0.1 * q)) - (d - q)
-        if d == p or needed <= 0:
-            certified = limit is None or q <= limit
+        complete = d == p or needed <= 0
+        if complete or _is_far(pairs, p, usual, most, limited=limit is not None):
             break
-        if d < usual:
-            # Half a gradient is well spent on rows to descend along, whatever their number.
-            dear = limit is None and q == d >= LEAST_FLAT and d * d > p > SMALL_P
-            stop = dear and _flatness(eigenvalues) > FLAT
-        else:
-            stop = d >= most or _flatness(eigenvalues, rest) > FALLING
-        if stop:
-            certified = d - q >= OVERSAMPLING and (limit is None or q <= limit)
-            break
-    whitening = (vectors / np.sqrt(np.abs(eigenvalues))).T
-    curvature = float(np.trace(found.matrix) - 2 * np.sum(eigenvalues[second < 0])) / d
+    certified = (complete or d - q >= OVERSAMPLING) and (limit is None or q <= limit)
+    return _whitened(found, pairs, rank, certified, None if steps is None else widest)
+
+
+def _is_far(pairs: _Eigenpairs, p: int, usual: int, most: int, *, limited: bool) -> bool:
+    """Whether a sketch whose rank rises is to end without it: it may be many times larger.
+
+    Of p variables a sketch takes `usual` rows whatever it finds, unless they cost half a gradient
+    and its rank is not `limited`, and `most` where the rank is near.
+    """
+    d, q = pairs.size, len(pairs.values)
+    if d < usual:
+        # Half a gradient is well spent on rows to descend along, whatever their number.
+        dear = not limited and q == d >= LEAST_FLAT and d * d > p > SMALL_P
+        return dear and _flatness(pairs.values) > FLAT
+    return d >= most or _flatness(pairs.values, pairs.rest) > FALLING
+
+
+def _check_step(found: SecondDifferences, pairs: _Eigenpairs, known: int, steps: Box) -> None:
+    """Raise Stop where the Newton step along the first `known` pairs is too far out of `steps`."""
+    leading = pairs.vectors[:, :known]
+    inside = -(leading.T @ found.slopes) / np.abs(pairs.values[:known])
+    check_bounds(leading, inside, found.rows, steps, len(pairs.values))
+
+
+def _whitened(
+    found: SecondDifferences, pairs: _Eigenpairs, rank: int | None, certified: bool,
+    widest: int | None,
+) -> Sketch:
+    """The sketch of these pairs, the first `rank` of them.
+
+    With the directions in which f does not vary, of a sketch that may grow to `widest` rows, unless
+    this is None.
+    """
+    values, second, rows, slopes = pairs.values, pairs.second, found.rows, found.slopes
+    d = pairs.size
+    whitening = (pairs.vectors / np.sqrt(np.abs(values))).T
+    curvature = float(np.trace(found.matrix) - 2 * np.sum(values[second < 0])) / d
     inside = whitening[:rank]
-    flat = None if steps is None else FlatDirections(found, whitening, second, widest)
+    flat = None if widest is None else FlatDirections(found, whitening, second, widest)
     return Sketch(
         rows=inside @ rows, gradient=inside @ slopes, second=second[:rank], flat=flat,
         falling=whitening[second < 0] @ rows, rank=len(inside),
-        singular_values=np.sort(np.abs(np.append(eigenvalues, rest)))[::-1],
-        certified=certified, curvature=max(curvature, error), columns=d, third=found.third,
-        error=error,
+        singular_values=np.sort(np.abs(np.append(values, pairs.rest)))[::-1],
+        certified=certified, curvature=max(curvature, found.error), columns=d,
+        third=found.third, error=found.error,
     )
 
 
@@ -215,15 +251,13 @@ def _flatness(*eigenvalues: np.ndarray) -> float:
     return float(sizes[0] / sizes[len(sizes) // 2])
 
 
-def _split(
-    matrix: np.ndarray, slopes: np.ndarray, error: float, scale: float, h: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenpairs of `matrix` above its error, largest first, and the other eigenvalues.
+def _split(found: SecondDifferences, scale: float) -> _Eigenpairs:
+    """The eigenpairs of second differences at a point with this length `scale`.
 
-    Between them the `second` of a `Sketch`: the sign of each pair's eigenvalue.  A direction along
-    which f is linear has slope and no curvature.  It is added to the pairs with the curvature that
-    makes its Newton step one length scale, and with a sign of 0.
+    A direction along which f is linear has slope and no curvature.  It is added to the pairs with
+    the curvature that makes its Newton step one length scale, and with a sign of 0.
     """
+    matrix, slopes, error = found.matrix, found.slopes, found.error
     d = len(matrix)
     tolerance = 3 * math.sqrt(d) * error
     values, vectors = np.linalg.eigh(matrix)
@@ -235,10 +269,10 @@ def _split(
     norm = float(np.linalg.norm(outside))
     # The error turns an eigenvector by error / eigenvalue, and slope leaks out by as much.
     leak = 3 * float(np.linalg.norm(inside / values[:q]))
-    if q == d or norm <= tolerance * (10 * h + leak):
-        return values[:q], vectors[:, :q], np.sign(values[:q]), values[q:]
+    if q == d or norm <= tolerance * (10 * found.step + leak):
+        return _Eigenpairs(values[:q], vectors[:, :q], np.sign(values[:q]), values[q:])
     extra = max(tolerance, norm / scale)
-    return (
+    return _Eigenpairs(
         np.append(values[:q], extra),
         np.column_stack([vectors[:, :q], outside / norm]),
         np.append(np.sign(values[:q]), 0.0),

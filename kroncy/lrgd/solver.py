@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from .._base.workers import Workers
 from .bounded_descent import bounded_descent
-from .curvature import leave_saddle
+from .curvature import has_kink, leave_saddle
 from .directions import principal_directions, row_norms
 from .few_variables import FEW, few_variables_descent
 from .gradient_span import gradient_span_descent
@@ -20,7 +20,7 @@ from .run import Run
 from .settings import LOW_RANK_METHODS, Settings
 from .sketch import Sketch, known_sketch
 from .sketch_descent import sketch_descent
-from .termination import NOISE_LEVEL, Status, Stop, stopped
+from .termination import NOISE_LEVEL, NOT_SMOOTH, Status, Stop, stopped
 
 NOISE_METHODS = ("sketch", "gradient-span")  # that end where noise hides what is left
 LIMITS = (Status.MAX_EVALUATIONS, Status.MAX_TIME)  # after which the best point seen is returned
@@ -78,6 +78,9 @@ def _descend(run: Run, settings: Settings) -> NoReturn:
             run.add_phase("measured noise", rank=run.rank, noise=objective.noise)
             run.curvature = 1.0  # the one found is that of the noise
             stop = stopped(_descend_by_method, run, settings)
+    by_steps = run.xtol > 0 or run.gtol > 0  # which kinks meet as well as minima
+    if stop.status == Status.CONVERGED and not (by_steps or objective.exact) and has_kink(run):
+        raise Stop(Status.NO_DECREASE, NOT_SMOOTH)
     raise stop
 
 

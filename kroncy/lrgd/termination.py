@@ -48,6 +48,10 @@ NO_DECREASE = (
     "No decrease along a descent direction: the differences are too noisy (set noise=, or pass "
     "jac=)."
 )
+NOT_SMOOTH = (
+    "The function does not look smooth: no decrease is predicted, though the gradient is not "
+    "small; this tells nothing of a minimum."
+)
 NOISE_LEVEL = "Converged to the noise level: no further decrease is predicted that exceeds it."
 UNBOUNDED = "The function seems to be unbounded below."
 NOT_FINITE_NEARBY = "The function is not finite near the current point."

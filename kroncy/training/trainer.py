@@ -1,11 +1,13 @@
 """KroneckerSGD: exact mini-batch SGD, from data and options to a network and the loop around it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._base.threads import blas_threads
 from .._base.validation import saved_state
 from ..data.compression import Compression
 from ..data.kronecker_data import KroneckerData
@@ -266,6 +268,52 @@ class KroneckerSGD(TrainingLoop):
             offset = check_offset(offset, targets.shape, loss)
             network = Network(data, signs, settings, comm=ranks)
             super().__init__(network, targets, weights, options, generator, offset=offset)
+
+    @on_all_ranks
+    def set_options(
+        self, *, learning_rate: float | str, batch_size: int | str, weight_decay: float
+    ) -> None:
+        """Train on with other options, between epochs.
+
+        Parameters
+        ----------
+        learning_rate : "auto" or float > 0
+            As for the constructor; "auto" is from the present fired sets.
+        batch_size : "auto" or int >= 1
+            As for the constructor.
+        weight_decay : float >= 0
+            As for the constructor.  That of "gauss-newton" cannot change.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An option is out of range or of the wrong kind; nothing has changed.
+        MemoryError
+            A batch of "gauss-newton" would not fit.
+        RuntimeError
+            Another thread trains this network.
+        """
+        given = {name: value for name, value in locals().items() if name != "self"}
+        self._require_agreement(**given)
+        n_outputs = self.network.n_outputs
+        given["batch_size"] = resolve_batch_size(
+            batch_size, self.solver, self.order, self.data.n_samples, n_outputs
+        )
+        options = replace(self.options, **given)
+        if self.solver == "gauss-newton" and options.weight_decay != self.weight_decay:
+            raise ValueError(
+                f"weight_decay of solver='gauss-newton' must stay {self.weight_decay:g}, of which "
+                f"its duals are, got {options.weight_decay:g}; make a new trainer"
+            )
+        options.require_memory(n_outputs, self.memory_limit)
+        before = self.options
+        with self.network.guard.change("set_options"), blas_threads(1):
+            self.options = options
+            try:
+                self.learning_rate = self._first_rate()
+            except BaseException:
+                self.options = before
+                raise
 
     @on_all_ranks
     def get_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

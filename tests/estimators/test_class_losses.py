@@ -79,6 +79,18 @@ def test_what_outputs_explain(n_classes):
     assert explained(0.5 * alone, alone, uneven, variance=1.0) == pytest.approx(0.75)
 
 
+def test_what_outputs_explain_where_a_class_is_absent():
+    rng = np.random.default_rng(0)
+    targets, weight = signs(LABEL % 2, 3), rng.uniform(0.1, 2.0, 300)
+    outputs = targets + rng.normal(size=targets.shape)
+    mean = weight @ targets / weight.sum()
+    left, total = (weight @ (targets - guess) ** 2 for guess in (outputs, mean))
+    assert total[2] == pytest.approx(0)
+    expected = 1 - left.sum() / total.sum()
+    assert explained(outputs, targets, weight) == pytest.approx(expected, rel=1e-12)
+    assert explained(outputs, targets, 1e-300 * weight) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("base", [None, "ridge"])
 @pytest.mark.parametrize("label", [LABEL == 1, LABEL], ids=["two", "three"])
 def test_early_stopping_where_one_class_is_held_out(label, base, small):

@@ -309,12 +309,58 @@ def test_resume_needs_the_same_parameters(plane, small, tmp_path, name, value, h
     assert model.set_params(**{name: old}).fit(X, y, resume=True).n_iter_ > 2
 
 
-@pytest.mark.parametrize("base", [None, "ridge"])
-def test_warm_start_needs_the_same_base(plane, small, base):
-    model = small(n_hidden=64, max_iter=2, base=base, warm_start=True).fit(*plane)
-    model.set_params(base=None if base else "ridge")
-    with pytest.raises(ValueError, match="warm_start=True continues a training with base="):
-        model.fit(*plane)
+@pytest.mark.parametrize(("name", "value"), [
+    ("base", "ridge"), ("n_hidden", 128), ("threshold", 0.5), ("skip", 1.0), ("engine", "explicit"),
+    ("start", "gram"), ("dtype", "float64"), ("random_state", 1), ("solver", "gauss-newton"),
+    ("average", True), ("early_stopping", False), ("validation_fraction", 0.3),
+    ("loss", "log_loss"), ("scoring", "log_loss"), ("class_weight", {0: 2.0}),
+])
+def test_warm_start_needs_the_same_network(plane, small, name, value):
+    X, y = plane[0], (plane[1] > 0).astype(int)
+    options = {"n_hidden": 64, "loss": "squared_error", "max_iter": 2, "warm_start": True}
+    model = small(KroneckerClassifier, **options).fit(X, y)
+    before, old = model.predict_proba(X), model.get_params()[name]
+    with pytest.raises(ValueError, match="warm_start=True continues a training with") as error:
+        model.set_params(**{name: value}).fit(X, y)
+    assert f"with {name}={old!r}, but {name} is {value!r} now" in str(error.value)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    assert model.set_params(**{name: old}).fit(X, y).n_iter_ > 2
+
+
+def test_warm_start_has_the_same_base(plane, small):
+    model = small(n_hidden=64, max_iter=2, base="ridge", warm_start=True).fit(*plane)
+    with pytest.raises(ValueError, match="continues a training with base='ridge'"):
+        model.set_params(base=None).fit(*plane)
+
+
+@pytest.mark.parametrize("changed", [
+    {"learning_rate_init": 0.2}, {"learning_rate": "invscaling", "power_t": 1.0},
+    {"batch_size": 7}, {"batch_size": 7, "learning_rate_init": "auto"},
+    {"alpha": 2.0, "learning_rate_init": "auto"},
+], ids=str)
+def test_warm_start_takes_other_steps(plane, small, changed):
+    X, y = plane
+    options = {"n_hidden": 64, "learning_rate_init": 0.5, "max_iter": 3, "n_iter_no_change": 9}
+    options |= {"early_stopping": False, "warm_start": True}
+    trainer = small(**options).fit(X, y).trainer_
+    model = small(**options).fit(X, y).set_params(**changed).fit(X, y)
+    trainer.set_options(
+        learning_rate=changed.get("learning_rate_init", 0.5),
+        batch_size=changed.get("batch_size", "auto"),
+        weight_decay=changed.get("alpha", 0.0) / len(X),
+    )
+    first = trainer.learning_rate
+    assert model.learning_rate_init_ == first
+    for _ in range(3):
+        if "power_t" in changed:
+            trainer.learning_rate = first / (1 + trainer.n_iterations / 1000)
+        trainer.run(1)
+    assert model.trainer_.options == trainer.options
+    assert model.loss_curve_ == [record["loss"] for record in trainer.history]
+    np.testing.assert_array_equal(model.trainer_.outputs(), trainer.outputs())
+    # From here on it is a training with these parameters.
+    model.set_params(max_iter=8).fit(X, y, resume=True)
+    assert model.n_iter_ == 8
 
 
 def test_resume_knows_equal_parameters(plane, small, tmp_path):
@@ -333,16 +379,15 @@ def test_resume_knows_equal_parameters(plane, small, tmp_path):
         load(tmp_path / "model.npz").fit(X, y, resume=True)
 
 
-def test_a_file_without_the_parameters_of_the_training_can_be_resumed(plane, small):
-    model = small(max_iter=2).fit(*plane)
-    meta, arrays = model.get_state(resumable=True)
-    del meta["trained_with"]
-    again = KroneckerRegressor.from_state(meta, arrays, resume=True).set_params(max_iter=4)
-    assert again.fit(*plane, resume=True).n_iter_ == 4
+def test_a_state_has_each_parameter_of_the_training(plane, small):
+    meta, arrays = small(max_iter=2).fit(*plane).get_state()
     some = {name: value for name, value in meta["parameters"].items() if name != "n_hidden"}
     for forged, message in (some, "trained_with must have a value"), ([1], "the state of"):
         with pytest.raises(ValueError, match=message):
             KroneckerRegressor.from_state(meta | {"trained_with": forged}, arrays)
+    del meta["trained_with"]
+    with pytest.raises(ValueError, match="trained_with"):
+        KroneckerRegressor.from_state(meta, arrays)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])

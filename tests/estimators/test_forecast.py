@@ -62,6 +62,13 @@ def test_the_loss_of_a_classifier(n_classes, monkeypatch):
     for loss in ("log_loss", "squared_error"):
         forecast(KroneckerClassifier(64, n_threads=1, loss=loss), PAIRS, name, label)
     assert losses == [(name, 0.0), ("squared", -1.0)]
+    # Without a ridge "auto" can only take the squared error, and "log_loss" nothing.
+    newton = {"solver": "gauss-newton", "n_threads": 1}
+    forecast(KroneckerClassifier(64, **newton), PAIRS, name, label)
+    forecast(KroneckerClassifier(64, alpha=0.1, **newton), PAIRS, name, label)
+    assert losses[2:] == [("squared", -1.0), (name, 0.0)]
+    with pytest.raises(ValueError, match="needs alpha > 0"):
+        forecast(KroneckerClassifier(64, loss="log_loss", **newton), PAIRS, name, label)
 
 
 @pytest.mark.parametrize("cls", [KroneckerRegressor, KroneckerClassifier])

@@ -101,3 +101,29 @@ def test_new_samples_need_weights(pairs, small):
     model = small(start="gram").partial_fit(data[:300], y[:300]).partial_fit(data[:300], y[:300])
     with pytest.raises(ValueError, match="start='gram'"):
         model.partial_fit(data[300:], y[300:])
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("n_hidden", 128), ("threshold", 0.5), ("dtype", "float64"), ("average", False),
+    ("engine", "explicit"), ("random_state", 1),
+])
+def test_partial_fit_needs_the_same_network(plane, small, name, value):
+    X, y = plane
+    model = small(n_hidden=64).partial_fit(X[:200], y[:200])
+    before, old = model.predict(X), model.get_params()[name]
+    for rows in slice(0, 200), slice(200, 300):  # of known samples, and of new ones
+        with pytest.raises(ValueError, match=f"partial_fit continues a training with {name}="):
+            model.set_params(**{name: value}).partial_fit(X[rows], y[rows])
+    np.testing.assert_array_equal(model.set_params(**{name: old}).predict(X), before)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 200), slice(200, 300)], ids=["known", "new"])
+def test_partial_fit_takes_other_steps(plane, small, rows):
+    X, y = plane
+    model = small(n_hidden=64).partial_fit(X[:200], y[:200])
+    model.set_params(learning_rate_init=0.25, alpha=2.0, batch_size=9, early_stopping=False)
+    model.partial_fit(X[rows], y[rows])
+    trainer = model.trainer_
+    assert trainer.history[-1]["learning_rate"] == model.learning_rate_init_ == 0.25
+    assert trainer.weight_decay == 2.0 / trainer.data.n_samples
+    assert trainer.history[-1]["iterations"] == -(-len(X[rows]) // 9)

@@ -128,3 +128,23 @@ def test_partial_fit_does_not_change_the_solver(few_are_many):
     fitted.partial_fit(new, [0.1, 0.2, 0.3])
     assert fitted.solver_ == "gauss-newton" and fitted.trainer_.order == "objects"
     np.testing.assert_array_equal(fitted.trainer_.duals[: len(duals)], duals)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_warm_start_stays_with_its_solver(few_are_many):
+    options = {"alpha": 0.1, "skip": 1.0, "max_iter": 1, "warm_start": True, "random_state": 0}
+    data, y = DATA.take(np.tile(np.arange(150), 4)), np.tile(TARGETS["real"], 4)
+    newton = KroneckerRegressor(64, **options).fit(data, y)
+    plain = KroneckerRegressor(64, **(options | {"alpha": 0.0})).fit(data, y)
+    assert (newton.solver_, plain.solver_) == ("gauss-newton", "sgd")
+    for fitted, changed, message in (
+        (newton, {"alpha": 0.2}, "with alpha=0.1, but alpha is 0.2 now"),
+        (newton, {"batch_size": 20}, "batch_size=20 solver='auto' is 'sgd'"),
+        (plain, {"alpha": 0.1}, "alpha=0.1 solver='auto' is 'gauss-newton'"),
+    ):
+        before, old = fitted.predict(DATA), fitted.get_params()
+        with pytest.raises(ValueError, match=message):
+            fitted.set_params(**changed).fit(data, y)
+        np.testing.assert_array_equal(fitted.set_params(**old).predict(DATA), before)
+    plain.set_params(batch_size=20).fit(data, y)
+    assert plain.n_iter_ == 2 and plain.trainer_.batch_size == 20

@@ -1,11 +1,13 @@
 """Minima are told from saddles: no method reports success where a second derivative is negative."""
 
+import itertools
+
 import low_rank_problems as problems
 import numpy as np
 import pytest
 
 import kroncy.lrgd
-from kroncy.lrgd.curvature import curvature_holds, descend_along, leave_saddle
+from kroncy.lrgd.curvature import curvature_holds, descend_along, has_kink, leave_saddle
 from kroncy.lrgd.objective import Objective
 from kroncy.lrgd.run import Run
 from kroncy.lrgd.sketch import make_sketch
@@ -134,3 +136,45 @@ def test_products_of_the_hessian_find_what_no_sketch_can():
     assert leave_saddle(run, rng, sketch=False)
     assert abs(run.x[-1]) > 1e-3
     assert not leave_saddle(at(lambda x: x @ x, np.zeros(300)), rng, sketch=False)
+
+
+KINKED = {
+    "sum": lambda x: float(np.sum(np.abs(x - 0.1))),
+    "largest": lambda x: float(np.max(np.abs(x - 0.1))),
+    "one-sided": lambda x: float(np.sum(np.maximum(x - 0.1, 0.3 * (0.1 - x)))),
+}
+
+
+@pytest.mark.parametrize("bounds", [None, (-1, 1)])
+def test_no_success_at_kinks_far_from_the_minimum(bounds):
+    told = 0
+    for f, p, seed in itertools.product(KINKED.values(), (2, 3), range(3)):
+        x0 = np.random.default_rng(seed).uniform(-0.9, 0.9, p)
+        result = kroncy.lrgd.minimize(
+            f, x0, bounds=bounds and [bounds] * p, method="gradient-span", random_state=seed,
+            maxfev=1000,
+        )
+        told += "does not look smooth" in result.message
+        assert result.status == 6 or "smooth" not in result.message
+        assert not result.success or f(result.x) < 1e-6 * f(x0)
+    assert told
+
+
+@pytest.mark.parametrize("f, kinked", [
+    (lambda x: float(np.sum(np.abs(x))), True),
+    (lambda x: float(x @ x), False),
+    (lambda x: float(np.sum(x)), True),  # f is lower after all
+])
+def test_second_differences_tell_a_kink_where_the_gradient_is_steep(f, kinked):
+    x0 = np.array([0.5, -1.0, 2.0])
+    run = at(f, x0)
+    run.x, run.f = np.zeros(3), 0.0
+    run.gradient = np.array([1.0, 1.0, 0.5])
+    before = run.objective.nfev
+    assert has_kink(run) == kinked
+    assert run.objective.nfev == before + 6
+    # A gradient that is small beside the decrease so far asks for no further values.
+    run.gradient *= 1e-8
+    assert not has_kink(run) and run.objective.nfev == before + 6
+    run.gradient = None
+    assert not has_kink(run) and run.objective.nfev == before + 6

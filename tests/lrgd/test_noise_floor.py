@@ -107,6 +107,13 @@ def test_so_does_success_within_bounds(family, p, share, sigma, seed):
     assert f(result.x) - problem.minimum <= figure
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_noise_hides_no_more_directions_than_there_are(seed):
+    problem = problems.rosenbrock(6, 4, seed)
+    result = minimize_with_noise(problem, 1e-4, seed, noise=1e-4, bounds=[(-0.5, 0.7)] * 6)
+    assert result.success and 0 < int(re.search(r"along (\d+) ", result.message)[1]) <= 6
+
+
 @pytest.mark.parametrize("p", [6, 40])
 def test_a_bound_is_left_where_that_leads_down(p):
     rng = np.random.default_rng(0)
