@@ -76,7 +76,7 @@ cdef class DenseSource(Source):
             self.n_features *= self.widths[l]
 
     cdef int64_t copy_columns(self, int64_t begin, panel) except -1:
-        """panel (n_rows, width) = columns of the rows from `begin` on, then 0; how many there are."""
+        """panel (n_rows, width) = columns of the rows from `begin` on, then 0; returns how many."""
         factors, indices, _ = self.keep
         width = min(panel.shape[1], self.n_features - begin)
         columns = np.unravel_index(

@@ -131,11 +131,11 @@ class NetworkState:
         if average != (self.average is not None):
             raise ValueError("average and the sums of the iterates contradict each other")
         if self.average is not None:
-            self._check_average(self.average, shape, dtype)
+            self._check_average(self.average, n, k, dtype)
 
-    def _check_average(self, average: tuple[float, float, int], shape: tuple[int, int, int],
-                       dtype: DTypeLike) -> None:
-        m, n, k = shape
+    def _check_average(
+        self, average: tuple[float, float, int], n: int, k: int, dtype: DTypeLike
+    ) -> None:
         alpha, beta, count = average
         count = check_integer(count, "count of the average", minimum=0, maximum=2**63 - 1)
         check_real(alpha, "alpha of the average", minimum=0.0)

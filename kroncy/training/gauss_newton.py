@@ -34,6 +34,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from .._base.memory import require_memory
 from ..data.modes import Modes
+from ..data.tables import Matrix
 from ..network import bitsets
 from ..network._fired import fired_counts, padded_bits
 from ..network._losses import LARGEST, LOSSES, loss_and_residuals
@@ -113,7 +114,7 @@ class GaussNewton:
         return self._network.rows.modes.astype(np.float64)
 
     @cached_property
-    def _squared_norms(self) -> NDArray[np.float64]:
+    def _squared_norms(self) -> Matrix:
         return self._modes.squared_norms()
 
     def step(self, samples: NDArray[np.int64], length: float) -> float | None:
@@ -266,7 +267,7 @@ class Tangent:
     """
 
     def __init__(
-        self, network: Network, batch: Batch, modes: Modes, squared_norms: NDArray[np.float64]
+        self, network: Network, batch: Batch, modes: Modes, squared_norms: Matrix
     ) -> None:
         self.rows, self.modes, self.skip = batch.rows, modes, network.skip
         self.squared_norms = squared_norms
