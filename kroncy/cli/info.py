@@ -25,7 +25,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"  tables     {left} left and {right} right columns; missing: {note['missing']}")
     if isinstance(model, KroneckerEnsemble):
         print(f"  members    {model.n_members}, of which the first:")
-    (_print_ridge if isinstance(model, BaseKroneckerRidge) else _print_network)(first_member(model))
+    model = first_member(model)
+    if isinstance(model, BaseKroneckerRidge):
+        _print_ridge(model)
+    else:
+        _print_network(model)
 
 
 def _print_samples(data: Any) -> None:
