@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.validation import check_real
 from ..data.kronecker_data import KroneckerData
 from .pairs import check_labels, check_pairs
-from .profiled_pairs import ProfiledPairs, number_pairs
+from .profiled_pairs import ProfiledPairs
 from .profiles import Profiles
 from .transforms import check_kernel, clip, power, unit_diagonal
 from .vec_trick import Reals
@@ -57,7 +57,7 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
 
     The kernels know the labels of the training pairs.  A model that is fitted to these cannot hold
     some of them out: `alpha` is to be chosen by `tune`, and a network takes
-    ``early_stopping=False``.
+    ``early_stopping=False`` and no `base`.
 
     Examples
     --------
@@ -116,8 +116,7 @@ class ProfileKernels(TransformerMixin, BaseEstimator):
         for side, kernel in enumerate(given):
             profile = Profiles(pairs, labels, side, len(kernel)).kernel(gammas[side])
             kernels.append(mixed_kernel(kernel, profile, powers[side], weights[side]))
-        sizes = [len(kernel) for kernel in kernels]
-        self._profiled = np.unique(number_pairs(pairs, sizes)) if any(weights) else None
+        self._profiled = np.unique(pairs, axis=0) if any(weights) else None
         self.kernels_ = tuple(kernels)
         self.n_features_in_ = len(kernels)
         return self

@@ -29,6 +29,13 @@ def test_whatever_is_taken_from_them_knows_as_well():
     assert again.knows(np.array([1])) and not again.knows(np.array([0]))
 
 
+def test_many_sides():
+    """More combinations of objects than there are integers."""
+    pairs = np.column_stack([np.arange(200)] * 9)
+    data = ProfileKernels([np.eye(200)] * 9).fit(pairs[:150], np.arange(150.0)).transform(pairs)
+    assert data.knows(np.array([149])) and not data.knows(np.arange(150, 200))
+
+
 def test_profiles_without_weight_hold_no_labels():
     maker = ProfileKernels([np.eye(4), np.eye(3)], weight=0.0).fit(PAIRS, np.arange(12.0))
     assert not isinstance(maker.transform(PAIRS), ProfiledPairs)
