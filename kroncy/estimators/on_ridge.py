@@ -82,10 +82,8 @@ class NetworkOnRidge(TrainedEstimator):
         """The ridge regression, if there is to be one, with (train, held_out) samples."""
         if self.base is None:
             return None
-        train, held_out = rows
-        if not len(held_out):
-            why = "one by one to choose the ridge of the base"
-            warn_if_known(data, train, why, "set base=None", stacklevel=6)  # the caller of fit
+        why = "in turn for the targets of the network"
+        warn_if_known(data, rows[0], why, "set base=None", stacklevel=6)  # the caller of fit
         fitted = fit_ridge_part(
             data, self._base_targets(target), weight, rows,
             lambda outputs, train: self._base_link(outputs, target[train], weight[train]),

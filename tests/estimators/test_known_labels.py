@@ -53,6 +53,12 @@ def test_known_labels_are_not_held_out_in_silence(name):
         fit(model, LAST)
 
 
+def test_a_base_holds_out_each_training_sample():
+    with pytest.warns(UserWarning, match="base=None") as caught:
+        fit(KroneckerRegressor(base="ridge", **NETWORK), np.arange(150), validation=LAST)
+    assert not any("early_stopping" in str(warning.message) for warning in caught)
+
+
 def test_what_holds_nothing_known_out():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
