@@ -99,7 +99,7 @@ typedef struct {
 /* Make them, in order; -1: out of memory. */
 static int NAMED(flush)(NAMED(additions) *pending) {
     int places[ADDITIONS];
-    unsigned char moved[KRONCY_BLOCK] = {0}; /* rows that have a new entry: places in them are others */
+    unsigned char moved[KRONCY_BLOCK] = {0}; /* rows with a new entry, whose places have changed */
     const int n = pending->n;
     pending->n = 0;
     for (int j = 0; j < n; j++) {
@@ -117,7 +117,8 @@ static int NAMED(flush)(NAMED(additions) *pending) {
         kroncy_tile *tile = one->tile;
         if (places[j] < 0 || moved[one->row]) {
             moved[one->row] = 1;
-            if (NAMED(tile_add)(tile, one->row, one->sample, one->delta, one->to_sum) != 0) return -1;
+            if (NAMED(tile_add)(tile, one->row, one->sample, one->delta, one->to_sum) != 0)
+                return -1;
             continue;
         }
         ((REAL *)tile->value + tile->begin[one->row])[places[j]] += one->delta;
@@ -188,14 +189,15 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
             for (uint64_t left = stopped; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
                 pattern_remove(pattern + t, r, column);
+                old[w] ^= left & -left; /* now, for out of memory may end the loop */
                 if (NAMED(push)(&pending, tiles + t, r, column, shared[columns[c]],
                                 sums ? sums[columns[c]] : 0) != 0)
                     return -1;
             }
-            old[w] &= now[w];
             for (uint64_t left = other; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
-                if (NAMED(push)(&pending, tiles + t, r, column, (REAL)e[c], (REAL)(-alpha * e[c])) != 0)
+                if (NAMED(push)(&pending, tiles + t, r, column, (REAL)e[c],
+                                (REAL)(-alpha * e[c])) != 0)
                     return -1;
             }
         }
