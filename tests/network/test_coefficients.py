@@ -36,9 +36,10 @@ def test_first_visits_make_an_entry_for_each_neuron_that_fires(outputs):
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("rate", [0.3, 20.0])
-def test_c_is_the_sum_of_all_steps_however_fired_sets_move(rate, outputs):
-    engine, twin = make_engine("lazy", outputs, n=90, rate=rate)
+# At a threshold of 0 a step adds to a block more often than the kernel collects at once.
+@pytest.mark.parametrize(("rate", "threshold"), [(0.3, 0.7), (20.0, 0.7), (20.0, 0.0)])
+def test_c_is_the_sum_of_all_steps_however_fired_sets_move(rate, threshold, outputs):
+    engine, twin = make_engine("lazy", outputs, n=90, rate=rate, threshold=threshold)
     rng = np.random.default_rng(1)
     expected = np.zeros((300, 90))
     # Repeats within a batch, and batches of several panels of 16 samples.
