@@ -47,8 +47,9 @@ class Communicator:
     size = 1
 
     def __init__(self) -> None:
-        self.iteration: int | None = None  # of the training, for messages, beside
-        self.batches = 0  # the batches that its network has been trained on
+        # Iterations of the training so far, for messages: batches of its network, and others.
+        self.batches = 0
+        self.others: int | None = None  # None: no training has begun
         self.seconds = 0.0
         self.n_messages = self.n_bytes = 0
         self._within = False  # a method that all ranks call

@@ -248,9 +248,9 @@ class MpiCommunicator(Communicator):
         return f"{' and '.join(names)} of {self.size}"
 
     def _when(self) -> str:
-        if self.iteration is None:
+        if self.others is None:
             return "before any iteration"
-        return f"after iteration {self.iteration + self.batches}"
+        return f"after iteration {self.batches + self.others}"
 
     def _end(self, what: str) -> NoReturn:
         _abort(self._comm, f"rank {self.rank} ends the job: {what}.  A training goes on from its "

@@ -331,7 +331,7 @@ class TrainingLoop(OptionsReader):
 
     def _note_iteration(self) -> None:
         """What the message about a rank that was lost will say."""
-        self.comm.iteration, self.comm.batches = self._other_iterations, self._network.n_steps
+        self.comm.batches, self.comm.others = self._network.n_steps, self._other_iterations
 
     def _parts_and_rates(
         self, order: NDArray[np.int64], batch_size: int, bound: bool

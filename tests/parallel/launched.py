@@ -36,7 +36,7 @@ def lose(how):
 
     COMM.Barrier()  # however long one of them imports: the timeout is short
     comm = as_communicator(COMM)
-    comm.iteration, comm.batches = 40, 2
+    comm.batches, comm.others = 40, 2
     if COMM.rank == 1:
         if how == "exception":
             raise RuntimeError("of rank 1")
