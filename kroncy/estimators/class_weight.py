@@ -23,7 +23,7 @@ def weigh_classes(
     Raises
     ------
     ValueError, TypeError
-        A weight is not positive, or a mapping names a class that there is not.
+        A weight is not positive, or a mapping names a class that there is not, and not all others.
     """
     if class_weight is None:
         return np.ones(len(position))

@@ -145,6 +145,7 @@ cdef class ExplicitEngine(Engine):
         cdef int width = self.panel_width()
         panel = aligned_empty((self.n_samples, width), self.weights.dtype)
         product = aligned_empty((self.n_blocks * KRONCY_BLOCK, width), self.weights.dtype)
+        # One output: `multiply` leaves the signs of the neurons out.
         signs = self.signs if self.coefficients.row_signs(0) != NULL else 1
         self.weights *= self.start_scale
         for begin in range(0, self.n_features, width):
