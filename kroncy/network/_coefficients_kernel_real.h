@@ -172,6 +172,8 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
                                     double alpha, const REAL *shared, const REAL *sums) {
     NAMED(additions) pending;
     pending.n = 0;
+    int fresh;
+    /* Bits change with the tiles, entry by entry: the loops may end anywhere, out of memory. */
     for (int c = 0; c < count; c++) {
         const int64_t t = columns[c] / KRONCY_TILE;
         const int column = (int)(columns[c] % KRONCY_TILE);
@@ -179,9 +181,12 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
         uint64_t *old = bits + columns[c] * n_words;
         if (adopt >> c & 1) {
             /* A repetition of the sample within the panel finds its pattern there already. */
-            if (memcmp(old, now, KRONCY_BLOCK_WORDS * sizeof *old) == 0) continue;
-            if (kroncy_pattern_enter(pattern + t, column, now) != 0) return -1;
-            memcpy(old, now, KRONCY_BLOCK_WORDS * sizeof *old);
+            for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
+                for (uint64_t left = now[w] & ~old[w]; left; left &= left - 1) {
+                    const int r = 64 * w + __builtin_ctzll(left);
+                    if (tile_place(pattern + t, r, column, 0, &fresh) < 0) return -1;
+                    old[w] |= left & -left;
+                }
             continue;
         }
         for (int w = 0; w < KRONCY_BLOCK_WORDS; w++) {
@@ -189,7 +194,7 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
             for (uint64_t left = stopped; left; left &= left - 1) {
                 const int r = 64 * w + __builtin_ctzll(left);
                 pattern_remove(pattern + t, r, column);
-                old[w] ^= left & -left; /* now, for out of memory may end the loop */
+                old[w] ^= left & -left;
                 if (NAMED(push)(&pending, tiles + t, r, column, shared[columns[c]],
                                 sums ? sums[columns[c]] : 0) != 0)
                     return -1;
