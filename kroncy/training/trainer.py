@@ -27,6 +27,7 @@ from .gauss_newton import DAMPING
 from .loop import TrainingLoop
 from .options import TrainingOptions, resolve_batch_size
 from .order import check_order
+from .step_size import is_auto
 from .targets import check_offset, check_sample_weight, check_targets
 
 
@@ -271,18 +272,23 @@ class KroneckerSGD(TrainingLoop):
 
     @on_all_ranks
     def set_options(
-        self, *, learning_rate: float | str, batch_size: int | str, weight_decay: float
+        self,
+        *,
+        learning_rate: float | str | None = None,
+        batch_size: int | str | None = None,
+        weight_decay: float | None = None,
     ) -> None:
         """Train on with other options, between epochs.
 
         Parameters
         ----------
-        learning_rate : "auto" or float > 0
-            As for the constructor; "auto" is from the present fired sets.
-        batch_size : "auto" or int >= 1
-            As for the constructor.
-        weight_decay : float >= 0
-            As for the constructor.  That of "gauss-newton" cannot change.
+        learning_rate : "auto" or float > 0, optional
+            As for the constructor; "auto" is from the present fired sets.  Default: as it is, and
+            an automatic one is found anew.
+        batch_size : "auto" or int >= 1, optional
+            As for the constructor.  Default: as it is.
+        weight_decay : float >= 0, optional
+            As for the constructor.  That of "gauss-newton" cannot change.  Default: as it is.
 
         Raises
         ------
@@ -292,13 +298,31 @@ class KroneckerSGD(TrainingLoop):
             A batch of "gauss-newton" would not fit.
         RuntimeError
             Another thread trains this network.
+
+        Notes
+        -----
+        Costs nothing, except for ``learning_rate="auto"``: some products with H.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from kroncy import KroneckerData, KroneckerSGD
+        >>> data = KroneckerData.power(np.random.default_rng(0).standard_normal((50, 4)))
+        >>> sgd = KroneckerSGD(data, np.arange(50) / 50, n_hidden=64, random_state=0).run(2)
+        >>> sgd.set_options(learning_rate=sgd.learning_rate / 4)
+        >>> sgd.run(1).n_epochs_done
+        3
         """
-        given = {name: value for name, value in locals().items() if name != "self"}
+        given: dict[str, Any] = {
+            "learning_rate": learning_rate, "batch_size": batch_size, "weight_decay": weight_decay
+        }
+        given = {name: value for name, value in given.items() if value is not None}
         self._require_agreement(**given)
         n_outputs = self.network.n_outputs
-        given["batch_size"] = resolve_batch_size(
-            batch_size, self.solver, self.order, self.data.n_samples, n_outputs
-        )
+        if batch_size is not None:
+            given["batch_size"] = resolve_batch_size(
+                batch_size, self.solver, self.order, self.data.n_samples, n_outputs
+            )
         options = replace(self.options, **given)
         if self.solver == "gauss-newton" and options.weight_decay != self.weight_decay:
             raise ValueError(
@@ -310,7 +334,8 @@ class KroneckerSGD(TrainingLoop):
         with self.network.guard.change("set_options"), blas_threads(1):
             self.options = options
             try:
-                self.learning_rate = self._first_rate()
+                if learning_rate is not None or is_auto(options.learning_rate):
+                    self.learning_rate = self._first_rate()
             except BaseException:
                 self.options = before
                 raise

@@ -50,6 +50,17 @@ def test_options_that_stay_change_nothing():
     assert changed.learning_rate == 0.05
 
 
+def test_options_that_are_not_given_stay():
+    sgd = KroneckerSGD(DATA, Y, learning_rate=0.5, batch_size=4, weight_decay=0.01, **OPTIONS)
+    sgd.learning_rate = 0.25  # by a schedule
+    sgd.set_options(batch_size=8)
+    assert (sgd.learning_rate, sgd.batch_size, sgd.weight_decay) == (0.25, 8, 0.01)
+    sgd.set_options(learning_rate=0.125)
+    assert (sgd.learning_rate, sgd.batch_size, sgd.weight_decay) == (0.125, 8, 0.01)
+    sgd.set_options()
+    assert (sgd.learning_rate, sgd.batch_size, sgd.weight_decay) == (0.125, 8, 0.01)
+
+
 def test_wrong_options_change_nothing():
     sgd = KroneckerSGD(DATA, Y, **OPTIONS).run(1)
     before, rate = sgd.options, sgd.learning_rate
