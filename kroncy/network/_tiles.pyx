@@ -98,14 +98,16 @@ cdef class TiledMatrix:
         cdef int64_t[::1] ends = indptr
         cdef int32_t[::1] column = indices
         cdef int64_t row, t, at = 0
+        cdef int32_t first
         cdef uint32_t begin, j
         cdef kroncy_tile *tile
         for row in range(self.n_neurons):
             for t in range(self.n_tiles):
                 tile = self.block_tiles(row // KRONCY_BLOCK) + t
+                first = <int32_t> (t * KRONCY_TILE)
                 begin = tile.begin[row % KRONCY_BLOCK]
                 for j in range(begin, begin + tile.count[row % KRONCY_BLOCK]):
-                    column[at] = <int32_t> (t * KRONCY_TILE) + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
+                    column[at] = first + (tile.offset[j] >> KRONCY_OFFSET_SHIFT)
                     at += 1
             ends[row + 1] = at
         return indptr, indices

@@ -135,7 +135,7 @@ class NetworkState:
 
     def _check_average(self, average: tuple[float, float, int], shape: tuple[int, int, int],
                        dtype: DTypeLike) -> None:
-        m, n, k = shape
+        _, n, k = shape
         alpha, beta, count = average
         count = check_integer(count, "count of the average", minimum=0, maximum=2**63 - 1)
         check_real(alpha, "alpha of the average", minimum=0.0)

@@ -113,7 +113,7 @@ class GaussNewton:
         return self._network.rows.modes.astype(np.float64)
 
     @cached_property
-    def _squared_norms(self) -> NDArray[np.float64]:
+    def _squared_norms(self) -> NDArray:
         return self._modes.squared_norms()
 
     def step(self, samples: NDArray[np.int64], length: float) -> float | None:
@@ -266,7 +266,7 @@ class Tangent:
     """
 
     def __init__(
-        self, network: Network, batch: Batch, modes: Modes, squared_norms: NDArray[np.float64]
+        self, network: Network, batch: Batch, modes: Modes, squared_norms: NDArray
     ) -> None:
         self.rows, self.modes, self.skip = batch.rows, modes, network.skip
         self.squared_norms = squared_norms
