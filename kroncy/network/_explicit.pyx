@@ -35,6 +35,8 @@ cdef extern from "_explicit_kernel.h" nogil:
 
 cdef double WEIGHT = 0.3            # nanoseconds that a pass takes for one weight, roughly
 
+COPIED = 2048                       # rows that `multiply_columns` takes at a time
+
 cdef struct DecayLoop:
     void *engine                    # ExplicitEngine
     double factor
@@ -84,7 +86,7 @@ cdef class DenseSource(Source):
         panel[...] = 0
         panel[:, :width] = 1
         for factor, index, column in zip(factors, indices, columns):
-            panel[:, :width] *= factor[:, column][index]
+            multiply_columns(panel[:, :width], factor, index, column)
         return width
 
     cdef int reserve(self, Workspace work) except -1:
@@ -234,6 +236,13 @@ cdef class ExplicitEngine(Engine):
 
     cdef int64_t panel_multiply_adds(self, Py_ssize_t count) noexcept nogil:
         return self.n_neurons * self.n_features * count
+
+
+cdef multiply_columns(panel, factor, index, columns):
+    """panel *= these columns of factor[index], of which only a small part is copied at a time."""
+    narrow = factor[:, columns]
+    for begin in range(0, len(panel), COPIED):
+        panel[begin:begin + COPIED] *= narrow[index[begin:begin + COPIED]]
 
 
 cdef void decay_block(void *context, int64_t block, int thread) noexcept nogil:

@@ -119,11 +119,7 @@ class Network(DescentNetwork):
         self.n_outputs = signs.shape[1]
         self._signs = signs.astype(self.dtype)
         if state is not None:
-            state.check(
-                shape=(self.n_hidden, data.n_samples, self.n_outputs),
-                n_features=self.rows.n_features, dtype=self.dtype, engine=self.engine,
-                average=settings.average,
-            )
+            self._check(state, self.n_hidden)
         self._streams = Streams(
             settings.seed, self.n_hidden, self.antithetic, self.dtype, n_threads, shard=self.shard
         )
@@ -137,7 +133,7 @@ class Network(DescentNetwork):
         if state is None:
             self._engine.fired_bits[...] = self._begin()
         else:
-            self.restore(own_state(state, self.shard))
+            self._set(own_state(state, self.shard))
         if counters is not None:
             self._engine.set_counters(check_counters(counters, self.engine))
 
@@ -233,7 +229,26 @@ class Network(DescentNetwork):
         ----------
         state : NetworkState
             As `snapshot` returned it.
+
+        Raises
+        ------
+        ValueError
+            It is of a network with other sizes, another dtype or engine, or without this one's
+            average; nothing has changed.
         """
+        with saved_state("the snapshot"):
+            self._check(state, self.shard.n_owned)
+        self._set(state)
+
+    def _check(self, state: NetworkState, n_neurons: int) -> None:
+        """ValueError unless `state` is of so many neurons of a network like this one."""
+        state.check(
+            shape=(n_neurons, self.data.n_samples, self.n_outputs),
+            n_features=self.rows.n_features, dtype=self.dtype, engine=self.engine,
+            average=self.settings.average,
+        )
+
+    def _set(self, state: NetworkState) -> None:
         engine = self._engine
         state = state.ordered(engine.columns.samples)
         with self.guard.change("restore"):

@@ -251,7 +251,8 @@ def _engine_nbytes(
         sparse = [table for table in rows.modes.tables if table.is_sparse]
         copies = sum(len(table) * int(table.width) * itemsize for table in sparse)
         base = weights + start + copies + ROW_BYTES * int(rows.n_features)
-        return 0, base, weights, weights + ROW_BYTES * (n + 2 * m)
+        panel = ROW_BYTES * (n + max(len(table) for table in rows.modes.tables))
+        return 0, base, weights, weights + panel + 2 * ROW_BYTES * m
     z0 = n * m * itemsize
     panels = sum(table.panel_nbytes for table in rows.modes.tables)
     if settings.engine == "pairs":

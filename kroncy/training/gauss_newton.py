@@ -176,7 +176,7 @@ class GaussNewton:
         level = min(1.0, float(np.sqrt(np.mean(residual**2)) / scale))
         mean = tangent.diagonal_mean()
         if mean == 0 and len(gradient) < len(self._targets):
-            return np.zeros(residual.shape)  # a batch that does not depend on the weights
+            return np.zeros_like(gradient)  # a batch that does not depend on the weights
         if mean == 0:
             raise ValueError(
                 f"no neuron fires on any of {len(gradient)} samples: "

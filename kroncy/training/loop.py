@@ -65,8 +65,7 @@ class TrainingLoop(OptionsReader):
         self.options = replace(options, order=self._order.kind)
         self._targets, self._offset = targets, offset
         self._trained = targets if offset is None else np.hstack([targets, offset])
-        self._weights = sample_weight
-        self._generator = generator
+        self._weights, self._generator = sample_weight, generator
         self._gauss_newton = None
         if options.solver == "gauss-newton":
             self._gauss_newton = GaussNewton(
@@ -259,8 +258,7 @@ class TrainingLoop(OptionsReader):
         self.network.expect(order, batch_size)
         shown = progress and self.comm.rank == 0
         with tqdm(
-            total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not shown,
-            leave=False,
+            total=len(order), desc=f"epoch {epoch}", unit=" samples", disable=not shown, leave=False
         ) as bar:
             whole = self._gauss_newton is not None
             ends = self._order.batch_ends(order, batch_size, whole)
@@ -272,17 +270,15 @@ class TrainingLoop(OptionsReader):
                 if shown:
                     bar.set_postfix(loss=f"{total / bar.n:.4g}", refresh=False)
         counts = {name: count - before[name] for name, count in self.counters.items()}
-        self.history.append(
-            {
-                "epoch": epoch,
-                "loss": total / len(order),
-                "learning_rate": self.learning_rate,
-                "seconds": float(self.comm.gather_numbers(time.perf_counter() - began)[0]),
-                "iterations": counts["iterations"],
-                "fired_share": counts["neurons_fired"] / (counts["samples"] * self.n_hidden),
-                "flips": counts["neurons_flipped"],
-            }
-        )
+        self.history.append({
+            "epoch": epoch,
+            "loss": total / len(order),
+            "learning_rate": self.learning_rate,
+            "seconds": float(self.comm.gather_numbers(time.perf_counter() - began)[0]),
+            "iterations": counts["iterations"],
+            "fired_share": counts["neurons_fired"] / (counts["samples"] * self.n_hidden),
+            "flips": counts["neurons_flipped"],
+        })
         return total / len(order)
 
     def _run_batches(
@@ -395,6 +391,11 @@ class TrainingLoop(OptionsReader):
         ----------
         snapshot : Snapshot
             As the method `snapshot` returned it.
+
+        Raises
+        ------
+        ValueError
+            It is of a trainer of another network; nothing has changed.
         """
         with self.network.guard.change("restore"):
             self.network.restore(snapshot.network)

@@ -95,6 +95,8 @@ CASES = {
         "threshold": 1.0, "outputs": 3, "average": True},
     "explicit, average": {"engine": "explicit", "start": "gaussian", "n": 500, "p": 60,
                           "n_hidden": 6144, "average": True},
+    "explicit, average of many samples": {"engine": "explicit", "start": "gaussian", "n": 60000,
+                                          "p": 8, "n_hidden": 128, "average": True},
     "tree, average": {"engine": "tree", "start": "gaussian", "n": 1000, "p": 8, "n_hidden": 16384,
                       "average": True},
 }  # fmt: skip

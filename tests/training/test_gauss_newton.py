@@ -158,13 +158,17 @@ def test_nothing_fires_or_fits():
         network(memory_limit=1000)
 
 
-def test_a_batch_on_which_nothing_fires_is_passed_over():
-    sgd = network(threshold=1.0, batch_size=1, weight_decay=0.1, n_hidden=8)
+@pytest.mark.parametrize("y", [Y, np.outer(Y, [1.0, 0.5, -1.0])], ids=["one output", "three"])
+def test_a_batch_on_which_nothing_fires_is_passed_over(y):
+    sgd = network(y, threshold=1.0, batch_size=1, weight_decay=0.1, n_hidden=8)
     fires = sgd.network.preactivations().max(axis=1) > sgd.threshold
     assert 0 < fires.sum() < len(fires)
     before = sgd.outputs()
     assert sgd.run(3).history[-1]["loss"] < sgd.history[0]["loss"]
     assert np.any(sgd.outputs() != before)
+    before = sgd.outputs()
+    sgd.step(np.flatnonzero(~fires)[:2])
+    assert np.array_equal(sgd.outputs(), before)
 
 
 def test_digits_to_rounding_in_fifteen_iterations():

@@ -139,6 +139,22 @@ def test_restore_goes_back_to_the_average_of_a_snapshot(way):
     assert np.array_equal(sgd.run(2).outputs(), after)
 
 
+OTHER_TRAINERS = {
+    "another dtype": {"dtype": "float64"}, "more neurons": {"n_hidden": 65},
+    "more outputs": {"y": np.ones((N, 2))}, "without an average": {"average": False},
+    "another engine": {"engine": "lazy"},
+}
+
+
+@pytest.mark.parametrize("options", OTHER_TRAINERS.values(), ids=OTHER_TRAINERS)
+def test_snapshots_of_other_trainers_are_refused_and_change_nothing(options):
+    given = {"engine": "explicit", "dtype": "float32"}
+    sgd, before = make(**given).run(1), make(**given).run(1).outputs()
+    with pytest.raises(ValueError):
+        sgd.restore(make(**(given | options)).run(1).snapshot())
+    assert np.array_equal(sgd.outputs(), before)
+
+
 def test_an_average_goes_on_where_samples_are_added():
     old = make(start="gaussian", compress=False, skip=0.1).run(2)
     more = DATA.append(OTHERS)
