@@ -201,7 +201,7 @@ class Modes:
         sources = []
         for here, there in zip(self, other, strict=True):
             pair = here.key[0], there.key[0]
-            shift = 0 if tables[pair] is here.table else len(here.table)
+            shift = len(tables[pair]) - len(there.table)  # 0 where the tables are equal
             sources.append((pair, (here.key[1], there.key[1], shift)))
         return self._derive(
             sources,

@@ -72,8 +72,8 @@ class SparseRowTable(RowTable):
         return type(self)(canonical(self.array.astype(dtype)), self.labels)
 
     def append(self, other: RowTable) -> Self:
-        """Both, one below the other, as sparse rows."""
-        if other is self:
+        """Both, one below the other, as sparse rows; this table if `other` equals it."""
+        if self.equals(other):
             return self
         rows = scipy.sparse.vstack([self.array, self.alike(other).array], format="csr")
         return type(self)(canonical(rows), self.labels_with(other))

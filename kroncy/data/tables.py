@@ -244,8 +244,8 @@ class RowTable(Table):
         return type(self)(self.array[objects], labels)
 
     def append(self, other: "RowTable") -> "RowTable":
-        """Both arrays, one below the other; this table if `other` is the same object."""
-        if other is self:
+        """Both arrays, one below the other; this table if `other` equals it."""
+        if self.equals(other):
             return self
         if other.is_sparse:
             return other.alike(self).append(other)

@@ -1,9 +1,11 @@
 """partial_fit: samples are added without changing what the network has learned."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from kroncy import KroneckerClassifier
+from kroncy import KroneckerClassifier, KroneckerData, KroneckerRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -127,3 +129,17 @@ def test_partial_fit_takes_other_steps(plane, small, rows):
     assert trainer.history[-1]["learning_rate"] == model.learning_rate_init_ == 0.25
     assert trainer.weight_decay == 2.0 / trainer.data.n_samples
     assert trainer.history[-1]["iterations"] == -(-len(X[rows]) // 9)
+
+
+def test_a_copy_adds_the_same_objects_as_the_original():
+    # The tables of a copy are others, with equal rows: no object may be there twice.
+    rng = np.random.default_rng(0)
+    tables = [rng.normal(size=(14, 4)), rng.normal(size=(15, 4))]
+    data = KroneckerData(tables, [rng.integers(0, len(table), 300) for table in tables])
+    y, old, new = rng.normal(size=300), np.arange(150), np.arange(150, 300)
+    model = KroneckerRegressor(engine="pairs", n_hidden=64, solver="sgd", random_state=0)
+    model.partial_fit(data.take(old), y[old])
+    copies = [pickle.loads(pickle.dumps(model)), model]
+    first, second = (copy.partial_fit(data.take(new), y[new]) for copy in copies)
+    assert [len(factor) for factor in first.trainer_.data.factors] == [14, 15]
+    assert np.array_equal(first.predict(data), second.predict(data))
