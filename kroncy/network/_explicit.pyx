@@ -155,8 +155,9 @@ cdef class ExplicitEngine(Engine):
             part = slice(begin, begin + n_columns)
             self.coefficients.multiply(panel, product, self.group_size(), self.n_threads)
             self.weights[:, part] += (signs * product[:self.n_neurons])[:, :n_columns]
-            with blas_threads(1):
-                self.skip_weights[:, part] = (self.skip_store.T @ panel)[:, :n_columns]
+            if self.skip > 0:
+                with blas_threads(1):
+                    self.skip_weights[:, part] = (self.skip_store.T @ panel)[:, :n_columns]
 
     def arrays(self, bint copy):
         live = {"weights": self.weights, "skip_weights": self.skip_weights}
