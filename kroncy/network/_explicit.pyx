@@ -35,7 +35,8 @@ cdef extern from "_explicit_kernel.h" nogil:
 
 cdef double WEIGHT = 0.3            # nanoseconds that a pass takes for one weight, roughly
 
-COPIED = 2048                       # rows that `multiply_columns` takes at a time
+cdef enum:
+    COPIED = 2048       # rows that `multiply_columns` takes at a time
 
 cdef struct DecayLoop:
     void *engine                    # ExplicitEngine
