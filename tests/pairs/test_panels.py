@@ -100,10 +100,10 @@ def test_many_rows_are_read_by_panels_and_few_by_columns():
     np.testing.assert_allclose(by_columns, by_panels, atol=1e-12)
 
 
-@pytest.mark.parametrize("features", [6, 400])
+@pytest.mark.parametrize("features", [(6, 6), (20, 200)])
 def test_rows_are_read_from_the_side_that_is_cheaper(features):
     rng = np.random.default_rng(0)
-    factors = [rng.standard_normal((u, features)) for u in (20, 200)]
+    factors = [rng.standard_normal((u, p)) for u, p in zip((20, 200), features, strict=True)]
     data = KroneckerData(factors, [rng.integers(0, u, 3000) for u in (20, 200)])
     engine, twin = make_engine("lazy", m=130, rate=1.0, data=data)
     for begin in range(0, 3000, 500):
@@ -112,7 +112,7 @@ def test_rows_are_read_from_the_side_that_is_cheaper(features):
     assert space.grouping.inner.n_objects == 20
     usual = pair_rows(space.grouping, space.grouping.of(few))
     sides = [(few, space.readable_rows_of(few), 200), (few, usual, 20)]
-    if features == 400:
+    if features == (20, 200):
         sides.append((data, space.readable_rows_of(data), 20))
     for other, pairs, n_inner in sides:
         assert pairs.n_inner == n_inner
