@@ -145,7 +145,7 @@ def test_arbitrary_indices_are_exact_too():
 
 def test_an_object_with_many_samples():
     rng = np.random.default_rng(0)
-    n = 10**5
+    n = 6 * 10**4
     factors = [rng.standard_normal((8, 4)), rng.standard_normal((40, 4))]
     outer = np.concatenate([np.zeros(n - 39, dtype=np.int64), np.arange(1, 40)])
     data = KroneckerData(factors, [rng.integers(0, 8, n), outer])

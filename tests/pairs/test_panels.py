@@ -114,11 +114,12 @@ def test_rows_are_read_from_the_side_that_is_cheaper(features):
     sides = [(few, space.readable_rows_of(few), 200), (few, usual, 20)]
     if features == (20, 200):
         sides.append((data, space.readable_rows_of(data), 20))
+    w0 = twin.w - engine.to_csr() @ twin.x
     for other, pairs, n_inner in sides:
         assert pairs.n_inner == n_inner
         rows = np.arange(other.n_samples)
         x = dense_rows(other.factors, other.indices)
-        source = GramSource(cross_panels(data, other), x @ (twin.w - engine.to_csr() @ twin.x).T)
+        source = GramSource(cross_panels(data, other), x @ w0.T)
         reading = PairReading(pairs, engine.coefficients, None, rows)
         by_columns = np.concatenate([engine.evaluate(source, rows[i : i + 100])
                                      for i in range(0, len(rows), 100)])
