@@ -40,7 +40,7 @@ cdef extern from "_coefficients_kernel.h" nogil:
     void kroncy_shared_settle(bint, int, const int64_t *, const double *, double, void *)
     void kroncy_average(bint, int64_t, double, double, const void *, const void *, void *)
     void kroncy_add_scaled(bint, int64_t, double, const void *, void *)
-    int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
+    int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *, uint64_t *)
     void kroncy_scale(bint, int64_t, double, void *)
 
 cdef struct ProductLoop:
@@ -266,7 +266,7 @@ cdef class SharedCoefficients(Coefficients):
                 for i in range(self.n_samples):
                     failed |= kroncy_pattern_enter(
                         self.pattern.block_tiles(block) + i // KRONCY_TILE, i % KRONCY_TILE,
-                        self.bits + i * self.n_words + block * KRONCY_BLOCK_WORDS)
+                        self.bits + i * self.n_words + block * KRONCY_BLOCK_WORDS, NULL)
         if failed:
             raise MemoryError("no memory for the coefficients")
 

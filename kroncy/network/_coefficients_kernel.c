@@ -58,10 +58,15 @@ static inline void shift(void *values, uint32_t place, int left, size_t itemsize
     memmove(at + itemsize, at, left * itemsize);
 }
 
+/* About where an offset is among `count`: entries are spread more or less evenly. */
+static inline int row_guess(int count, int offset) {
+    return count * offset >> 16;
+}
+
 /* First place in [0, count) whose offset is not below `offset`.  Places before `low` are below it, those
  * from `high` on are not. */
 static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
-    const int guess = count * offset >> 16; /* entries are spread more or less evenly */
+    const int guess = row_guess(count, offset);
     int low = 0, high = count;
     if (guess < count && offsets[guess] < offset) {
         low = guess + 1;
@@ -90,8 +95,9 @@ static inline int lower_bound(const uint16_t *offsets, int count, int offset) {
     return low;
 }
 
-/* Place of a sample in a row of a tile that has rows; ~place: it is not there, but would be. */
+/* Place of a sample in a row of a tile; ~place: it is not there, but would be. */
 static inline int row_find(const kroncy_tile *tile, int row, int sample) {
+    if (tile->offset == NULL) return ~0;
     const uint16_t *offsets = tile->offset + tile->begin[row];
     const int count = tile->count[row], offset = sample << KRONCY_OFFSET_SHIFT;
     const int at = lower_bound(offsets, count, offset);
@@ -101,12 +107,12 @@ static inline int row_find(const kroncy_tile *tile, int row, int sample) {
 /* The place of (row, sample) in offset, value and sum, made if it is not there; -1: no memory. */
 static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t itemsize,
                                  int *fresh) {
-    int offset = sample << KRONCY_OFFSET_SHIFT;
-    int count = tile->count[row];
+    const int count = tile->count[row];
     uint32_t begin = tile->begin[row];
-    int at = tile->offset ? lower_bound(tile->offset + begin, count, offset) : 0;
-    *fresh = !(at < count && tile->offset[begin + at] == offset);
+    int at = row_find(tile, row, sample);
+    *fresh = at < 0;
     if (!*fresh) return (int64_t)begin + at;
+    at = ~at;
     if (tile->offset == NULL || begin + count == tile->begin[row + 1]) {
         if (tile_grow(tile, itemsize) != 0) return -1;
         begin = tile->begin[row];
@@ -115,7 +121,7 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
     memmove(offsets + at + 1, offsets + at, (count - at) * sizeof *offsets);
     if (itemsize) shift(tile->value, begin + at, count - at, itemsize);
     if (tile->sum) shift(tile->sum, begin + at, count - at, itemsize);
-    offsets[at] = (uint16_t)offset;
+    offsets[at] = (uint16_t)(sample << KRONCY_OFFSET_SHIFT);
     tile->count[row] = (uint16_t)(count + 1);
     tile->entries++;
     return (int64_t)begin + at;
@@ -123,8 +129,8 @@ static inline int64_t tile_place(kroncy_tile *tile, int row, int sample, size_t 
 
 /* Bring what `row_find` reads first into cache. */
 static inline void tile_prefetch(const kroncy_tile *tile, int row, int sample) {
-    uint32_t guess = tile->begin[row] + tile->count[row] * (uint32_t)sample / KRONCY_TILE;
-    __builtin_prefetch(tile->offset + guess);
+    const int guess = row_guess(tile->count[row], sample << KRONCY_OFFSET_SHIFT);
+    __builtin_prefetch(tile->offset + tile->begin[row] + guess);
 }
 
 static void pattern_remove(kroncy_tile *tile, int row, int sample) {
@@ -137,12 +143,15 @@ static void pattern_remove(kroncy_tile *tile, int row, int sample) {
     tile->entries--;
 }
 
-int kroncy_pattern_enter(kroncy_tile *pattern, int64_t sample, const uint64_t *bits) {
+int kroncy_pattern_enter(kroncy_tile *pattern, int64_t sample, const uint64_t *bits,
+                         uint64_t *entered) {
     int fresh;
     for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
-        for (uint64_t left = bits[w]; left; left &= left - 1)
+        for (uint64_t left = bits[w] & ~(entered ? entered[w] : 0); left; left &= left - 1) {
             if (tile_place(pattern, 64 * w + __builtin_ctzll(left), (int)sample, 0, &fresh) < 0)
                 return -1;
+            if (entered) entered[w] |= left & -left;
+        }
     return 0;
 }
 

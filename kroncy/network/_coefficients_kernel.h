@@ -106,8 +106,9 @@ int kroncy_pattern_append(kroncy_tile *tile /* IN, OUT */, int n_rows,
 /* Remove all entries, and keep the memory. */
 void kroncy_tile_clear(int is_double, kroncy_tile *tile /* IN, OUT */);
 
-/* Enter the block's bits of one sample, which has none, into the pattern; -1: out of memory. */
+/* Enter the block's bits of one sample into the pattern; -1: out of memory.  Those of `entered` are there
+ * already, and those that are entered are noted in it; NULL: the sample has none. */
 int kroncy_pattern_enter(kroncy_tile *pattern /* IN, OUT */, int64_t sample,
-                         const uint64_t *bits /* IN */);
+                         const uint64_t *bits /* IN */, uint64_t *entered /* IN, OUT */);
 
 #endif

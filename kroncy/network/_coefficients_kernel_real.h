@@ -105,9 +105,8 @@ static int NAMED(flush)(NAMED(additions) *pending) {
     for (int j = 0; j < n; j++) {
         const NAMED(addition) *one = pending->list + j;
         const kroncy_tile *tile = one->tile;
-        places[j] = -1;
-        if (tile->offset == NULL) continue;
         places[j] = row_find(tile, one->row, one->sample);
+        if (tile->offset == NULL) continue;
         const int64_t at = (int64_t)tile->begin[one->row] + (places[j] < 0 ? ~places[j] : places[j]);
         __builtin_prefetch((REAL *)tile->value + at, 1);
         if (tile->sum) __builtin_prefetch((REAL *)tile->sum + at, 1);
@@ -172,7 +171,6 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
                                     double alpha, const REAL *shared, const REAL *sums) {
     NAMED(additions) pending;
     pending.n = 0;
-    int fresh;
     /* Bits change with the tiles, entry by entry: the loops may end anywhere, out of memory. */
     for (int c = 0; c < count; c++) {
         const int64_t t = columns[c] / KRONCY_TILE;
@@ -181,12 +179,7 @@ static int NAMED(kroncy_shared_add)(kroncy_tile *pattern, kroncy_tile *tiles, in
         uint64_t *old = bits + columns[c] * n_words;
         if (adopt >> c & 1) {
             /* A repetition of the sample within the panel finds its pattern there already. */
-            for (int w = 0; w < KRONCY_BLOCK_WORDS; w++)
-                for (uint64_t left = now[w] & ~old[w]; left; left &= left - 1) {
-                    const int r = 64 * w + __builtin_ctzll(left);
-                    if (tile_place(pattern + t, r, column, 0, &fresh) < 0) return -1;
-                    old[w] |= left & -left;
-                }
+            if (kroncy_pattern_enter(pattern + t, column, now, old) != 0) return -1;
             continue;
         }
         for (int w = 0; w < KRONCY_BLOCK_WORDS; w++) {

@@ -32,7 +32,7 @@ cdef extern from "_coefficients_kernel.h" nogil:
     int kroncy_values_append(bint, kroncy_tile *, int, int, const uint32_t *, int, const double *,
                              const void *)
     int kroncy_pattern_append(kroncy_tile *, int, const uint32_t *, int)
-    int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *)
+    int kroncy_pattern_enter(kroncy_tile *, int64_t, const uint64_t *, uint64_t *)
     void kroncy_shared_settle(bint, int, const int64_t *, const double *, double, void *)
     void kroncy_tile_clear(bint, kroncy_tile *)
 
@@ -253,7 +253,7 @@ cdef class RecentSteps:
         for block in range(self.pattern.n_blocks):
             for j in range(self.n_steps):
                 failed |= kroncy_pattern_enter(self.pattern.block_tiles(block), j,
-                                               &bits[j, block * KRONCY_BLOCK_WORDS])
+                                               &bits[j, block * KRONCY_BLOCK_WORDS], NULL)
         if failed:
             raise MemoryError("no memory for the coefficients of the last steps")
 
