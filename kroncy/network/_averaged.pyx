@@ -33,7 +33,6 @@ def averaged(Engine engine):
         mean.skip_store = average.mean(engine.skip_store, average.skip_sums, average.alpha)
         mean.skip_values = address(mean.skip_store)
         mean.start_scale = average.beta / average.count
-        mean.n_threads = engine.n_threads
         mean.derive_weights()
         engine.mean = mean
     mean.n_threads = engine.n_threads
