@@ -27,7 +27,7 @@ from .early_stopping import (
     training_samples,
 )
 from .on_ridge import NetworkOnRidge
-from .parameters import NETWORK_CONSTRAINTS, check_decay, check_n_hidden
+from .parameters import NETWORK_CONSTRAINTS, check_n_hidden, decay_of_steps
 from .recipe import choose_solver
 from .ridge_part import FittedPart
 from .samples import check_samples, check_weight, fingerprint
@@ -324,7 +324,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
     ) -> KroneckerSGD:
         """A trainer on these samples; `options` replace those that follow from the parameters."""
         relative = scale_weights(weight)
-        weight_decay = self.alpha / len(target)
         defaults: dict[str, Any] = {
             "n_hidden": self.n_hidden,
             "threshold": self.threshold,
@@ -340,7 +339,6 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "n_threads": self.n_threads,
             "random_state": self._seed,
             "skip": self.skip,
-            "weight_decay": weight_decay,
             "average": self.average,
             "memory_limit": self.memory_limit,
             "n_snapshots": int(self.early_stopping),
@@ -348,9 +346,8 @@ class BaseKroneckerEstimator(NetworkOnRidge, metaclass=ABCMeta):
             "sample_weight": None if np.all(weight == weight[0]) else relative / relative.mean(),
         }
         options = defaults | choose_solver(self, data, self._loss()) | options
-        if options["solver"] == "sgd":
-            check_decay(self, weight_decay)
-        return KroneckerSGD(data, target, **options)
+        weight_decay = decay_of_steps(self, len(target), options["solver"])
+        return KroneckerSGD(data, target, weight_decay=weight_decay, **options)
 
     # -- epochs ---------------------------------------------------------------------------------
 

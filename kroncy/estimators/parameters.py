@@ -343,12 +343,16 @@ def check_n_hidden(estimator: Any) -> None:
         )
 
 
-def check_decay(estimator: Any, weight_decay: float) -> None:
-    """Raise ValueError if a step of the given size would take more than the weights."""
-    rate = estimator.learning_rate_init
-    if not isinstance(rate, str) and rate * weight_decay >= 1:
+def decay_of_steps(estimator: Any, n_samples: int, solver: str) -> float:
+    """`alpha` as the weight decay of a trainer.
+
+    ValueError if a step of the given size by "sgd" would take more than the weights.
+    """
+    rate, weight_decay = estimator.learning_rate_init, estimator.alpha / n_samples
+    if solver == "sgd" and not isinstance(rate, str) and rate * weight_decay >= 1:
         raise ValueError(
             f"learning_rate_init * alpha / n_samples must be < 1: with {rate:.3g} * "
             f"{weight_decay:.3g} a step would take away more than the weights.  Use a smaller "
             "alpha, or a smaller learning_rate_init or 'auto'"
         )
+    return weight_decay

@@ -18,7 +18,7 @@ from ..parallel.mpi import as_communicator
 from ..training.trainer import KroneckerSGD
 from .attributes import check_array, check_attributes
 from .early_stopping import ScoreTracker
-from .parameters import check_decay
+from .parameters import decay_of_steps
 from .recipe import choose_solver
 from .ridge_part import RidgePart
 from .state import State, add_prefix, join_trainer, split_trainer, take_prefix
@@ -194,8 +194,8 @@ class TrainedEstimator(StoredEstimator):
 
     def _changed_options(self) -> list[str]:
         """Parameters that are options of the trainer, and not what they were."""
-        now = training_parameters(self)
-        return [name for name in TRAINER_OPTIONS if self._trained_with[name] != now[name]]
+        before = self._trained_with
+        return [name for name in TRAINER_OPTIONS if before[name] != getattr(self, name)]
 
     def _take_up_training(self, resume: bool) -> int:
         """Go on with the present parameters; the number of epochs in all."""
@@ -210,12 +210,9 @@ class TrainedEstimator(StoredEstimator):
         """Let the trainer use the present parameters of its steps."""
         if self._changed_options():
             trainer = self.trainer_
-            weight_decay = self.alpha / trainer.data.n_samples
-            if trainer.solver == "sgd":
-                check_decay(self, weight_decay)
             trainer.set_options(
                 learning_rate=self.learning_rate_init, batch_size=self.batch_size,
-                weight_decay=weight_decay,
+                weight_decay=decay_of_steps(self, trainer.data.n_samples, trainer.solver),
             )
             self.learning_rate_init_ = trainer.learning_rate
         self._trained_with = training_parameters(self)
